@@ -1,0 +1,1 @@
+"""Parley: a self-hosted AI teammate. The core: values, ports, engine, store, jobs, providers."""
