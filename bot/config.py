@@ -1,0 +1,180 @@
+"""The environment, read once into one frozen Config; each error names its variable.
+
+The core's variables stand here. Each adapter and provider adds its own by an `Options` model in its folder, so that a platform's
+names stay in the platform's folder, and `create(options, host)` is handed the whole Config as its own `Options`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Literal
+
+from pydantic import BaseModel, Field, SecretStr, ValidationError, create_model, field_validator
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+import adapters
+from bot import providers
+from bot.errors import ConfigError
+from bot.types import MODALITIES, Modality
+
+DEFAULT_SYSTEM_PROMPT = (
+    "You are Parley, a helpful teammate in a chat. Answer in the language of the question, plainly and to the point. "
+    "Use Markdown where it helps."
+)
+
+
+class CoreOptions(BaseModel):
+    """What every installation can set."""
+
+    parley_home: Path = Field(
+        default_factory=lambda: default_home(),
+        description="Folder for the database, the local models and the lock files.",
+    )
+    database_url: SecretStr | None = Field(
+        None,
+        description="Where everything is kept: `sqlite:///FILE` or `postgresql://USER:PASSWORD@HOST/NAME`. "
+        "Unset: a SQLite file in `PARLEY_HOME`.",
+    )
+    chat_model: str = Field("", description="Model that answers, as `provider:model`, such as `openai:gpt-5.2`.")
+    transcribe_model: str = Field("", description="Model that turns speech into text.")
+    speech_model: str = Field("", description="Model that speaks.")
+    image_model: str = Field("", description="Model that makes pictures.")
+    embedding_model: str = Field("", description="Model that turns text into vectors.")
+    system_prompt: str = Field(DEFAULT_SYSTEM_PROMPT, description="What every conversation starts from.")
+    host: str = Field("127.0.0.1", description="Address the web server listens on.")
+    port: int = Field(8080, ge=0, le=65535, description="Port the web server listens on; 0 takes a free one.")
+    worker_concurrency: int = Field(64, ge=1, le=1000, description="Turns that one process answers at once.")
+    worker_name: str = Field(
+        "",
+        description="Name of this process among several on PostgreSQL, equal after a restart. Unset: host name and process kind.",
+    )
+    max_attachment_mb: int = Field(200, ge=1, description="Attachments above this size are refused, in MiB.")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="How much is logged.")
+    log_format: Literal["text", "json"] = Field("text", description="Shape of the log lines.")
+
+    @field_validator("chat_model", "transcribe_model", "speech_model", "image_model", "embedding_model")
+    @classmethod
+    def _has_known_provider(cls, value: str) -> str:
+        name, colon, model = value.partition(":")
+        if value and value != "none" and not (colon and model and name in providers.names()):
+            known = ", ".join(providers.names())
+            raise ValueError(f"write it as provider:model, with a provider of {known}; or none")
+        return value
+
+    @field_validator("database_url")
+    @classmethod
+    def _is_known_database(cls, value: SecretStr | None) -> SecretStr | None:
+        if value and value.get_secret_value().partition(":")[0].partition("+")[0] not in (
+            "sqlite",
+            "postgresql",
+            "postgres",
+        ):
+            raise ValueError("write sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME")
+        return value
+
+    def named_model(self, modality: Modality) -> str:
+        """What the environment names for this modality: `provider:model`, "none", or empty."""
+        return str(getattr(self, f"{modality}_model"))
+
+
+def default_home() -> Path:
+    """The user's data folder for Parley, by the platform's custom. Source: XDG Base Directory Specification."""
+    if home := os.environ.get("XDG_DATA_HOME"):
+        return Path(home) / "parley"
+    if os.name == "nt":
+        return Path(os.environ.get("LOCALAPPDATA", "~")).expanduser() / "parley"
+    return Path("~/.local/share/parley").expanduser()
+
+
+class _FileSecrets(PydanticBaseSettingsSource):
+    """`NAME_FILE` names a file that holds the value of NAME, as container platforms hand out secrets."""
+
+    def __init__(self, settings_cls: type[BaseSettings], variables: Mapping[str, str]) -> None:
+        super().__init__(settings_cls)
+        self._variables = {name.upper(): value for name, value in variables.items()}
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        variable = f"{field_name.upper()}_FILE"
+        path = self._variables.get(variable)
+        if not path:
+            return None, field_name, False
+        try:
+            return Path(path).read_text(encoding="utf-8").strip(), field_name, False
+        except OSError as error:
+            raise ConfigError(f"{variable} names {path}, which cannot be read: {error.strerror}.") from error
+
+    def __call__(self) -> dict[str, Any]:
+        found = {name: self.get_field_value(field, name)[0] for name, field in self.settings_cls.model_fields.items()}
+        return {name: value for name, value in found.items() if value is not None}
+
+
+class Config(CoreOptions):
+    """Everything the environment says. Its real class adds the `Options` of every adapter and provider."""
+
+
+def modules() -> dict[str, ModuleType]:
+    """Every adapter's and provider's module by its name; cheap, since they import their libraries late."""
+    found = {name: adapters.load(name) for name in adapters.names()}
+    found |= {name: providers.load(name) for name in providers.names()}
+    return {name: module for name, module in found.items() if hasattr(module, "create")}
+
+
+def option_models() -> dict[str, type[BaseModel]]:
+    """The groups of variables: `core` and one for each adapter and provider that has any."""
+    groups = {name: module.Options for name, module in modules().items() if hasattr(module, "Options")}
+    return {"core": CoreOptions, **groups}
+
+
+@cache
+def _settings_class() -> type[BaseSettings]:
+    class Environment(BaseSettings):
+        model_config = SettingsConfigDict(
+            frozen=True, extra="ignore", env_ignore_empty=True, env_file_encoding="utf-8", hide_input_in_errors=True
+        )
+
+        @classmethod
+        def settings_customise_sources(
+            cls,
+            settings_cls: type[BaseSettings],
+            init_settings: PydanticBaseSettingsSource,
+            env_settings: PydanticBaseSettingsSource,
+            dotenv_settings: PydanticBaseSettingsSource,
+            file_secret_settings: PydanticBaseSettingsSource,
+        ) -> tuple[PydanticBaseSettingsSource, ...]:
+            in_dotenv = {k: v for k, v in getattr(dotenv_settings, "env_vars", {}).items() if v is not None}
+            files = _FileSecrets(settings_cls, {**in_dotenv, **os.environ})
+            return init_settings, env_settings, files, dotenv_settings
+
+    bases: list[Any] = [model for name, model in option_models().items() if name != "core"]
+    made: type[BaseSettings] = create_model("Config", __base__=(*bases, Config, Environment))
+    return made
+
+
+def load(env_file: Path | None = Path(".env"), **overrides: Any) -> Config:
+    """Read the environment, `.env` and `NAME_FILE` files; raises ConfigError that names each wrong variable.
+
+    overrides: values by field name that win over all, for tests and command-line flags.
+    """
+    try:
+        return _settings_class()(_env_file=env_file, **overrides)  # type: ignore[return-value]
+    except ValidationError as error:
+        raise ConfigError("\n".join(_complaint(problem) for problem in error.errors(include_url=False))) from error
+
+
+def _complaint(problem: Mapping[str, Any]) -> str:
+    variable = str(problem["loc"][0]).upper() if problem["loc"] else "The configuration"
+    said = str(problem["msg"]).removeprefix("Value error, ")
+    return f"{variable}: {said[:1].lower()}{said[1:]}."
+
+
+def is_secret(field: FieldInfo) -> bool:
+    """Whether the variable holds a secret."""
+    return "SecretStr" in str(field.annotation)
+
+
+__all__ = ["MODALITIES", "Config", "CoreOptions", "default_home", "is_secret", "load", "modules", "option_models"]
