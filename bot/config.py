@@ -151,7 +151,8 @@ def _settings_class() -> type[BaseSettings]:
             return init_settings, env_settings, files, dotenv_settings
 
     bases: list[Any] = [model for name, model in option_models().items() if name != "core"]
-    made: type[BaseSettings] = create_model("Config", __base__=(*bases, Config, Environment))
+    bases += [Config, Environment]
+    made: type[BaseSettings] = create_model("Config", __base__=tuple(bases))
     return made
 
 

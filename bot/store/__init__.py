@@ -1,0 +1,145 @@
+"""The database: opened here, entered by `begin(tenant_id)`; where SQLite and PostgreSQL differ, the difference stands here."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Insert, Table, event, exc, make_url, text
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import URL
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from bot.errors import StoreError
+
+BUSY_TIMEOUT_MS = 5_000
+"""How long SQLite waits for another process's write; the writers of this process queue in order on a lock of ours."""
+
+
+@dataclass(frozen=True)
+class Transaction:
+    """One tenant's rows, until the transaction ends. Rows of other tenants are out of reach of the subject files' queries."""
+
+    connection: AsyncConnection
+    tenant_id: int
+
+    def insert(self, table: Table) -> Any:
+        """An insert that knows `on_conflict_do_nothing` and `on_conflict_do_update`."""
+        return insert(self.connection, table)
+
+
+class Store:
+    """The open database. `begin` gives transactions; `close` lets go of the connections."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+        self._write_lock = asyncio.Lock() if engine.dialect.name == "sqlite" else None
+
+    @property
+    def url(self) -> URL:
+        """Where it is; its `repr` hides the password."""
+        return self._engine.url
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether several processes may work on it at once: true for PostgreSQL."""
+        return self._engine.dialect.name != "sqlite"
+
+    @asynccontextmanager
+    async def begin(self, tenant_id: int) -> AsyncIterator[Transaction]:
+        """A transaction that may write. Never hold it across a call to a model or a platform. Raises StoreError."""
+        async with self.connect(write=True) as connection:
+            yield Transaction(connection, tenant_id)
+
+    @asynccontextmanager
+    async def read(self, tenant_id: int) -> AsyncIterator[Transaction]:
+        """A transaction that only reads: on SQLite it never waits for a writer. Raises StoreError."""
+        async with self.connect(write=False) as connection:
+            yield Transaction(connection, tenant_id)
+
+    @asynccontextmanager
+    async def connect(self, *, write: bool) -> AsyncIterator[AsyncConnection]:
+        """A transaction over all tenants, for what has no tenant: finding one, and the jobs."""
+        if write and self._write_lock:
+            async with self._write_lock, self._transaction(write=True) as connection:
+                yield connection
+        else:
+            async with self._transaction(write=write) as connection:
+                yield connection
+
+    @asynccontextmanager
+    async def _transaction(self, *, write: bool) -> AsyncIterator[AsyncConnection]:
+        try:
+            async with self._engine.connect() as connection:
+                await connection.execution_options(parley_write=write)
+                async with connection.begin():
+                    yield connection
+        except (exc.OperationalError, exc.InterfaceError, exc.TimeoutError) as error:
+            raise _store_error(error) from error
+
+    async def ping(self) -> None:
+        """Raises StoreError when the database does not answer."""
+        async with self.connect(write=False) as connection:
+            await connection.execute(text("SELECT 1"))
+
+    async def close(self) -> None:
+        """Let go of the connections."""
+        await self._engine.dispose()
+
+
+def database_url(url: str) -> URL:
+    """The URL with the driver that Parley uses: aiosqlite or psycopg."""
+    made = make_url(url)
+    backend = made.drivername.partition("+")[0]
+    return made.set(drivername="sqlite+aiosqlite" if backend == "sqlite" else "postgresql+psycopg")
+
+
+def open_store(url: str, *, pool_size: int = 10) -> Store:
+    """Open the database; creates the folder of a SQLite file. Connecting happens at first use."""
+    made = database_url(url)
+    if made.drivername.startswith("sqlite"):
+        return Store(_sqlite_engine(made, pool_size))
+    return Store(create_async_engine(made, pool_size=pool_size, max_overflow=0, pool_pre_ping=True, pool_timeout=30))
+
+
+def _sqlite_engine(url: URL, pool_size: int) -> AsyncEngine:
+    if url.database:
+        Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+    engine = create_async_engine(url, pool_size=pool_size, max_overflow=0)
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def _configure(connection: Any, _record: object) -> None:
+        connection.isolation_level = None  # the driver's own BEGIN is deferred, and then loses updates; ours follows
+        cursor = connection.cursor()
+        for pragma in ("journal_mode=WAL", "synchronous=NORMAL", f"busy_timeout={BUSY_TIMEOUT_MS}", "foreign_keys=ON"):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    @event.listens_for(engine.sync_engine, "begin")
+    def _begin(connection: Any) -> None:
+        is_write = connection.get_execution_options().get("parley_write", True)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if is_write else "BEGIN")
+
+    return engine
+
+
+def insert(connection: AsyncConnection, table: Table) -> Any:
+    """The dialect's own insert, which knows what to do on a conflict."""
+    made: Insert = sqlite.insert(table) if connection.dialect.name == "sqlite" else postgresql.insert(table)
+    return made
+
+
+def _store_error(error: exc.DBAPIError | exc.TimeoutError) -> StoreError:
+    cause = str(getattr(error, "orig", None) or error)
+    if "disk is full" in cause or "No space left" in cause:
+        return StoreError(
+            "The disk that holds the database is full; the operator has to free some space.", detail=cause
+        )
+    if "locked" in cause or isinstance(getattr(error, "orig", None), sqlite3.OperationalError):
+        return StoreError("The database is busy or cannot be written right now. Please try again.", detail=cause)
+    return StoreError("The database cannot be reached right now. Please try again in a moment.", detail=cause)

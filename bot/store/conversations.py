@@ -1,0 +1,582 @@
+"""Events, conversations, their messages and the turns that answer them."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, and_, delete, exists, func, or_, select, update
+
+from bot.store import Store, Transaction
+from bot.store.blobs import drop_unused, note_uses
+from bot.store.schema import blob_uses, conversations, feedback, inbox, messages, posts, steps, tenants, turns
+from bot.types import (
+    Address,
+    Audio,
+    Author,
+    Blob,
+    Command,
+    Conversation,
+    Entry,
+    File,
+    Image,
+    InboundMessage,
+    Message,
+    Receipt,
+    Reply,
+    Role,
+    Settings,
+    Text,
+    Turn,
+    from_plain,
+    to_plain,
+)
+
+TITLE_LENGTH = 80
+
+
+@dataclass(frozen=True)
+class StepNote:
+    """How one step of a turn went."""
+
+    name: str
+    attempts: int
+    """0 when its result was remembered from before a restart."""
+    duration_ms: float
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """A turn that has not ended, as the jobs need it."""
+
+    id: str
+    conversation_id: int
+    sequence: int
+    owner: str
+
+
+@dataclass(frozen=True)
+class Found:
+    """A message of the history that a search found."""
+
+    text: str
+    author_name: str
+    role: Role
+    created_at: datetime
+    channel: str
+    thread: str
+    title: str
+    platform_id: str
+
+
+async def record(tx: Transaction, event_id: str, payload: Any, now: datetime) -> int | None:
+    """Write an event down; gives its place in the order, or None when it was written before."""
+    row = {"tenant_id": tx.tenant_id, "event_id": event_id, "payload": to_plain(payload), "received_at": now}
+    made = tx.insert(inbox).values(row).on_conflict_do_nothing().returning(inbox.c.id)
+    found: int | None = await tx.connection.scalar(made)
+    return found
+
+
+async def held_at(tx: Transaction, address: Address) -> int | None:
+    """The conversation now held at this address, if any."""
+    found: int | None = await tx.connection.scalar(select(conversations.c.id).where(*_open_at(tx, address)))
+    return found
+
+
+async def hold_at(tx: Transaction, address: Address, now: datetime, *, is_direct: bool = False, title: str = "") -> int:
+    """The conversation now held at this address; begins one where there is none."""
+    if (found := await held_at(tx, address)) is not None:
+        return found
+    row = {
+        "tenant_id": tx.tenant_id,
+        "channel": address.channel,
+        "thread": address.thread,
+        "is_direct": is_direct,
+        "title": " ".join(title.split())[:TITLE_LENGTH],
+        "created_at": now,
+        "updated_at": now,
+    }
+    await tx.connection.execute(tx.insert(conversations).values(row).on_conflict_do_nothing())
+    return int((await tx.connection.execute(select(conversations.c.id).where(*_open_at(tx, address)))).scalar_one())
+
+
+def _open_at(tx: Transaction, address: Address) -> tuple[Any, ...]:
+    table = conversations.c
+    return (
+        table.tenant_id == tx.tenant_id,
+        table.channel == address.channel,
+        table.thread == address.thread,
+        table.is_open,
+    )
+
+
+async def close_conversation(tx: Transaction, conversation_id: int) -> None:
+    """The next message at its address begins a new one."""
+    await tx.connection.execute(update(conversations).where(*_is(tx, conversation_id)).values(is_open=False))
+
+
+def _is(tx: Transaction, conversation_id: int) -> tuple[Any, ...]:
+    return (conversations.c.tenant_id == tx.tenant_id, conversations.c.id == conversation_id)
+
+
+async def said(tx: Transaction, conversation_id: int, source_id: int, inbound: InboundMessage | Command) -> None:
+    """Put what a person said into the history, as it came; `settle` adds what was heard and seen in it."""
+    text = inbound.text if isinstance(inbound, InboundMessage) else f"/{inbound.name} {inbound.text}".strip()
+    await _add(
+        tx,
+        conversation_id,
+        source_id,
+        0,
+        Message("user", (Text(text),)),
+        inbound.author,
+        inbound.message_id,
+        "",
+        inbound.sent_at,
+    )
+    values: dict[str, Any] = {"updated_at": inbound.sent_at}
+    await tx.connection.execute(update(conversations).where(*_is(tx, conversation_id)).values(values))
+    if text:
+        titled = update(conversations).where(*_is(tx, conversation_id), conversations.c.title == "")
+        await tx.connection.execute(titled.values(title=" ".join(text.split())[:TITLE_LENGTH]))
+
+
+async def _add(
+    tx: Transaction,
+    conversation_id: int,
+    source_id: int,
+    ordinal: int,
+    message: Message,
+    author: Author,
+    platform_id: str,
+    turn_id: str,
+    now: datetime,
+) -> None:
+    row = {
+        "tenant_id": tx.tenant_id,
+        "conversation_id": conversation_id,
+        "source_id": source_id,
+        "ordinal": ordinal,
+        "turn_id": turn_id,
+        "role": message.role,
+        "author_id": author.id,
+        "author_name": author.name,
+        "platform_id": platform_id,
+        "text": plain_text(message),
+        "parts": to_plain(message.parts),
+        "created_at": now,
+    }
+    made = await tx.connection.scalar(tx.insert(messages).values(row).on_conflict_do_nothing().returning(messages.c.id))
+    if made is not None:
+        await note_uses(tx, made, blobs_of(message))
+
+
+def plain_text(message: Message) -> str:
+    """The words of a message, transcripts and what is read in pictures and files included: what search looks through."""
+    words: list[str] = []
+    for part in message.parts:
+        match part:
+            case Text(text) | Image(text=text) | File(text=text) | Audio(transcript=text):
+                words.append(text)
+    return "\n".join(word for word in words if word)
+
+
+def blobs_of(message: Message) -> list[Blob]:
+    """The bytes that a message uses."""
+    return [part.blob for part in message.parts if isinstance(part, Image | Audio | File)]
+
+
+# --- Turns -----------------------------------------------------------------------------------------------------------
+
+
+async def add_turn(
+    tx: Transaction,
+    conversation_id: int,
+    sequence: int,
+    source_id: int,
+    now: datetime,
+    *,
+    owner: str = "",
+    receipt: Receipt | None = None,
+) -> str:
+    """Ask for an answer to that source; gives the turn's id."""
+    earlier = (
+        select(func.count()).select_from(turns).where(turns.c.tenant_id == tx.tenant_id, turns.c.source_id == source_id)
+    )
+    attempt = int((await tx.connection.execute(earlier)).scalar_one()) + 1
+    row = {
+        "id": uuid.uuid4().hex,
+        "tenant_id": tx.tenant_id,
+        "conversation_id": conversation_id,
+        "sequence": sequence,
+        "source_id": source_id,
+        "attempt": attempt,
+        "state": "queued",
+        "owner": owner,
+        "receipt": to_plain(receipt) if receipt else None,
+        "created_at": now,
+    }
+    await tx.connection.execute(turns.insert().values(row))
+    return str(row["id"])
+
+
+async def waiting_before(tx: Transaction, conversation_id: int, sequence: int) -> int:
+    """How many turns of the conversation have to end first."""
+    where = (turns.c.conversation_id == conversation_id, turns.c.sequence < sequence, turns.c.ended_at.is_(None))
+    return int((await tx.connection.execute(select(func.count()).select_from(turns).where(*where))).scalar_one())
+
+
+async def unfinished(store: Store) -> list[Waiting]:
+    """The turns of all tenants that have not ended, in the order in which they were asked for."""
+    query = select(turns.c.id, turns.c.conversation_id, turns.c.sequence, turns.c.owner).where(
+        turns.c.ended_at.is_(None)
+    )
+    async with store.connect(write=False) as connection:
+        rows = await connection.execute(query.order_by(turns.c.sequence))
+        return [Waiting(*row) for row in rows]
+
+
+async def take_over(store: Store, turn_ids: Sequence[str], owner: str) -> None:
+    """This process answers for these turns now."""
+    async with store.connect(write=True) as connection:
+        await connection.execute(update(turns).where(turns.c.id.in_(turn_ids)).values(owner=owner))
+
+
+async def load_turn(store: Store, turn_id: str) -> tuple[Turn, int, str] | None:
+    """A turn with the person's own words (without settings), its source and its state; None when it was forgotten."""
+    query = select(turns, inbox.c.payload).join(inbox, inbox.c.id == turns.c.source_id).where(turns.c.id == turn_id)
+    async with store.connect(write=False) as connection:
+        row = (await connection.execute(query)).one_or_none()
+    if row is None:
+        return None
+    receipt = from_plain(row.receipt) if row.receipt else None
+    turn = Turn(row.id, row.tenant_id, row.conversation_id, from_plain(row.payload), Settings(), receipt, row.attempt)
+    return turn, row.source_id, row.state
+
+
+async def start_turn(tx: Transaction, turn_id: str, now: datetime) -> None:
+    """It is being worked on."""
+    await tx.connection.execute(
+        _this(turn_id).values(state="running", started_at=func.coalesce(turns.c.started_at, now))
+    )
+
+
+def _this(turn_id: str) -> Any:
+    return update(turns).where(turns.c.id == turn_id)
+
+
+async def note_receipt(tx: Transaction, turn_id: str, receipt: Receipt) -> None:
+    """Remember what was posted, so that an edit, a button or a restart finds it."""
+    await tx.connection.execute(_this(turn_id).values(receipt=to_plain(receipt)))
+    rows = [
+        {"tenant_id": tx.tenant_id, "channel": receipt.address.channel, "platform_id": platform_id, "turn_id": turn_id}
+        for platform_id in receipt.message_ids
+    ]
+    if rows:
+        keys = ["tenant_id", "channel", "platform_id"]
+        made = tx.insert(posts)
+        await tx.connection.execute(
+            made.on_conflict_do_update(index_elements=keys, set_={"turn_id": made.excluded.turn_id}), rows
+        )
+
+
+async def request_stop(tx: Transaction, turn_id: str) -> None:
+    """Ask whichever process works on it to stop."""
+    await tx.connection.execute(_this(turn_id).where(turns.c.ended_at.is_(None)).values(stop_requested=True))
+
+
+async def is_stop_requested(tx: Transaction, turn_id: str) -> bool:
+    """Whether somebody asked for it to stop."""
+    return bool(await tx.connection.scalar(select(turns.c.stop_requested).where(turns.c.id == turn_id)))
+
+
+async def settle(
+    tx: Transaction,
+    turn: Turn,
+    source_id: int,
+    user: Message | None,
+    reply: Reply,
+    answer: Sequence[Message],
+    receipt: Receipt | None,
+    notes: Sequence[StepNote],
+    now: datetime,
+) -> None:
+    """End a turn: what was understood of the question, the answer in place of an earlier one, and how the steps went.
+
+    Repeated, it leaves the same rows.
+    """
+    if user is not None:
+        await _understood(tx, turn.conversation_id, source_id, user)
+    await _drop_answer(tx, turn.conversation_id, source_id)
+    for ordinal, message in enumerate(answer, start=1):
+        platform_id = receipt.message_ids[0] if receipt and receipt.message_ids else ""
+        await _add(tx, turn.conversation_id, source_id, ordinal, message, Author(""), platform_id, turn.id, now)
+    state = "stopped" if reply.stopped else "failed" if reply.error else "done"
+    values = {
+        "state": state,
+        "error": reply.error,
+        "model": reply.model,
+        "notices": list(reply.notices),
+        "ended_at": now,
+    }
+    await tx.connection.execute(_this(turn.id).values(values))
+    if receipt:
+        await note_receipt(tx, turn.id, receipt)
+    await _note_steps(tx, turn.id, notes)
+    await tx.connection.execute(update(conversations).where(*_is(tx, turn.conversation_id)).values(updated_at=now))
+
+
+async def _understood(tx: Transaction, conversation_id: int, source_id: int, user: Message) -> None:
+    where = (messages.c.conversation_id == conversation_id, messages.c.source_id == source_id, messages.c.ordinal == 0)
+    row = (await tx.connection.execute(select(messages.c.id).where(*where))).one_or_none()
+    if row is None:
+        return  # deleted by its author while it was being answered
+    values = {"parts": to_plain(user.parts), "text": plain_text(user)}
+    await tx.connection.execute(update(messages).where(messages.c.id == row.id).values(values))
+    await note_uses(tx, row.id, blobs_of(user))
+
+
+async def _drop_answer(tx: Transaction, conversation_id: int, source_id: int) -> None:
+    where = (messages.c.conversation_id == conversation_id, messages.c.source_id == source_id, messages.c.ordinal > 0)
+    await _drop_messages(tx, where)
+
+
+async def _drop_messages(tx: Transaction, where: Iterable[Any]) -> int:
+    """Delete messages and the bytes that only they used; gives how many messages."""
+    ids = select(messages.c.id).where(messages.c.tenant_id == tx.tenant_id, *where)
+    used = (await tx.connection.scalars(select(blob_uses.c.sha256).where(blob_uses.c.message_id.in_(ids)))).all()
+    await tx.connection.execute(delete(blob_uses).where(blob_uses.c.message_id.in_(ids)))
+    gone = (await tx.connection.execute(delete(messages).where(messages.c.id.in_(ids)))).rowcount
+    if used:
+        await drop_unused(tx, used)
+    return gone
+
+
+async def _note_steps(tx: Transaction, turn_id: str, notes: Sequence[StepNote]) -> None:
+    await tx.connection.execute(delete(steps).where(steps.c.turn_id == turn_id))
+    rows = [
+        {"tenant_id": tx.tenant_id, "turn_id": turn_id, "ordinal": ordinal, **vars(note)}
+        for ordinal, note in enumerate(notes)
+    ]
+    if rows:
+        await tx.connection.execute(steps.insert(), rows)
+
+
+# --- Reading ---------------------------------------------------------------------------------------------------------
+
+
+async def history(tx: Transaction, conversation_id: int, before: int, limit: int = 200) -> list[Message]:
+    """The newest messages that stand before that source, oldest first. Unfinished answers are not in it."""
+    where = (
+        messages.c.tenant_id == tx.tenant_id,
+        messages.c.conversation_id == conversation_id,
+        messages.c.source_id < before,
+    )
+    newest = (
+        select(messages).where(*where).order_by(messages.c.source_id.desc(), messages.c.ordinal.desc()).limit(limit)
+    )
+    rows = (await tx.connection.execute(newest)).all()
+    return [_message(row) for row in reversed(rows)]
+
+
+def _message(row: Row[Any]) -> Message:
+    return Message(row.role, from_plain(row.parts), row.author_name)
+
+
+async def entries(tx: Transaction, conversation_id: int, limit: int = 200) -> list[Entry]:
+    """The newest messages as people saw them, oldest first, each with the turn that answers or answered it."""
+    newest = (
+        select(messages, inbox.c.payload)
+        .join(inbox, inbox.c.id == messages.c.source_id)
+        .where(messages.c.tenant_id == tx.tenant_id, messages.c.conversation_id == conversation_id)
+        .order_by(messages.c.source_id.desc(), messages.c.ordinal.desc())
+        .limit(limit)
+    )
+    rows = list(reversed((await tx.connection.execute(newest)).all()))
+    latest = await _latest_turns(tx, conversation_id)
+    return [_entry(row, latest.get(row.source_id)) for row in rows]
+
+
+async def _latest_turns(tx: Transaction, conversation_id: int) -> Mapping[int, Row[Any]]:
+    query = select(turns).where(turns.c.tenant_id == tx.tenant_id, turns.c.conversation_id == conversation_id)
+    return {row.source_id: row for row in await tx.connection.execute(query.order_by(turns.c.attempt))}
+
+
+def _entry(row: Row[Any], turn: Row[Any] | None) -> Entry:
+    mine = row.ordinal > 0
+    entry = Entry(
+        turn_id=turn.id if turn else "",
+        role=row.role,
+        author=Author(row.author_id, row.author_name),
+        parts=from_plain(row.parts),
+        created_at=row.created_at,
+        message_id=row.platform_id,
+        is_running=bool(turn and turn.ended_at is None),
+    )
+    if turn and mine:
+        return replace(entry, notices=tuple(turn.notices or ()), model=turn.model, error=turn.error)
+    return entry
+
+
+async def of_person(tx: Transaction, platform: str, workspace: str, author_id: str, limit: int) -> list[Conversation]:
+    """The open conversations in which this person said something, newest first."""
+    took_part = exists().where(messages.c.conversation_id == conversations.c.id, messages.c.author_id == author_id)
+    where = (conversations.c.tenant_id == tx.tenant_id, conversations.c.is_open, took_part)
+    rows = await tx.connection.execute(
+        select(conversations).where(*where).order_by(conversations.c.updated_at.desc()).limit(limit)
+    )
+    return [
+        Conversation(row.id, Address(platform, workspace, row.channel, row.thread), row.title, row.updated_at)
+        for row in rows
+    ]
+
+
+async def took_part(tx: Transaction, conversation_id: int) -> bool:
+    """Whether an answer of ours stands or is being made in it."""
+    return bool(await tx.connection.scalar(select(exists().where(turns.c.conversation_id == conversation_id))))
+
+
+@dataclass(frozen=True)
+class Said:
+    """Where a message of the platform stands in the history."""
+
+    conversation_id: int
+    source_id: int
+    turn_id: str
+    """The latest turn about it, or empty."""
+    receipt: Receipt | None
+    is_running: bool
+    author_id: str
+    text: str
+
+
+async def find_said(tx: Transaction, address: Address, platform_id: str) -> Said | None:
+    """The message that the platform calls so, be it a person's or a post of ours, with its latest turn."""
+    answered = select(turns.c.source_id).join(posts, posts.c.turn_id == turns.c.id)
+    answered = answered.where(
+        posts.c.tenant_id == tx.tenant_id, posts.c.channel == address.channel, posts.c.platform_id == platform_id
+    )
+    query = (
+        select(messages, conversations.c.channel)
+        .join(conversations, conversations.c.id == messages.c.conversation_id)
+        .where(
+            messages.c.tenant_id == tx.tenant_id,
+            conversations.c.channel == address.channel,
+            messages.c.ordinal == 0,
+            or_(messages.c.platform_id == platform_id, messages.c.source_id.in_(answered)),
+        )
+        .order_by(messages.c.source_id.desc())
+        .limit(1)
+    )
+    row = (await tx.connection.execute(query)).one_or_none()
+    if row is None:
+        return None
+    turn = (await _latest_turns(tx, row.conversation_id)).get(row.source_id)
+    receipt = from_plain(turn.receipt) if turn is not None and turn.receipt else None
+    turn_id, is_running = (turn.id, turn.ended_at is None) if turn is not None else ("", False)
+    return Said(row.conversation_id, row.source_id, turn_id, receipt, is_running, row.author_id, row.text)
+
+
+async def reword(tx: Transaction, said_: Said, inbound: InboundMessage | Command) -> None:
+    """A person changed what they said: the history and the event that a further turn will read."""
+    where = (
+        messages.c.conversation_id == said_.conversation_id,
+        messages.c.source_id == said_.source_id,
+        messages.c.ordinal == 0,
+    )
+    parts = (Text(inbound.text),)
+    await tx.connection.execute(update(messages).where(*where).values(text=inbound.text, parts=to_plain(parts)))
+    await tx.connection.execute(update(inbox).where(inbox.c.id == said_.source_id).values(payload=to_plain(inbound)))
+
+
+async def source(tx: Transaction, source_id: int) -> Any:
+    """The event as it was written down."""
+    return from_plain(
+        (
+            await tx.connection.execute(
+                select(inbox.c.payload).where(inbox.c.id == source_id, inbox.c.tenant_id == tx.tenant_id)
+            )
+        ).scalar_one()
+    )
+
+
+async def unsay(tx: Transaction, said_: Said) -> int:
+    """A message was deleted: it, its answer and their bytes leave the history; gives how many messages."""
+    gone = await _drop_messages(
+        tx, (messages.c.conversation_id == said_.conversation_id, messages.c.source_id == said_.source_id)
+    )
+    await _blank(tx, inbox.c.id == said_.source_id)
+    return gone
+
+
+async def _blank(tx: Transaction, which: Any) -> None:
+    """Empty what events carried, but keep their ids, so that a repeat of a forgotten event stays a repeat."""
+    await tx.connection.execute(update(inbox).where(inbox.c.tenant_id == tx.tenant_id, which).values(payload={}))
+
+
+async def forget(tx: Transaction, conversation_id: int) -> int:
+    """Delete a conversation for good, its messages, bytes, turns and what its events carried; gives how many messages."""
+    sources = select(messages.c.source_id).where(messages.c.conversation_id == conversation_id)
+    asked = select(turns.c.sequence).where(turns.c.conversation_id == conversation_id)
+    await _blank(tx, or_(inbox.c.id.in_(sources), inbox.c.id.in_(asked)))
+    gone = await _drop_messages(tx, (messages.c.conversation_id == conversation_id,))
+    of_it = select(turns.c.id).where(turns.c.conversation_id == conversation_id)
+    for table in (feedback, posts, steps):
+        await tx.connection.execute(delete(table).where(table.c.turn_id.in_(of_it)))
+    await tx.connection.execute(
+        delete(turns).where(turns.c.conversation_id == conversation_id, turns.c.ended_at.is_not(None))
+    )
+    await close_conversation(tx, conversation_id)
+    await tx.connection.execute(update(conversations).where(*_is(tx, conversation_id)).values(title=""))
+    return gone
+
+
+async def search(
+    tx: Transaction, words: Sequence[str], author_id: str, address: Address, limit: int = 10
+) -> list[Found]:
+    """The newest messages holding all the words, among what this person may see from here.
+
+    That is: this channel, and the conversations in which they took part; never another person's direct conversation.
+    """
+    own = messages.alias("own")
+    mine = exists(select(own.c.id).where(own.c.conversation_id == conversations.c.id, own.c.author_id == author_id))
+    visible = or_(mine, and_(conversations.c.channel == address.channel, ~conversations.c.is_direct))
+    query = (
+        select(messages, conversations.c.channel, conversations.c.thread, conversations.c.title)
+        .join(conversations, conversations.c.id == messages.c.conversation_id)
+        .where(messages.c.tenant_id == tx.tenant_id, visible, ~messages.c.text.startswith("/"))
+        .where(*(messages.c.text.icontains(word, autoescape=True) for word in words))
+        .order_by(messages.c.id.desc())
+        .limit(limit)
+    )
+    rows = await tx.connection.execute(query)
+    return [
+        Found(row.text, row.author_name, row.role, row.created_at, row.channel, row.thread, row.title, row.platform_id)
+        for row in rows
+    ]
+
+
+async def give_feedback(tx: Transaction, turn_id: str, author_id: str, value: int, now: datetime) -> None:
+    """Keep a thumb; a second one of the same person replaces the first."""
+    row = {"tenant_id": tx.tenant_id, "turn_id": turn_id, "author_id": author_id, "value": value, "created_at": now}
+    keep = (
+        tx.insert(feedback)
+        .values(row)
+        .on_conflict_do_update(index_elements=["turn_id", "author_id"], set_={"value": value})
+    )
+    await tx.connection.execute(keep)
+
+
+async def address_of(store: Store, conversation_id: int) -> Address | None:
+    """Where a conversation is held."""
+    query = (
+        select(tenants.c.platform, tenants.c.workspace, conversations.c.channel, conversations.c.thread)
+        .join(tenants, tenants.c.id == conversations.c.tenant_id)
+        .where(conversations.c.id == conversation_id)
+    )
+    async with store.connect(write=False) as connection:
+        row = (await connection.execute(query)).one_or_none()
+    return Address(*row) if row else None

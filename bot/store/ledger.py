@@ -1,0 +1,125 @@
+"""Every paid call: reserved before it is made, settled after, and the sums a person may see."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import func, select, update
+
+from bot.store import Transaction
+from bot.store.schema import calls
+from bot.types import Modality, Usage
+
+
+@dataclass(frozen=True)
+class Spent:
+    """Sums over the calls of one model."""
+
+    model: str
+    modality: Modality
+    calls: int
+    input_tokens: int
+    cached_tokens: int
+    output_tokens: int
+    audio_s: float
+    characters: int
+    images: int
+    cost_micro_usd: int
+    """Of the calls whose price is known."""
+    unpriced_calls: int
+
+
+async def reserve(
+    tx: Transaction,
+    turn_id: str,
+    conversation_id: int | None,
+    author_id: str,
+    modality: Modality,
+    model: str,
+    now: datetime,
+) -> int:
+    """Write down that a call is about to be made; a crash cannot hide it then."""
+    row = {
+        "tenant_id": tx.tenant_id,
+        "turn_id": turn_id,
+        "conversation_id": conversation_id,
+        "author_id": author_id,
+        "modality": modality,
+        "model": model,
+        "state": "reserved",
+        "started_at": now,
+    }
+    return int((await tx.connection.execute(calls.insert().values(row).returning(calls.c.id))).scalar_one())
+
+
+async def settle_call(
+    tx: Transaction, call_id: int, usage: Usage, cost_micro_usd: int | None, now: datetime, error: str = ""
+) -> None:
+    """Write down what the call used; cost None is unknown."""
+    values = {
+        "state": "failed" if error else "settled",
+        "error": error,
+        "cost_micro_usd": cost_micro_usd,
+        "input_tokens": usage.input_tokens,
+        "cached_tokens": usage.cached_tokens,
+        "output_tokens": usage.output_tokens,
+        "audio_s": usage.audio_s,
+        "characters": usage.characters,
+        "images": usage.images,
+        "is_estimate": usage.is_estimate,
+        "ended_at": now,
+    }
+    await tx.connection.execute(
+        update(calls).where(calls.c.id == call_id, calls.c.tenant_id == tx.tenant_id).values(values)
+    )
+
+
+async def abandon(tx: Transaction, turn_id: str, now: datetime) -> None:
+    """Calls of this turn that a crash interrupted: what they cost stays unknown."""
+    where = (calls.c.tenant_id == tx.tenant_id, calls.c.turn_id == turn_id, calls.c.state == "reserved")
+    await tx.connection.execute(update(calls).where(*where).values(state="abandoned", ended_at=now))
+
+
+async def spent(tx: Transaction, author_id: str, since: datetime) -> Sequence[Spent]:
+    """What this person's calls used since then, by model, the dearest first."""
+    table = calls.c
+    query = (
+        select(
+            table.model,
+            table.modality,
+            func.count(),
+            func.sum(table.input_tokens),
+            func.sum(table.cached_tokens),
+            func.sum(table.output_tokens),
+            func.sum(table.audio_s),
+            func.sum(table.characters),
+            func.sum(table.images),
+            func.coalesce(func.sum(table.cost_micro_usd), 0),
+            func.count() - func.count(table.cost_micro_usd),
+        )
+        .where(table.tenant_id == tx.tenant_id, table.author_id == author_id, table.started_at >= since)
+        .group_by(table.model, table.modality)
+    )
+    rows = [_spent(*row) for row in await tx.connection.execute(query)]
+    return sorted(rows, key=lambda row: (-row.cost_micro_usd, row.model))
+
+
+def _spent(model: str, modality: Modality, *sums: Any) -> Spent:
+    """PostgreSQL sums to Decimal; counts are whole, seconds are not."""
+    count, tokens_in, cached, tokens_out, audio_s, characters, images, cost, unpriced = sums
+    return Spent(
+        model=model,
+        modality=modality,
+        calls=int(count),
+        input_tokens=int(tokens_in),
+        cached_tokens=int(cached),
+        output_tokens=int(tokens_out),
+        audio_s=float(audio_s),
+        characters=int(characters),
+        images=int(images),
+        cost_micro_usd=int(cost),
+        unpriced_calls=int(unpriced),
+    )

@@ -1,0 +1,268 @@
+"""The tables. Each row belongs to a tenant; times are UTC; values are kept in their plain JSON form."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    DateTime,
+    Dialect,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    PrimaryKeyConstraint,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+    false,
+    text,
+    true,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+Key = BigInteger().with_variant(Integer, "sqlite")
+"""SQLite counts up by itself only in a column of type INTEGER."""
+
+
+class Moment(TypeDecorator[datetime]):
+    """A time in UTC; SQLite forgets the zone, so it is put back."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """The time with its zone."""
+        return value.replace(tzinfo=UTC) if value is not None and value.tzinfo is None else value
+
+
+def _tenant() -> Column[int]:
+    return Column("tenant_id", Key, ForeignKey("tenants.id", ondelete="CASCADE"), nullable=False)
+
+
+def _json(name: str, **options: Any) -> Column[Any]:
+    return Column(name, JSON(none_as_null=True), **options)
+
+
+tenants = Table(
+    "tenants",
+    metadata,
+    Column("id", Key, primary_key=True),
+    Column("platform", String(32), nullable=False),
+    Column("workspace", String(255), nullable=False),
+    Column("name", Text, nullable=False, server_default=""),
+    _json("data"),
+    Column("sealed", LargeBinary, comment="Tokens, encrypted."),
+    Column("created_at", Moment, nullable=False),
+    UniqueConstraint("platform", "workspace"),
+)
+
+conversations = Table(
+    "conversations",
+    metadata,
+    Column("id", Key, primary_key=True),
+    _tenant(),
+    Column("channel", String(255), nullable=False),
+    Column("thread", String(255), nullable=False),
+    Column("is_open", Boolean, nullable=False, server_default=true(), comment="The one now held at this address."),
+    Column("is_direct", Boolean, nullable=False, server_default=false()),
+    Column("title", Text, nullable=False, server_default=""),
+    Column("created_at", Moment, nullable=False),
+    Column("updated_at", Moment, nullable=False),
+    Index(
+        "uq_conversations_open",
+        "tenant_id",
+        "channel",
+        "thread",
+        unique=True,
+        sqlite_where=text("is_open"),
+        postgresql_where=text("is_open"),
+    ),
+)
+
+inbox = Table(
+    "inbox",
+    metadata,
+    Column("id", Key, primary_key=True, comment="Counts up: the order in which events were accepted."),
+    _tenant(),
+    Column("event_id", String(255), nullable=False),
+    _json("payload", nullable=False),
+    Column("received_at", Moment, nullable=False),
+    UniqueConstraint("tenant_id", "event_id"),
+)
+
+turns = Table(
+    "turns",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    _tenant(),
+    Column("conversation_id", Key, ForeignKey("conversations.id", ondelete="CASCADE"), nullable=False),
+    Column("sequence", Key, nullable=False, comment="The inbox row that asked for it; orders the turns of a lane."),
+    Column(
+        "source_id", Key, nullable=False, comment="The inbox row that it answers; an edit or a regeneration keeps it."
+    ),
+    Column("attempt", Integer, nullable=False, server_default="1"),
+    Column("state", String(16), nullable=False, comment="queued, running, done, failed, stopped"),
+    Column(
+        "owner",
+        String(255),
+        nullable=False,
+        server_default="",
+        comment="The process that took it on, where that matters.",
+    ),
+    _json("receipt"),
+    _json("notices"),
+    Column("model", String(255), nullable=False, server_default=""),
+    Column("error", String(64), nullable=False, server_default=""),
+    Column("stop_requested", Boolean, nullable=False, server_default=false()),
+    Column("created_at", Moment, nullable=False),
+    Column("started_at", Moment),
+    Column("ended_at", Moment),
+    Index(None, "conversation_id", "source_id"),
+    Index(
+        "ix_turns_unfinished",
+        "sequence",
+        sqlite_where=text("ended_at IS NULL"),
+        postgresql_where=text("ended_at IS NULL"),
+    ),
+)
+
+steps = Table(
+    "steps",
+    metadata,
+    _tenant(),
+    Column("turn_id", String(32), ForeignKey("turns.id", ondelete="CASCADE"), nullable=False),
+    Column("ordinal", Integer, nullable=False),
+    Column("name", String(64), nullable=False),
+    Column("attempts", Integer, nullable=False, comment="0: its result was remembered from before a restart."),
+    Column("duration_ms", Float, nullable=False),
+    Column("error", String(64), nullable=False, server_default=""),
+    PrimaryKeyConstraint("turn_id", "ordinal"),
+)
+
+messages = Table(
+    "messages",
+    metadata,
+    Column("id", Key, primary_key=True),
+    _tenant(),
+    Column("conversation_id", Key, ForeignKey("conversations.id", ondelete="CASCADE"), nullable=False),
+    Column(
+        "source_id", Key, nullable=False, comment="The inbox row it came by or answers: the order of a conversation."
+    ),
+    Column("ordinal", Integer, nullable=False, comment="0 for what a person said, from 1 for the answer."),
+    Column("turn_id", String(32), nullable=False, server_default=""),
+    Column("role", String(16), nullable=False),
+    Column("author_id", String(255), nullable=False, server_default=""),
+    Column("author_name", Text, nullable=False, server_default=""),
+    Column("platform_id", String(255), nullable=False, server_default=""),
+    Column("text", Text, nullable=False, server_default=""),
+    _json("parts", nullable=False),
+    Column("created_at", Moment, nullable=False),
+    UniqueConstraint("conversation_id", "source_id", "ordinal"),
+    Index(None, "tenant_id", "platform_id"),
+    Index(None, "tenant_id", "author_id"),
+)
+
+posts = Table(
+    "posts",
+    metadata,
+    _tenant(),
+    Column("channel", String(255), nullable=False),
+    Column("platform_id", String(255), nullable=False, comment="A message of ours at the platform."),
+    Column("turn_id", String(32), ForeignKey("turns.id", ondelete="CASCADE"), nullable=False),
+    PrimaryKeyConstraint("tenant_id", "channel", "platform_id"),
+)
+
+blobs = Table(
+    "blobs",
+    metadata,
+    _tenant(),
+    Column("sha256", String(64), nullable=False),
+    Column("mime_type", String(255), nullable=False),
+    Column("size_bytes", Key, nullable=False),
+    Column("data", LargeBinary, nullable=False),
+    Column("created_at", Moment, nullable=False),
+    PrimaryKeyConstraint("tenant_id", "sha256"),
+)
+
+blob_uses = Table(
+    "blob_uses",
+    metadata,
+    _tenant(),
+    Column("message_id", Key, ForeignKey("messages.id", ondelete="CASCADE"), nullable=False),
+    Column("sha256", String(64), nullable=False),
+    PrimaryKeyConstraint("message_id", "sha256"),
+    Index(None, "tenant_id", "sha256"),
+)
+
+calls = Table(
+    "calls",
+    metadata,
+    Column("id", Key, primary_key=True),
+    _tenant(),
+    Column("turn_id", String(32), nullable=False, server_default=""),
+    Column("conversation_id", Key),
+    Column("author_id", String(255), nullable=False, server_default=""),
+    Column("modality", String(16), nullable=False),
+    Column("model", String(255), nullable=False),
+    Column("state", String(16), nullable=False, comment="reserved, settled, failed, abandoned"),
+    Column("cost_micro_usd", Key, comment="NULL is unknown, which is not 0."),
+    Column("input_tokens", Key, nullable=False, server_default="0"),
+    Column("cached_tokens", Key, nullable=False, server_default="0"),
+    Column("output_tokens", Key, nullable=False, server_default="0"),
+    Column("audio_s", Float, nullable=False, server_default="0"),
+    Column("characters", Key, nullable=False, server_default="0"),
+    Column("images", Key, nullable=False, server_default="0"),
+    Column("is_estimate", Boolean, nullable=False, server_default=false()),
+    Column("error", String(64), nullable=False, server_default=""),
+    Column("started_at", Moment, nullable=False),
+    Column("ended_at", Moment),
+    Index(None, "tenant_id", "author_id", "started_at"),
+    Index(None, "turn_id"),
+)
+
+settings = Table(
+    "settings",
+    metadata,
+    _tenant(),
+    Column("scope", String(16), nullable=False, comment="conversation, channel, person"),
+    Column("scope_id", String(255), nullable=False),
+    Column("name", String(64), nullable=False),
+    _json("value"),
+    PrimaryKeyConstraint("tenant_id", "scope", "scope_id", "name"),
+)
+
+feedback = Table(
+    "feedback",
+    metadata,
+    _tenant(),
+    Column("turn_id", String(32), ForeignKey("turns.id", ondelete="CASCADE"), nullable=False),
+    Column("author_id", String(255), nullable=False),
+    Column("value", Integer, nullable=False, comment="1 for a thumb up, -1 for a thumb down"),
+    Column("created_at", Moment, nullable=False),
+    PrimaryKeyConstraint("turn_id", "author_id"),
+)
+
+workers = Table(
+    "workers",
+    metadata,
+    Column("name", String(255), primary_key=True),
+    Column("beat_at", Moment, nullable=False),
+)

@@ -1,0 +1,128 @@
+"""Installations: who they are, their sealed secrets, and the settings chosen in them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from sqlalchemy import delete, select, update
+
+from bot.errors import ConfigError
+from bot.ports import Installation
+from bot.store import Store, Transaction, insert
+from bot.store.schema import settings, tenants
+from bot.types import Scope, Settings, from_plain, to_plain
+
+
+class Seal:
+    """Encrypts secrets at rest: the first key writes, all keys read, so that keys can be rotated.
+
+    keys: as made by `Fernet.generate_key()`, separated by commas or white space; empty seals nothing and refuses to keep a secret.
+    """
+
+    def __init__(self, keys: str = "") -> None:
+        try:
+            made = [Fernet(key) for key in keys.replace(",", " ").split()]
+        except ValueError as error:
+            raise ConfigError(
+                "PARLEY_SECRET_KEY: each key must be 32 bytes in URL-safe base64, as `parley secret-key` prints."
+            ) from error
+        self._fernet = MultiFernet(made) if made else None
+
+    def close(self, secrets: Mapping[str, str]) -> bytes:
+        """The secrets as one encrypted token; raises ConfigError without a key."""
+        if not self._fernet:
+            raise ConfigError(
+                "PARLEY_SECRET_KEY is not set, so no token can be stored. Make one with `parley secret-key`."
+            )
+        return self._fernet.encrypt(json.dumps(dict(secrets)).encode())
+
+    def open(self, sealed: bytes) -> dict[str, str]:
+        """The secrets; raises ConfigError when no key fits."""
+        if not self._fernet:
+            raise ConfigError("PARLEY_SECRET_KEY is not set, so stored tokens cannot be read.")
+        try:
+            opened: dict[str, str] = json.loads(self._fernet.decrypt(sealed))
+        except InvalidToken as error:
+            raise ConfigError(
+                "PARLEY_SECRET_KEY holds no key that opens the stored tokens; add the earlier key behind it."
+            ) from error
+        return opened
+
+
+async def tenant_id(store: Store, platform: str, workspace: str, now: datetime) -> int:
+    """The id of this installation; the first call makes it."""
+    query = select(tenants.c.id).where(tenants.c.platform == platform, tenants.c.workspace == workspace)
+    async with store.connect(write=False) as connection:
+        if (found := await connection.scalar(query)) is not None:
+            return int(found)
+    async with store.connect(write=True) as connection:
+        row = {"platform": platform, "workspace": workspace, "created_at": now}
+        await connection.execute(insert(connection, tenants).values(row).on_conflict_do_nothing())
+        return int((await connection.execute(query)).scalar_one())
+
+
+async def installation(store: Store, seal: Seal, platform: str, workspace: str) -> Installation | None:
+    """What was kept for this installation, its secrets opened; None when nothing was. Raises ConfigError, StoreError."""
+    where = (tenants.c.platform == platform, tenants.c.workspace == workspace, tenants.c.sealed.is_not(None))
+    async with store.connect(write=False) as connection:
+        row = (await connection.execute(select(tenants).where(*where))).one_or_none()
+    if row is None:
+        return None
+    return Installation(platform, workspace, row.name, row.data or {}, seal.open(row.sealed))
+
+
+async def keep_installation(store: Store, seal: Seal, kept: Installation, now: datetime) -> None:
+    """Keep or replace it. Raises ConfigError when it has secrets and no key is set."""
+    row = {"name": kept.name, "data": dict(kept.data), "sealed": seal.close(kept.secrets)}
+    made = await tenant_id(store, kept.platform, kept.workspace, now)
+    async with store.connect(write=True) as connection:
+        await connection.execute(update(tenants).where(tenants.c.id == made).values(row))
+
+
+async def drop_installation(store: Store, platform: str, workspace: str) -> None:
+    """Forget the secrets; the history stays until it is forgotten by its people."""
+    async with store.connect(write=True) as connection:
+        where = (tenants.c.platform == platform, tenants.c.workspace == workspace)
+        await connection.execute(update(tenants).where(*where).values(sealed=None, data=None))
+
+
+async def settings_rows(tx: Transaction, scopes: Sequence[tuple[Scope, str]]) -> dict[Scope, dict[str, Any]]:
+    """The names and values chosen in each of these scopes."""
+    found: dict[Scope, dict[str, Any]] = {scope: {} for scope, _ in scopes}
+    wanted = dict(scopes)
+    query = select(settings).where(settings.c.tenant_id == tx.tenant_id, settings.c.scope_id.in_(list(wanted.values())))
+    for row in await tx.connection.execute(query):
+        if wanted.get(row.scope) == row.scope_id:
+            found[row.scope][row.name] = from_plain(row.value)
+    return found
+
+
+def merge_settings(rows: Mapping[Scope, Mapping[str, Any]]) -> Settings:
+    """What holds: a conversation's choice before a person's, a person's before a channel's."""
+    merged: dict[str, Any] = {}
+    order: tuple[Scope, ...] = ("channel", "person", "conversation")
+    for scope in order:
+        merged |= rows.get(scope, {})
+    known = Settings.__dataclass_fields__
+    return Settings(**{name: value for name, value in merged.items() if name in known})
+
+
+async def set_setting(tx: Transaction, scope: Scope, scope_id: str, name: str, value: Any) -> None:
+    """Choose a value in this scope."""
+    row = {"tenant_id": tx.tenant_id, "scope": scope, "scope_id": scope_id, "name": name, "value": to_plain(value)}
+    keys = ["tenant_id", "scope", "scope_id", "name"]
+    await tx.connection.execute(
+        tx.insert(settings).values(row).on_conflict_do_update(index_elements=keys, set_={"value": row["value"]})
+    )
+
+
+async def reset_settings(tx: Transaction, scope: Scope, scope_id: str, name: str | None = None) -> int:
+    """Take back one choice, or all of the scope; gives how many there were."""
+    where = [settings.c.tenant_id == tx.tenant_id, settings.c.scope == scope, settings.c.scope_id == scope_id]
+    if name:
+        where.append(settings.c.name == name)
+    return (await tx.connection.execute(delete(settings).where(*where))).rowcount
