@@ -28,6 +28,7 @@ from bot.types import (
     Reply,
     ReplyEvent,
     Settings,
+    StepNote,
     TextDelta,
     ToolCall,
     Transcript,
@@ -343,6 +344,9 @@ class Step(Protocol):
     what is raised in the end is remembered too. A step that was under way when the process died runs again.
     """
 
+    notes: list[StepNote]
+    """One for each step so far."""
+
     async def __call__(self, name: str, fn: Callable[..., Awaitable[T]], *args: Any) -> T: ...
 
 
@@ -362,17 +366,33 @@ Handler: TypeAlias = Callable[[str, Step], Awaitable[None]]
 """Does the job of that id."""
 
 
+class Presence(Protocol):
+    """Which processes of this installation are alive."""
+
+    async def claim(self, name: str) -> str:
+        """Take this name, or one derived from it when a living process has it, until `release` or the end of the process."""
+
+    async def dead(self) -> Sequence[str]:
+        """Names that were claimed once and whose process is gone."""
+
+    async def bury(self, name: str) -> None:
+        """What the dead process left was taken over; forget it."""
+
+    async def release(self) -> None:
+        """Give the name back."""
+
+
 class Jobs(Protocol):
     """Work that survives a crash."""
+
+    name: str
+    """Of this process among those that work on the same jobs, once started."""
 
     async def start(self, handlers: Mapping[str, Handler], *, working: bool = True) -> None:
         """Begin; jobs that a crash interrupted are taken up again. working: False only hands jobs to other processes."""
 
     async def enqueue(self, job: Job) -> None:
         """Hand over a job; harmless when repeated."""
-
-    async def cancel(self, job_id: str) -> None:
-        """Interrupt a job that runs in this process, and never start one that waits; harmless otherwise."""
 
     async def close(self, patience_s: float = 4.0) -> None:
         """Stop taking jobs, let the running ones end for that long, leave the rest to the next start."""

@@ -417,6 +417,17 @@ class Turn:
 
 
 @dataclass(frozen=True, slots=True)
+class StepNote:
+    """How one step of a turn went."""
+
+    name: str
+    attempts: int
+    """0 when its result was remembered from before a restart."""
+    duration_ms: float
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Entry:
     """One message of a conversation as people saw it, for adapters that draw the whole conversation themselves."""
 
@@ -510,6 +521,8 @@ class CommandSpec:
     options: tuple[CommandOption, ...] = ()
     is_private: bool = False
     """The answer concerns only the person who asked."""
+    begins_anew: bool = False
+    """What is said after it belongs to a new conversation."""
 
 
 @dataclass(frozen=True, slots=True)

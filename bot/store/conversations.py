@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -29,6 +29,7 @@ from bot.types import (
     Reply,
     Role,
     Settings,
+    StepNote,
     Text,
     Turn,
     from_plain,
@@ -36,17 +37,6 @@ from bot.types import (
 )
 
 TITLE_LENGTH = 80
-
-
-@dataclass(frozen=True)
-class StepNote:
-    """How one step of a turn went."""
-
-    name: str
-    attempts: int
-    """0 when its result was remembered from before a restart."""
-    duration_ms: float
-    error: str = ""
 
 
 @dataclass(frozen=True)
@@ -123,20 +113,20 @@ def _is(tx: Transaction, conversation_id: int) -> tuple[Any, ...]:
     return (conversations.c.tenant_id == tx.tenant_id, conversations.c.id == conversation_id)
 
 
-async def said(tx: Transaction, conversation_id: int, source_id: int, inbound: InboundMessage | Command) -> None:
+async def said(
+    tx: Transaction,
+    conversation_id: int,
+    source_id: int,
+    inbound: InboundMessage | Command,
+    text: str,
+    *,
+    for_model: bool = True,
+) -> None:
     """Put what a person said into the history, as it came; `settle` adds what was heard and seen in it."""
-    text = inbound.text if isinstance(inbound, InboundMessage) else f"/{inbound.name} {inbound.text}".strip()
-    await _add(
-        tx,
-        conversation_id,
-        source_id,
-        0,
-        Message("user", (Text(text),)),
-        inbound.author,
-        inbound.message_id,
-        "",
-        inbound.sent_at,
-    )
+    message = Message("user", (Text(text),))
+    row = _row(tx, conversation_id, source_id, 0, message, inbound.sent_at)
+    row |= {"author_id": inbound.author.id, "author_name": inbound.author.name, "for_model": for_model}
+    await _add(tx, row | {"platform_id": inbound.message_id}, message)
     values: dict[str, Any] = {"updated_at": inbound.sent_at}
     await tx.connection.execute(update(conversations).where(*_is(tx, conversation_id)).values(values))
     if text:
@@ -144,31 +134,22 @@ async def said(tx: Transaction, conversation_id: int, source_id: int, inbound: I
         await tx.connection.execute(titled.values(title=" ".join(text.split())[:TITLE_LENGTH]))
 
 
-async def _add(
-    tx: Transaction,
-    conversation_id: int,
-    source_id: int,
-    ordinal: int,
-    message: Message,
-    author: Author,
-    platform_id: str,
-    turn_id: str,
-    now: datetime,
-) -> None:
-    row = {
+def _row(
+    tx: Transaction, conversation_id: int, source_id: int, ordinal: int, message: Message, now: datetime
+) -> dict[str, Any]:
+    return {
         "tenant_id": tx.tenant_id,
         "conversation_id": conversation_id,
         "source_id": source_id,
         "ordinal": ordinal,
-        "turn_id": turn_id,
         "role": message.role,
-        "author_id": author.id,
-        "author_name": author.name,
-        "platform_id": platform_id,
         "text": plain_text(message),
         "parts": to_plain(message.parts),
         "created_at": now,
     }
+
+
+async def _add(tx: Transaction, row: Mapping[str, Any], message: Message) -> None:
     made = await tx.connection.scalar(tx.insert(messages).values(row).on_conflict_do_nothing().returning(messages.c.id))
     if made is not None:
         await note_uses(tx, made, blobs_of(message))
@@ -303,17 +284,19 @@ async def settle(
     receipt: Receipt | None,
     notes: Sequence[StepNote],
     now: datetime,
+    *,
+    for_model: bool = True,
 ) -> None:
     """End a turn: what was understood of the question, the answer in place of an earlier one, and how the steps went.
 
     Repeated, it leaves the same rows.
     """
-    if user is not None:
-        await _understood(tx, turn.conversation_id, source_id, user)
+    still_asked = await _understood(tx, turn.conversation_id, source_id, user)
     await _drop_answer(tx, turn.conversation_id, source_id)
-    for ordinal, message in enumerate(answer, start=1):
+    for ordinal, message in enumerate(answer if still_asked else (), start=1):
+        row = _row(tx, turn.conversation_id, source_id, ordinal, message, now)
         platform_id = receipt.message_ids[0] if receipt and receipt.message_ids else ""
-        await _add(tx, turn.conversation_id, source_id, ordinal, message, Author(""), platform_id, turn.id, now)
+        await _add(tx, row | {"turn_id": turn.id, "platform_id": platform_id, "for_model": for_model}, message)
     state = "stopped" if reply.stopped else "failed" if reply.error else "done"
     values = {
         "state": state,
@@ -329,14 +312,17 @@ async def settle(
     await tx.connection.execute(update(conversations).where(*_is(tx, turn.conversation_id)).values(updated_at=now))
 
 
-async def _understood(tx: Transaction, conversation_id: int, source_id: int, user: Message) -> None:
+async def _understood(tx: Transaction, conversation_id: int, source_id: int, user: Message | None) -> bool:
+    """Keep what was understood of a question; False when it was deleted or forgotten while it was being answered."""
     where = (messages.c.conversation_id == conversation_id, messages.c.source_id == source_id, messages.c.ordinal == 0)
-    row = (await tx.connection.execute(select(messages.c.id).where(*where))).one_or_none()
-    if row is None:
-        return  # deleted by its author while it was being answered
-    values = {"parts": to_plain(user.parts), "text": plain_text(user)}
-    await tx.connection.execute(update(messages).where(messages.c.id == row.id).values(values))
-    await note_uses(tx, row.id, blobs_of(user))
+    message_id = await tx.connection.scalar(select(messages.c.id).where(*where))
+    if message_id is None:
+        return False
+    if user is not None:
+        values = {"parts": to_plain(user.parts), "text": plain_text(user)}
+        await tx.connection.execute(update(messages).where(messages.c.id == message_id).values(values))
+        await note_uses(tx, message_id, blobs_of(user))
+    return True
 
 
 async def _drop_answer(tx: Transaction, conversation_id: int, source_id: int) -> None:
@@ -358,7 +344,7 @@ async def _drop_messages(tx: Transaction, where: Iterable[Any]) -> int:
 async def _note_steps(tx: Transaction, turn_id: str, notes: Sequence[StepNote]) -> None:
     await tx.connection.execute(delete(steps).where(steps.c.turn_id == turn_id))
     rows = [
-        {"tenant_id": tx.tenant_id, "turn_id": turn_id, "ordinal": ordinal, **vars(note)}
+        {"tenant_id": tx.tenant_id, "turn_id": turn_id, "ordinal": ordinal, **asdict(note)}
         for ordinal, note in enumerate(notes)
     ]
     if rows:
@@ -384,6 +370,17 @@ async def history(tx: Transaction, conversation_id: int, before: int, limit: int
 
 def _message(row: Row[Any]) -> Message:
     return Message(row.role, from_plain(row.parts), row.author_name)
+
+
+async def question(tx: Transaction, conversation_id: int, source_id: int) -> Message | None:
+    """What a person said there, as far as it was understood; None when it was deleted."""
+    where = (messages.c.tenant_id == tx.tenant_id, messages.c.conversation_id == conversation_id)
+    row = (
+        await tx.connection.execute(
+            select(messages).where(*where, messages.c.source_id == source_id, messages.c.ordinal == 0)
+        )
+    ).one_or_none()
+    return _message(row) if row else None
 
 
 async def entries(tx: Transaction, conversation_id: int, limit: int = 200) -> list[Entry]:

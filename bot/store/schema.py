@@ -174,6 +174,7 @@ messages = Table(
     Column("platform_id", String(255), nullable=False, server_default=""),
     Column("text", Text, nullable=False, server_default=""),
     _json("parts", nullable=False),
+    Column("for_model", Boolean, nullable=False, server_default=true(), comment="Part of what a model reads."),
     Column("created_at", Moment, nullable=False),
     UniqueConstraint("conversation_id", "source_id", "ordinal"),
     Index(None, "tenant_id", "platform_id"),

@@ -163,6 +163,13 @@ def upgrade() -> None:
         sa.Column("platform_id", sa.String(length=255), server_default="", nullable=False),
         sa.Column("text", sa.Text(), server_default="", nullable=False),
         sa.Column("parts", sa.JSON(none_as_null=True), nullable=False),
+        sa.Column(
+            "for_model",
+            sa.Boolean(),
+            server_default=sa.text("1"),
+            nullable=False,
+            comment="Part of what a model reads.",
+        ),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(
             ["conversation_id"], ["conversations.id"], name=op.f("fk_messages_conversation_id"), ondelete="CASCADE"

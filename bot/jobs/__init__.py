@@ -1,0 +1,65 @@
+"""What the seam promises of work that survives a crash, and the one place that retries a step.
+
+A job is done at least once, in order within its lane. A step's result is remembered once it is recorded; between a step's end and
+its record a kill repeats the step. So: every paid or visible effect is a step, and every visible effect can be repeated harmlessly.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from bot.errors import BotError, OverloadedError
+from bot.ports import Clock
+
+MAX_ATTEMPTS = 4
+FIRST_PAUSE_S = 1.0
+MAX_PAUSE_S = 60.0
+"""A longer Retry-After is not waited for: the person is told instead."""
+
+log = logging.getLogger(__name__)
+
+
+async def with_retries(
+    clock: Clock, name: str, fn: Callable[..., Awaitable[Any]], args: tuple[Any, ...]
+) -> tuple[Any, int]:
+    """The result and the number of attempts. A retryable BotError is tried again with back-off, or when the other side asked to.
+
+    Raises the last BotError, its `attempts` set; anything else is a fault of ours and becomes a plain BotError, logged.
+    """
+    for attempt in range(1, MAX_ATTEMPTS + 1):
+        try:
+            return await fn(*args), attempt
+        except BotError as error:
+            pause_s = pause_before(attempt, error)
+            if pause_s is None:
+                error.__dict__["attempts"] = attempt
+                raise
+            log.warning("step %s: %s (%s); again in %.1f s", name, error.code, error.detail or error.text, pause_s)
+            await clock.sleep(pause_s)
+        except TimeoutError as error:
+            raise OverloadedError(
+                "That took too long, so it was given up. Please try again.", detail=str(error)
+            ) from error
+        except Exception as error:  # the edge of the job runner: a fault of ours ends the turn with an answer
+            log.exception("step %s failed", name)
+            raise BotError(
+                "Something went wrong on my side; it has been logged.", detail=type(error).__name__
+            ) from error
+    raise AssertionError("the last attempt returns or raises")
+
+
+def pause_before(attempt: int, error: BotError) -> float | None:
+    """Seconds to wait after that many failed attempts, or None to give up."""
+    if not error.retryable or attempt >= MAX_ATTEMPTS or (error.retry_after_s or 0) > MAX_PAUSE_S:
+        return None
+    backed_off = FIRST_PAUSE_S * 2 ** (attempt - 1) * random.uniform(0.8, 1.2)
+    return float(max(error.retry_after_s or 0, backed_off))
+
+
+def elapsed_ms(began: float) -> float:
+    """Milliseconds since `time.perf_counter()` gave that."""
+    return round((time.perf_counter() - began) * 1000, 2)

@@ -1,0 +1,75 @@
+"""Jobs in memory: steps simply called, nothing remembered. For tests and demonstrations."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, TypeVar
+
+from bot.errors import BotError
+from bot.jobs import elapsed_ms, with_retries
+from bot.ports import Clock, Handler, Job
+from bot.types import StepNote
+
+T = TypeVar("T")
+
+
+class InlineStep:
+    """Calls each step, retries included, and notes how it went."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.notes: list[StepNote] = []
+        self._clock = clock
+
+    async def __call__(self, name: str, fn: Callable[..., Awaitable[T]], *args: Any) -> T:
+        """The step's result; raises BotError."""
+        began = time.perf_counter()
+        try:
+            result: T
+            result, attempts = await with_retries(self._clock, name, fn, args)
+        except BotError as error:
+            self.notes.append(StepNote(name, error.__dict__.get("attempts", 1), elapsed_ms(began), error.code))
+            raise
+        self.notes.append(StepNote(name, attempts, elapsed_ms(began)))
+        return result
+
+
+class InlineJobs:
+    """Runs each job in a task, one at a time in a lane."""
+
+    name = "inline"
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._handlers: Mapping[str, Handler] = {}
+        self._seen: set[str] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._lanes: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+
+    async def start(self, handlers: Mapping[str, Handler], *, working: bool = True) -> None:
+        """Begin."""
+        self._handlers = handlers if working else {}
+
+    async def enqueue(self, job: Job) -> None:
+        """Run it after those enqueued before it in its lane."""
+        if job.id in self._seen or job.kind not in self._handlers:
+            return
+        self._seen.add(job.id)
+        task = asyncio.create_task(self._run(job), name=f"job {job.id}")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _run(self, job: Job) -> None:
+        async with self._lanes[job.lane]:
+            await self._handlers[job.kind](job.id, InlineStep(self._clock))
+
+    async def close(self, patience_s: float = 4.0) -> None:
+        """Let the running jobs end for that long, then cancel them."""
+        self._handlers = {}
+        if self._tasks:
+            _, late = await asyncio.wait(self._tasks, timeout=patience_s)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
