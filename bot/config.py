@@ -40,6 +40,11 @@ class CoreOptions(BaseModel):
         description="Where everything is kept: `sqlite:///FILE` or `postgresql://USER:PASSWORD@HOST/NAME`. "
         "Unset: a SQLite file in `PARLEY_HOME`.",
     )
+    parley_secret_key: SecretStr | None = Field(
+        None,
+        description="Encrypts stored tokens: one key or several, separated by commas; the first writes, all read. "
+        "`parley secret-key` makes one.",
+    )
     chat_model: str = Field("", description="Model that answers, as `provider:model`, such as `openai:gpt-5.2`.")
     transcribe_model: str = Field("", description="Model that turns speech into text.")
     speech_model: str = Field("", description="Model that speaks.")

@@ -10,7 +10,7 @@ import asyncio
 import json
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any, TypeVar
@@ -79,8 +79,23 @@ async def _job(kind: str, job_id: str) -> None:
 class DurableJobs:
     """Jobs on DBOS's own tables, beside ours in a file (SQLite) or a schema (PostgreSQL) of their own."""
 
-    def __init__(self, url: URL, presence: Presence, clock: Clock, *, name: str, concurrency: int = 64) -> None:
-        """url: of DBOS's tables, without a driver. name: of this process, equal after a restart."""
+    def __init__(
+        self,
+        url: URL,
+        presence: Presence,
+        clock: Clock,
+        *,
+        name: str,
+        concurrency: int = 64,
+        take_over: bool = True,
+        adopt: Callable[[Sequence[str]], Awaitable[None]] | None = None,
+    ) -> None:
+        """url: of DBOS's tables, without a driver. name: of this process, equal after a restart.
+
+        take_over: finish what dead processes had begun. adopt: called with their names, to hand over what they had not begun.
+        """
+        self._takes_over = take_over
+        self._adopt = adopt
         self.name = name
         self._url = url
         self._presence = presence
@@ -111,7 +126,8 @@ class DurableJobs:
             await DBOS.register_queue_async(
                 QUEUE, partition_concurrency=1, worker_concurrency=self._concurrency, polling_interval_sec=POLL_S
             )
-        self._spawn(self._sweep())
+        if self._takes_over:
+            self._spawn(self._sweep())
 
     def _dbos_config(self) -> DBOSConfig:
         config = DBOSConfig(
@@ -187,16 +203,21 @@ class DurableJobs:
         """Take over what dead processes had begun: at once, and on PostgreSQL again and again."""
         while True:
             with suppress(BotError):  # a database that is away for a moment is asked again
-                for name in await self._presence.dead():
-                    await self._take_over(name)
-                    await self._presence.bury(name)
+                await self._sweep_once()
             if not self._is_shared:
                 return
             await asyncio.sleep(SWEEP_S)
 
+    async def _sweep_once(self) -> None:
+        dead = await self._presence.dead()
+        for name in dead:
+            await self._take_over(name)
+        if dead and self._adopt is not None:
+            await self._adopt(dead)
+        for name in dead:
+            await self._presence.bury(name)
+
     async def _take_over(self, name: str) -> None:
-        if name == self.name:
-            return
         found = await DBOS.list_workflows_async(
             status=["PENDING"], executor_id=name, load_input=False, load_output=False, app_version=VERSION
         )

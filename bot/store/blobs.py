@@ -10,7 +10,7 @@ from sqlalchemy import delete, exists, select
 
 from bot.errors import StoreError
 from bot.store import Store, Transaction
-from bot.store.schema import blob_uses, blobs
+from bot.store.schema import blob_uses, blobs, tenants
 from bot.types import Blob
 
 ORPHAN_AGE = timedelta(days=1)
@@ -67,3 +67,12 @@ async def drop_unused(tx: Transaction, among: Iterable[str] | None = None, *, no
     else:
         where.append(blobs.c.created_at < (now or datetime.now(UTC)) - ORPHAN_AGE)
     return (await tx.connection.execute(delete(blobs).where(*where))).rowcount
+
+
+async def drop_unused_everywhere(store: Store, now: datetime) -> int:
+    """Delete bytes of all tenants that no message uses and that are older than a day; gives how many."""
+    gone = 0
+    async with store.connect(write=True) as connection:
+        for tenant_id in (await connection.scalars(select(tenants.c.id))).all():
+            gone += await drop_unused(Transaction(connection, tenant_id), now=now)
+    return gone

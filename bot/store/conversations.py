@@ -486,7 +486,12 @@ async def reword(tx: Transaction, said_: Said, inbound: InboundMessage | Command
     )
     parts = (Text(inbound.text),)
     await tx.connection.execute(update(messages).where(*where).values(text=inbound.text, parts=to_plain(parts)))
-    await tx.connection.execute(update(inbox).where(inbox.c.id == said_.source_id).values(payload=to_plain(inbound)))
+    await replace_payload(tx, said_.source_id, inbound)
+
+
+async def replace_payload(tx: Transaction, source_id: int, inbound: InboundMessage | Command) -> None:
+    """What an event stands for, once it is known."""
+    await tx.connection.execute(update(inbox).where(inbox.c.id == source_id).values(payload=to_plain(inbound)))
 
 
 async def source(tx: Transaction, source_id: int) -> Any:

@@ -1,0 +1,434 @@
+"""The composition root: a Config in, a wired App out, and the order in which things start and stop."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import socket
+import time
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from datetime import UTC, date, datetime, timedelta
+from functools import partial
+from typing import Any
+
+from sqlalchemy.engine import URL
+
+import adapters as adapter_folders
+from bot import config as configuration
+from bot import providers as provider_folders
+from bot import telemetry
+from bot.config import Config
+from bot.engine import run_job
+from bot.engine.commands import SPECS
+from bot.engine.runtime import CANNOT, VARIABLE, Models, Runtime, effective_settings
+from bot.errors import BotError, ConfigError
+from bot.inbox import Inbox
+from bot.jobs.inline import InlineJobs
+from bot.ports import Adapter, Blobs, Bus, Clock, Installation, Jobs, Provider
+from bot.store import Store, database_url, open_store, tenants
+from bot.store import conversations as conv
+from bot.store.blobs import TenantBlobs, drop_unused_everywhere
+from bot.store.bus import MemoryBus, open_bus
+from bot.store.migrate import migrate
+from bot.store.workers import StorePresence
+from bot.types import (
+    MODALITIES,
+    Accepted,
+    Address,
+    Blob,
+    CommandSpec,
+    Conversation,
+    Entry,
+    Finding,
+    Inbound,
+    Modality,
+    Settings,
+)
+
+PREFERENCE = ("openai", "local")
+"""Whose default model is taken when none is named: the first of these that is set up and has one."""
+TIDY_S = 3_600
+LISTEN_AGAIN_S = (1, 5, 30, 120)
+WARN_BEFORE = timedelta(days=180)
+log = logging.getLogger(__name__)
+
+
+class SystemClock:
+    """Time as it is."""
+
+    def now(self) -> datetime:
+        """The time in UTC."""
+        return datetime.now(UTC)
+
+    def monotonic(self) -> float:
+        """Seconds from some fixed moment."""
+        return time.monotonic()
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait."""
+        await asyncio.sleep(seconds)
+
+
+def store_url(config: Config) -> str:
+    """Where the database is: as configured, or a SQLite file in the home folder."""
+    if config.database_url:
+        return config.database_url.get_secret_value()
+    return URL.create("sqlite", database=str(config.parley_home / "parley.db")).render_as_string()
+
+
+def jobs_url(store: Store) -> URL:
+    """Where the jobs keep theirs: a file beside a SQLite database, a schema of its own in PostgreSQL."""
+    url = database_url(store.url.render_as_string(hide_password=False))
+    if store.is_shared:
+        return url.set(drivername="postgresql")
+    stem, _, suffix = (url.database or "parley.db").rpartition(".")
+    return url.set(drivername="sqlite", database=f"{stem or suffix}-turns.{suffix}")
+
+
+class _AddressBlobs:
+    """The bytes of the tenant that an address belongs to, found out when they are asked for."""
+
+    def __init__(self, app: App, address: Address) -> None:
+        self._app = app
+        self._address = address
+
+    async def _blobs(self) -> TenantBlobs:
+        return TenantBlobs(self._app.store, await self._app.inbox.tenant_of(self._address))
+
+    async def read(self, blob: Blob) -> bytes:
+        """The bytes."""
+        return await (await self._blobs()).read(blob)
+
+    async def write(self, data: bytes, mime_type: str) -> Blob:
+        """Keep the bytes."""
+        return await (await self._blobs()).write(data, mime_type)
+
+
+class AppHost:
+    """The `Host` port: what adapters and providers are lent."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+
+    @property
+    def clock(self) -> Clock:
+        """Time."""
+        return self._app.clock
+
+    @property
+    def bus(self) -> Bus:
+        """News between processes."""
+        return self._app.bus
+
+    @property
+    def commands(self) -> Mapping[str, CommandSpec]:
+        """Every slash command by its name."""
+        return SPECS
+
+    def blobs(self, address: Address) -> Blobs:
+        """The bytes of the tenant that this place belongs to."""
+        return _AddressBlobs(self._app, address)
+
+    async def entries(self, address: Address, limit: int = 200) -> Sequence[Entry]:
+        """The newest messages of the conversation held there, oldest first."""
+        async with self._app.store.read(await self._app.inbox.tenant_of(address)) as tx:
+            held = await conv.held_at(tx, address)
+            return await conv.entries(tx, held, limit) if held is not None else []
+
+    async def conversations(
+        self, platform: str, workspace: str, author_id: str, limit: int = 100
+    ) -> Sequence[Conversation]:
+        """The conversations in which this person takes part, newest first."""
+        tenant_id = await self._app.inbox.tenant_of(Address(platform, workspace, ""))
+        async with self._app.store.read(tenant_id) as tx:
+            return await conv.of_person(tx, platform, workspace, author_id, limit)
+
+    async def settings(self, address: Address, author_id: str) -> Settings:
+        """What holds for this person at this place."""
+        async with self._app.store.read(await self._app.inbox.tenant_of(address)) as tx:
+            return await effective_settings(tx, address, author_id)
+
+    async def installation(self, platform: str, workspace: str) -> Installation | None:
+        """What was kept when Parley was installed there."""
+        return await tenants.installation(self._app.store, self._app.seal, platform, workspace)
+
+    async def keep_installation(self, installation: Installation) -> None:
+        """Keep it, its secrets sealed."""
+        await tenants.keep_installation(self._app.store, self._app.seal, installation, self.clock.now())
+
+    async def drop_installation(self, platform: str, workspace: str) -> None:
+        """Forget it and its secrets."""
+        await tenants.drop_installation(self._app.store, platform, workspace)
+
+
+class App:
+    """One Parley. `running` gives it life; what is documented below exists while it runs."""
+
+    store: Store
+    bus: MemoryBus
+    inbox: Inbox
+    jobs: Jobs
+    runtime: Runtime
+    adapters: dict[str, Adapter]
+    providers: dict[str, Provider]
+    models: dict[Modality, str]
+    """The model chosen for each modality; empty when it is off."""
+    port: int = 0
+    """Where the page is served, while it is."""
+
+    def __init__(
+        self,
+        config: Config,
+        only: Collection[str] | None = None,
+        *,
+        clock: Clock | None = None,
+        name: str = "main",
+        durable: bool = True,
+        more: Mapping[str, Adapter] | None = None,
+    ) -> None:
+        """only: the adapters to have, None for all that are set up. name: of this process, when the environment names none.
+
+        durable: False keeps jobs in memory alone, for tests. more: adapters made elsewhere.
+        """
+        self._more = dict(more or {})
+        self.config = config
+        self.clock: Clock = clock or SystemClock()
+        self.seal = tenants.Seal(_secret(config, "parley_secret_key"))
+        self.host = AppHost(self)
+        self._only = only
+        self._name = name
+        self._durable = durable
+        self._ready = False
+
+    async def accept(self, inbound: Inbound) -> Accepted:
+        """The only way in."""
+        return await self.inbox.accept(inbound)
+
+    @asynccontextmanager
+    async def running(
+        self, *, listen: bool = False, work: bool = True, serve: bool = False, take_over: bool = True
+    ) -> AsyncIterator[App]:
+        """Start in order, stop in the opposite one. Raises ConfigError, StoreError.
+
+        listen: hold the platforms' sockets. work: answer turns here. serve: the web server. take_over: finish what dead processes
+        of the same installation left.
+        """
+        async with AsyncExitStack() as stack:
+            await self._open_store(stack)
+            self._create(stack)
+            await self._start_work(stack, work=work, take_over=take_over)
+            background: list[Callable[[], Coroutine[Any, Any, None]]] = [partial(self.runtime.stops.listen, self.bus)]
+            if listen:
+                background += [partial(self._listen, adapter) for adapter in self.adapters.values()]
+            if work and take_over:
+                background.append(self._tidy)
+            for start in background:
+                stack.push_async_callback(_cancel, asyncio.create_task(start()))
+            if serve:
+                await self._serve(stack)
+            self._ready = True
+            stack.callback(setattr, self, "_ready", False)
+            yield self
+
+    async def _open_store(self, stack: AsyncExitStack) -> None:
+        self.store = open_store(store_url(self.config))
+        stack.push_async_callback(self.store.close)
+        await migrate(self.store)
+        self.bus = open_bus(self.store)
+        stack.push_async_callback(self.bus.close)
+        await self.bus.start()
+
+    def _create(self, stack: AsyncExitStack) -> None:
+        self.providers = {}
+        for name in provider_folders.names():
+            module = provider_folders.load(name)
+            if hasattr(module, "create") and not module.missing(self.config):
+                self.providers[name] = module.create(self.config, self.host)
+                stack.push_async_callback(self.providers[name].close)
+        self.models = {modality: self._choose(modality) for modality in MODALITIES}
+        self.adapters = dict(self._more)
+        for name in adapter_folders.names():
+            module = adapter_folders.load(name)
+            wanted = self._only is None or name in self._only
+            if wanted and hasattr(module, "create") and not module.missing(self.config):
+                self.adapters[name] = module.create(self.config, self.host)
+                stack.push_async_callback(self.adapters[name].close)
+
+    def _choose(self, modality: Modality) -> str:
+        named = self.config.named_model(modality)
+        if named == "none":
+            return ""
+        if named:
+            provider = named.partition(":")[0]
+            if provider not in self.providers:
+                lacking = ", ".join(provider_folders.load(provider).missing(self.config))
+                raise ConfigError(f"{VARIABLE[modality]}: {named} needs {lacking or provider}, which is not set.")
+            return named
+        for name in PREFERENCE:
+            if name in self.providers and (model := self.providers[name].default(modality)):
+                return f"{name}:{model}"
+        return ""
+
+    async def _start_work(self, stack: AsyncExitStack, *, work: bool, take_over: bool) -> None:
+        config = self.config
+        self.runtime = Runtime(
+            store=self.store,
+            bus=self.bus,
+            clock=self.clock,
+            adapters=self.adapters,
+            models=Models(self.providers, self.models),
+            system_prompt=config.system_prompt,
+            max_attachment_bytes=config.max_attachment_mb * 2**20,
+        )
+        presence = StorePresence(self.store)
+        self.jobs = self._make_jobs(presence, take_over=take_over)
+        self.inbox = Inbox(self.store, self.jobs, self.bus, self.clock, SPECS)
+        await self.jobs.start({"turn": self._run_job}, working=work)
+        stack.push_async_callback(self.jobs.close)
+        if work:
+            await self.inbox.hand_over_waiting("" if self.store.is_shared else self.jobs.name)
+
+    def _make_jobs(self, presence: StorePresence, *, take_over: bool) -> Jobs:
+        if not self._durable:
+            return InlineJobs(self.clock)
+        from bot.jobs.durable import DurableJobs  # its library takes a while to import, and `--help` need not wait
+
+        name = self.config.worker_name or (worker_name() if self.store.is_shared else self._name)
+        return DurableJobs(
+            jobs_url(self.store),
+            presence,
+            self.clock,
+            name=name,
+            concurrency=self.config.worker_concurrency,
+            take_over=take_over,
+            adopt=self.inbox_adopt,
+        )
+
+    async def inbox_adopt(self, dead: Sequence[str]) -> None:
+        """What dead processes had not even begun is handed over again."""
+        if not self.store.is_shared:
+            await self.inbox.hand_over_waiting(self.jobs.name, tuple(dead))
+
+    async def _run_job(self, turn_id: str, step: Any) -> None:
+        await run_job(turn_id, step, self.runtime)
+
+    async def _listen(self, adapter: Adapter) -> None:
+        """Hold a platform's socket; one platform's trouble is no other's."""
+        failures = 0
+        while True:
+            began = self.clock.monotonic()
+            try:
+                await adapter.listen(self.accept)
+                return
+            except BotError as error:
+                log.error("%s: %s", adapter.name, error.text)
+            except Exception:  # the edge of the listen loop
+                log.exception("%s stopped listening", adapter.name)
+            failures = 0 if self.clock.monotonic() - began > LISTEN_AGAIN_S[-1] else failures + 1
+            await self.clock.sleep(LISTEN_AGAIN_S[min(failures, len(LISTEN_AGAIN_S)) - 1])
+
+    async def _tidy(self) -> None:
+        while True:
+            await self.clock.sleep(TIDY_S)
+            with suppress(BotError):
+                await drop_unused_everywhere(self.store, self.clock.now())
+
+    async def _serve(self, stack: AsyncExitStack) -> None:
+        from bot.web import WebServer
+
+        server = WebServer(
+            self.config.host,
+            self.config.port,
+            routes=[route for adapter in self.adapters.values() for route in adapter.routes(self.accept)],
+            ready=self.readiness,
+            render=telemetry.metrics,
+        )
+        await server.start()
+        stack.push_async_callback(server.stop)
+        self.port = server.port
+
+    async def readiness(self) -> dict[str, str]:
+        """The parts that must work before traffic should come; an empty text where all is well."""
+        try:
+            await self.store.ping()
+        except BotError as error:
+            return {"store": error.text}
+        return {"store": "", "jobs": "" if self._ready else "starting"}
+
+    def overview(self) -> list[Finding]:
+        """What is on, and what is off with the setting that brings it; asks nobody outside."""
+        findings = [Finding("store", "ok", self.store.url.render_as_string(hide_password=True), "DATABASE_URL")]
+        for modality in MODALITIES:
+            findings.append(self._model_finding(modality))
+        for name in adapter_folders.names():
+            module = adapter_folders.load(name)
+            if name == "console" or not hasattr(module, "create"):
+                continue
+            lacking = ", ".join(module.missing(self.config))
+            findings.append(Finding(name, "off" if lacking else "ok", f"set {lacking}" if lacking else "on", lacking))
+        return findings
+
+    def _model_finding(self, modality: Modality) -> Finding:
+        name, variable = self.models[modality], VARIABLE[modality]
+        if not name:
+            return Finding(modality, "off", f"cannot {CANNOT[modality]}: set OPENAI_API_KEY or {variable}", variable)
+        ends = self._shutdown(modality, name)
+        return Finding(modality, "warning" if ends else "ok", f"{name}{ends}", variable)
+
+    def _shutdown(self, modality: Modality, name: str) -> str:
+        provider, _, model = name.partition(":")
+        maker = self.providers[provider]
+        makers: Mapping[Modality, Callable[[str], Any]] = {
+            "chat": maker.chat,
+            "transcribe": maker.transcriber,
+            "speech": maker.speaker,
+            "image": maker.painter,
+            "embedding": maker.embedder,
+        }
+        try:
+            profile = makers[modality](model).profile
+        except BotError as error:
+            return f": {error.text}"
+        if profile.shutdown_at is None or profile.shutdown_at - self.clock.now().date() > WARN_BEFORE:
+            return ""
+        verb = "was shut down" if profile.shutdown_at <= self._today() else "will be shut down"
+        return f" {verb} on {profile.shutdown_at}; its successor is {profile.successor or 'not named yet'}"
+
+    def _today(self) -> date:
+        return self.clock.now().date()
+
+    async def findings(self) -> list[Finding]:
+        """What `doctor` says: the overview, and what each provider and adapter finds when it asks outside."""
+        found = self.overview()
+        for name, provider in self.providers.items():
+            mine = {
+                modality: model.partition(":")[2]
+                for modality, model in self.models.items()
+                if model.partition(":")[0] == name
+            }
+            if mine or name != "echo":
+                found += await provider.check(mine)
+        for adapter in self.adapters.values():
+            found += await adapter.check()
+        return found
+
+
+def worker_name() -> str:
+    """A name that is equal after a restart: the platform's own for this process, or the host's."""
+    return os.environ.get("DYNO") or socket.gethostname() or "worker"
+
+
+def _secret(config: Config, name: str) -> str:
+    value = getattr(config, name, None)
+    return value.get_secret_value() if value else ""
+
+
+async def _cancel(task: asyncio.Task[Any]) -> None:
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
+
+
+__all__ = ["App", "AppHost", "SystemClock", "configuration", "jobs_url", "store_url", "worker_name"]

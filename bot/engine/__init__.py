@@ -1,0 +1,258 @@
+"""A turn, from what a person said to the answer they see: `run_turn` reads top to bottom."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from typing import Any
+
+from bot import telemetry
+from bot.engine.commands import SPECS, CommandContext, run_command
+from bot.engine.compose import compose
+from bot.engine.perceive import Perceived, perceive
+from bot.engine.respond import Draft, respond
+from bot.engine.runtime import Runtime
+from bot.engine.speak import speak, wants_speech
+from bot.engine.streams import closing
+from bot.errors import BotError, CutOffError, UsageError
+from bot.ports import Step
+from bot.store import conversations as conv
+from bot.store import ledger
+from bot.types import (
+    Audio,
+    Command,
+    Done,
+    InboundMessage,
+    Message,
+    Part,
+    Receipt,
+    Reply,
+    ReplyEvent,
+    Text,
+    TextDelta,
+    ToolCall,
+    Turn,
+)
+
+HISTORY_LIMIT = 200
+"""Messages read from the store; what of them fits the model is `compose`'s to say."""
+ORDERS = {
+    "describe": "Describe what is in this, in a few sentences; quote text that is in it.",
+    "summarize": "Sum this up: the gist in a sentence, then the main points as a short list.",
+    "translate": "Translate this into English; if it is English, into the language I usually write in. Give only the translation.",
+}
+log = logging.getLogger(__name__)
+
+
+async def run_job(turn_id: str, step: Step, runtime: Runtime) -> None:
+    """The handler of turn jobs: whatever happens, the turn ends."""
+    loaded = await conv.load_turn(runtime.store, turn_id)
+    if loaded is None or loaded[2] not in ("queued", "running"):
+        return
+    turn, source_id, _ = loaded
+    with telemetry.in_turn(turn.tenant_id, turn_id), telemetry.running.track_inprogress():
+        try:
+            await run_turn(turn, source_id, step, runtime)
+        except Exception as error:  # the edge of the job runner
+            log.exception("turn %s failed", turn_id)
+            await _give_up(turn, source_id, step, runtime, type(error).__name__)
+        finally:
+            runtime.stops.drop(turn_id)
+
+
+async def run_turn(turn: Turn, source_id: int, step: Step, runtime: Runtime) -> None:
+    """Open, perceive, answer, speak, finish, settle. A BotError becomes the reply."""
+    began = time.perf_counter()
+    adapter = runtime.adapter_for(turn.inbound)
+    await _begin(turn, runtime)
+    turn = await step("open", _open, turn, runtime)
+    receipt = turn.receipt or Receipt(turn.inbound.address, turn.id)
+    perceived: Perceived | None = None
+    try:
+        understood = await _understood_before(turn, source_id, runtime)
+        perceived = await perceive(turn, step, receipt, runtime, understood)
+        outcome = await step("answer", _answer, turn, source_id, perceived, receipt, runtime)
+        reply, exchange = outcome["reply"], outcome["exchange"]
+        reply = await _with_speech(turn, step, perceived, reply, receipt, outcome["wants_speech"], runtime)
+    except BotError as error:
+        level = logging.INFO if isinstance(error, UsageError) else logging.WARNING
+        log.log(level, "answered with an error: %s (%s)", error.code, error.detail or error.text)
+        reply, exchange = notice(error), ()
+    reply = _with_notices(reply, perceived)
+    receipt = await step("finish", adapter.finish, receipt, reply)
+    await step("settle", _settle, turn, source_id, perceived, reply, exchange, receipt, step, runtime)
+    platform = turn.inbound.address.platform
+    telemetry.turns.labels(platform, "failed" if reply.error else "done", reply.error).inc()
+    telemetry.turn_seconds.labels(platform).observe(time.perf_counter() - began)
+
+
+async def _begin(turn: Turn, runtime: Runtime) -> None:
+    async with runtime.store.begin(turn.tenant_id) as tx:
+        await conv.start_turn(tx, turn.id, runtime.clock.now())
+        await ledger.abandon(tx, turn.id, runtime.clock.now())
+        if await conv.is_stop_requested(tx, turn.id):
+            runtime.stops.of(turn.id).set()
+
+
+async def _open(turn: Turn, runtime: Runtime) -> Turn:
+    """Post the sign of life; gives the turn with its receipt and the settings that hold for all its steps, a rerun included."""
+    turn = await runtime.with_settings(turn)
+    receipt = await runtime.adapter_for(turn.inbound).open(turn)
+    async with runtime.store.begin(turn.tenant_id) as tx:
+        await conv.note_receipt(tx, turn.id, receipt)
+    return replace(turn, receipt=receipt)
+
+
+async def _understood_before(turn: Turn, source_id: int, runtime: Runtime) -> Message | None:
+    """The question as an earlier answer understood it. A first answer looks itself, so that its steps are the same in a rerun."""
+    if turn.attempt == 1:
+        return None
+    async with runtime.store.read(turn.tenant_id) as tx:
+        return await conv.question(tx, turn.conversation_id, source_id)
+
+
+async def _answer(
+    turn: Turn, source_id: int, perceived: Perceived, receipt: Receipt, runtime: Runtime
+) -> dict[str, Any]:
+    """Show the answer as it comes; gives the reply, the tools' exchange for the history, and whether it is to be spoken."""
+    if perceived.failure is not None and not isinstance(turn.inbound, Command):
+        raise perceived.failure
+    draft, began = Draft(), time.perf_counter()
+    async with runtime.store.read(turn.tenant_id) as tx:
+        history = await conv.history(tx, turn.conversation_id, source_id, HISTORY_LIMIT)
+    replies: list[Reply] = []
+    async with closing(_events(turn, perceived.message, history, runtime, draft)) as events:
+        kept = _watch(events, replies, turn.inbound.address.platform, began)
+        await runtime.adapter_for(turn.inbound).show(receipt, kept)
+    reply = replies[-1] if replies else draft.reply()
+    return {"reply": reply, "exchange": tuple(draft.exchange), "wants_speech": draft.wants_speech}
+
+
+async def _watch(
+    events: AsyncIterator[ReplyEvent], replies: list[Reply], platform: str, began: float
+) -> AsyncIterator[ReplyEvent]:
+    """Pass the events on, note the reply and when its first text came."""
+    has_text = False
+    async for event in events:
+        if isinstance(event, TextDelta) and not has_text:
+            has_text = True
+            telemetry.first_text_seconds.labels(platform).observe(time.perf_counter() - began)
+        if isinstance(event, Done):
+            replies.append(event.reply)
+        yield event
+
+
+def _events(
+    turn: Turn, user: Message, history: list[Message], runtime: Runtime, draft: Draft
+) -> AsyncIterator[ReplyEvent]:
+    inbound = turn.inbound
+    if isinstance(inbound, Command):
+        return run_command(CommandContext(turn, inbound.text, user, history, runtime, draft), inbound.name)
+    if inbound.asks == "transcribe":
+        return run_command(CommandContext(turn, "", user, history, runtime, draft), "transcribe")
+    return _responded(turn, _ordered(inbound, user), history, runtime, draft)
+
+
+def _ordered(inbound: InboundMessage, user: Message) -> Message:
+    """The question with the order that a message action stands for before it."""
+    order = ORDERS.get(inbound.asks)
+    return replace(user, parts=(Text(order), *user.parts)) if order else user
+
+
+async def _responded(
+    turn: Turn, user: Message, history: list[Message], runtime: Runtime, draft: Draft
+) -> AsyncIterator[ReplyEvent]:
+    if not user.parts:
+        draft.text = "I'm here. What can I do for you? Write, speak or send a file; /help shows more."
+        yield TextDelta(draft.text)
+        yield Done(draft.reply())
+        return
+    profile = runtime.models.chat(turn.settings).profile
+    prompt = compose(history, user, turn.settings, profile, runtime.system_prompt, runtime.clock.now())
+    async with closing(respond(turn, prompt, runtime, draft)) as events:
+        async for event in events:
+            yield event
+
+
+async def _with_speech(
+    turn: Turn,
+    step: Step,
+    perceived: Perceived,
+    reply: Reply,
+    receipt: Receipt,
+    asked: bool,
+    runtime: Runtime,
+) -> Reply:
+    """The reply with a voice clip where one is wanted; an answer that cannot be spoken is still an answer."""
+    if reply.stopped or not reply.text or not (asked or wants_speech(turn, perceived.message)):
+        return reply
+    language = next(
+        (part.language for part in perceived.message.parts if isinstance(part, Audio) and part.language), ""
+    )
+    try:
+        await runtime.tell(turn, receipt, "Speaking…")
+        clip, notices = await step("speak", speak, turn, reply.text, runtime, turn.settings.language or language)
+    except BotError as error:
+        return replace(reply, notices=(*reply.notices, f"This could not be spoken: {error.text}"))
+    return replace(reply, parts=(*reply.parts, clip), notices=(*reply.notices, *notices))
+
+
+def notice(error: BotError) -> Reply:
+    """An error as the person sees it, with what of the answer had come."""
+    partial = error.partial.strip() if isinstance(error, CutOffError) else ""
+    if partial:
+        return Reply(parts=(Text(partial),), notices=(error.text,), error=error.code)
+    return Reply(parts=(Text(error.text),), error=error.code)
+
+
+def _with_notices(reply: Reply, perceived: Perceived | None) -> Reply:
+    """What could not be read stands under the answer, once."""
+    said = [*(perceived.notices if perceived else ()), *reply.notices]
+    return replace(reply, notices=tuple(one for one in dict.fromkeys(said) if one != reply.text))
+
+
+async def _settle(
+    turn: Turn,
+    source_id: int,
+    perceived: Perceived | None,
+    reply: Reply,
+    exchange: tuple[Message, ...],
+    receipt: Receipt,
+    step: Step,
+    runtime: Runtime,
+) -> None:
+    """The answer, what was understood, and how the steps went: one transaction."""
+    user = perceived.message if perceived and perceived.message.parts else None
+    parts: tuple[Part, ...] = reply.parts
+    if exchange:
+        exchange = tuple(_without_metadata(message) for message in exchange)
+    answer = (*exchange, Message("assistant", parts)) if parts else exchange
+    for_model = not reply.error and _is_for_model(turn)
+    async with runtime.store.begin(turn.tenant_id) as tx:
+        await conv.settle(
+            tx, turn, source_id, user, reply, answer, receipt, step.notes, runtime.clock.now(), for_model=for_model
+        )
+
+
+def _is_for_model(turn: Turn) -> bool:
+    return not (isinstance(turn.inbound, Command) and SPECS.get(turn.inbound.name, SPECS["help"]).is_private)
+
+
+def _without_metadata(message: Message) -> Message:
+    """What only the provider can read is of use within the turn; later turns read plain calls and results."""
+    parts = tuple(replace(part, provider_metadata={}) if isinstance(part, ToolCall) else part for part in message.parts)
+    return replace(message, parts=parts)
+
+
+async def _give_up(turn: Turn, source_id: int, step: Step, runtime: Runtime, why: str) -> None:
+    """A fault of ours outside the steps: the turn ends, and the person is told if that is still possible."""
+    error = BotError("Something went wrong on my side; it has been logged.", detail=why)
+    reply = notice(error)
+    try:
+        receipt = await step("open", runtime.adapter_for(turn.inbound).open, turn)
+        receipt = await step("finish", runtime.adapter_for(turn.inbound).finish, receipt, reply)
+    except BotError:
+        receipt = Receipt(turn.inbound.address, turn.id)
+    await _settle(turn, source_id, None, reply, (), receipt, step, runtime)

@@ -1,0 +1,413 @@
+"""Slash commands: one function each, the same on every platform; they travel as messages do."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, fields, replace
+from datetime import timedelta
+from typing import Any
+
+from bot.engine import settings as setting_specs
+from bot.engine import tools
+from bot.engine.compose import compose
+from bot.engine.respond import Draft, respond
+from bot.engine.runtime import Runtime, scopes
+from bot.engine.speak import speak
+from bot.engine.streams import closing
+from bot.errors import UsageError
+from bot.ports import Picture
+from bot.store import conversations as conv
+from bot.store import ledger
+from bot.store.tenants import reset_settings, set_setting, settings_rows
+from bot.types import (
+    Audio,
+    CommandOption,
+    CommandSpec,
+    Done,
+    File,
+    Image,
+    Message,
+    PartReady,
+    ReplyEvent,
+    Scope,
+    Settings,
+    Status,
+    Text,
+    TextDelta,
+    Turn,
+)
+
+HISTORY_LIMIT = 200
+SEARCH_LIMIT = 10
+SNIPPET = 160
+SCOPE_WORDS: dict[str, Scope] = {
+    "conversation": "conversation",
+    "here": "conversation",
+    "channel": "channel",
+    "me": "person",
+    "person": "person",
+}
+
+
+@dataclass(frozen=True)
+class CommandContext:
+    """What a command may use."""
+
+    turn: Turn
+    text: str
+    """All after the command's name."""
+    user: Message
+    """The command with its attachments understood."""
+    history: Sequence[Message]
+    runtime: Runtime
+    draft: Draft
+
+
+CommandFunction = Callable[[CommandContext], AsyncIterator[ReplyEvent]]
+SPECS: dict[str, CommandSpec] = {}
+_functions: dict[str, CommandFunction] = {}
+
+
+def command(
+    summary: str,
+    usage: str = "",
+    options: Sequence[CommandOption] = (),
+    *,
+    is_private: bool = False,
+    begins_anew: bool = False,
+) -> Callable[[CommandFunction], CommandFunction]:
+    """Make a function a slash command of its name. It yields the events of its reply; `run_command` adds Done."""
+
+    def register(function: CommandFunction) -> CommandFunction:
+        name = function.__name__.rstrip("_")
+        SPECS[name] = CommandSpec(name, summary, usage, tuple(options), is_private, begins_anew)
+        _functions[name] = function
+        return function
+
+    return register
+
+
+async def run_command(context: CommandContext, name: str) -> AsyncIterator[ReplyEvent]:
+    """The events of the command's reply, ending with Done. Raises UsageError for an unknown one."""
+    if name not in _functions:
+        raise UsageError(f"There is no command /{name}. /help lists what there is.")
+    async with closing(_functions[name](context)) as events:
+        async for event in events:
+            if isinstance(event, Done):
+                continue
+            _keep(event, context.draft, name)
+            yield event
+    yield Done(context.draft.reply())
+
+
+def _keep(event: ReplyEvent, draft: Draft, name: str) -> None:
+    """Commands that ask a model keep their own draft; the others' text and parts are kept here."""
+    if name in ("ask", "summarize"):
+        return
+    if isinstance(event, TextDelta):
+        draft.text += event.text
+    elif isinstance(event, PartReady):
+        draft.parts.append(event.part)
+
+
+def _needed(text: str, usage: str) -> str:
+    if not text.strip():
+        raise UsageError(f"Write it like this: {usage}")
+    return text.strip()
+
+
+TEXT = CommandOption("text", "What to do it with", required=True)
+FILE = CommandOption("file", "A file to go with it", is_attachment=True)
+
+
+@command("Ask the model; the answer goes on in this conversation.", "TEXT", (TEXT, FILE))
+async def ask(context: CommandContext) -> AsyncIterator[ReplyEvent]:
+    """As if it had been said."""
+    others = tuple(part for part in context.user.parts if not isinstance(part, Text))
+    if not others:
+        _needed(context.text, "/ask TEXT")
+    user = replace(context.user, parts=(Text(context.text), *others))
+    async with closing(_asked(context, user, context.history)) as events:
+        async for event in events:
+            yield event
+
+
+async def _asked(context: CommandContext, user: Message, history: Sequence[Message]) -> AsyncIterator[ReplyEvent]:
+    turn, runtime = context.turn, context.runtime
+    profile = runtime.models.chat(turn.settings).profile
+    prompt = compose(history, user, turn.settings, profile, runtime.system_prompt, runtime.clock.now())
+    async with closing(respond(turn, prompt, runtime, context.draft)) as events:
+        async for event in events:
+            yield event
+
+
+@command("Make a picture, or change the one that comes with it.", "WHAT IT SHOWS", (TEXT, FILE))
+async def imagine(context: CommandContext) -> AsyncIterator[ReplyEvent]:
+    """A picture from words, without a chat model in between."""
+    prompt = _needed(context.text, "/imagine WHAT IT SHOWS, with a picture attached to change that one")
+    attached = [part for part in context.user.parts if isinstance(part, Image)]
+    blobs = context.runtime.blobs(context.turn)
+    pictures = [Picture(await blobs.read(image.blob), image.blob.mime_type) for image in attached]
+    yield Status("Drawing…")
+    using = tools.ToolContext(context.turn, context.runtime, context.history)
+    painted = await tools.paint(using, prompt, "auto", pictures)
+    context.draft.notices += using.notices
+    context.draft.model = context.runtime.models.name("image")
+    for part in painted.parts:
+        yield PartReady(part)
+
+
+@command("Say a text aloud as a voice message.", "TEXT", (TEXT,))
+async def say(context: CommandContext) -> AsyncIterator[ReplyEvent]:
+    """The text as it is, spoken."""
+    text = _needed(context.text, "/say TEXT")
+    yield Status("Speaking…")
+    clip, notices = await speak(context.turn, text, context.runtime, context.turn.settings.language or "")
+    context.draft.notices += notices
+    context.draft.model = context.runtime.models.name("speech")
+    yield TextDelta(text)
+    yield PartReady(clip)
+
+
+@command(
+    "Write down what is said in a voice note, or in the newest one here.",
+    "[with a voice note, audio or video]",
+    (FILE,),
+)
+async def transcribe(context: CommandContext) -> AsyncIterator[ReplyEvent]:
+    """The transcript, with times when the model gives them."""
+    heard = [part for part in context.user.parts if isinstance(part, Audio)] or _newest_audio(context.history)
+    if not heard:
+        raise UsageError("Attach a voice note, audio or video to /transcribe, or use it after one was sent here.")
+    for part in heard:
+        yield TextDelta(transcript_text(part, with_name=len(heard) > 1))
+
+
+def _newest_audio(history: Sequence[Message]) -> list[Audio]:
+    found = [part for message in history if message.role == "user" for part in message.parts if isinstance(part, Audio)]
+    return found[-1:]
+
+
+def transcript_text(part: Audio, *, with_name: bool) -> str:
+    """A transcript as Markdown: with times where it is longer than a minute and they are known."""
+    title = f"**{part.name}**\n" if with_name and part.name else ""
+    if not part.transcript.strip():
+        return f"{title}_No speech was heard._\n\n"
+    if part.duration_s > 60 and part.segments:
+        lines = (
+            f"`{_clock(one.start_s)}` {f'{one.speaker}: ' if one.speaker else ''}{one.text.strip()}"
+            for one in part.segments
+        )
+        return title + "\n".join(lines) + "\n\n"
+    return f"{title}{part.transcript.strip()}\n\n"
+
+
+def _clock(seconds: float) -> str:
+    whole = int(seconds)
+    return (
+        f"{whole // 3600}:{whole % 3600 // 60:02}:{whole % 60:02}"
+        if whole >= 3600
+        else f"{whole // 60}:{whole % 60:02}"
+    )
+
+
+@command("Sum up this conversation, or a text or file.", "[TEXT]", (replace(TEXT, required=False), FILE))
+async def summarize(context: CommandContext) -> AsyncIterator[ReplyEvent]:
+    """Main points, decisions and open questions."""
+    given = tuple(part for part in context.user.parts if isinstance(part, File | Audio | Image))
+    history: Sequence[Message] = ()
+    if context.text.strip() or given:
+        what = "the following"
+    elif context.history:
+        what, history = "our conversation so far", context.history
+    else:
+        raise UsageError("There is nothing to sum up here yet. Write /summarize TEXT, or attach a file.")
+    order = f"Sum up {what}: first the gist in a sentence, then the main points, decisions, and open questions as short lists."
+    user = Message("user", (Text(f"{order}\n\n{context.text}".strip()), *given), context.user.author)
+    async with closing(_asked(context, user, history)) as events:
+        async for event in events:
+            yield event
+
+
+@command("Find earlier messages by words.", "WORDS", (TEXT,), is_private=True)
+async def search(context: CommandContext) -> AsyncIterator[ReplyEvent]:
+    """Over what the asker may see from here."""
+    words = _needed(context.text, "/search WORDS").split()
+    inbound = context.turn.inbound
+    async with context.runtime.store.read(context.turn.tenant_id) as tx:
+        found = await conv.search(tx, words, inbound.author.id, inbound.address, SEARCH_LIMIT)
+    if not found:
+        yield TextDelta(f"Nothing that you can see here holds: {' '.join(words)}.")
+        return
+    lines = [
+        f"- **{one.author_name or 'Parley'}**, {one.created_at:%d %b %Y %H:%M}: {_snippet(one.text, words[0])}"
+        for one in found
+    ]
+    yield TextDelta("\n".join(lines))
+
+
+def _snippet(text: str, word: str) -> str:
+    """The text around the word, on one line."""
+    flat = " ".join(text.split())
+    at = max(flat.lower().find(word.lower()) - SNIPPET // 3, 0)
+    return f"{'…' if at else ''}{flat[at : at + SNIPPET]}{'…' if len(flat) > at + SNIPPET else ''}"
+
+
+@command(
+    "Show or change how I answer.",
+    "[set NAME VALUE | reset [NAME]] [for here, channel or me]",
+    (
+        CommandOption("action", "What to do", choices=("show", "set", "reset")),
+        CommandOption("name", "Which setting", choices=tuple(setting_specs.SPECS)),
+        CommandOption("value", "Its value"),
+        CommandOption("scope", "For whom it holds", choices=("here", "channel", "me")),
+    ),
+    is_private=True,
+)
+async def settings(context: CommandContext) -> AsyncIterator[ReplyEvent]:
+    """Show, set and reset, for this conversation, the channel or the person."""
+    words, scope = _scope(context.text.split())
+    action = words[0].lower() if words else "show"
+    if action == "show":
+        yield TextDelta(await _shown(context))
+    elif action == "reset":
+        yield TextDelta(await _reset(context, scope, words[1] if len(words) > 1 else None))
+    else:
+        words = words[1:] if action == "set" else words
+        if len(words) < 2:
+            raise UsageError(
+                "Write it like this: /settings set NAME VALUE, with `for channel` or `for me` behind it if you like."
+            )
+        yield TextDelta(await _set(context, scope, words[0], " ".join(words[1:])))
+
+
+def _scope(words: list[str]) -> tuple[list[str], Scope]:
+    """The words without `for SCOPE`, and the scope: this conversation unless said otherwise."""
+    if len(words) >= 2 and words[-2].lower() == "for" and words[-1].lower() in SCOPE_WORDS:
+        return words[:-2], SCOPE_WORDS[words[-1].lower()]
+    return words, "conversation"
+
+
+def _scope_id(context: CommandContext, scope: Scope) -> str:
+    return dict(scopes(context.turn.inbound.address, context.turn.inbound.author.id))[scope]
+
+
+async def _shown(context: CommandContext) -> str:
+    inbound, turn = context.turn.inbound, context.turn
+    async with context.runtime.store.read(turn.tenant_id) as tx:
+        rows = await settings_rows(tx, scopes(inbound.address, inbound.author.id))
+    merged = {name: scope for scope, chosen in rows.items() for name in chosen}
+    configured = {"model": context.runtime.models.chosen.get("chat", ""), "speech": "mirror", "follow": "thread"}
+    lines = ["| setting | value | from | meaning |", "|---|---|---|---|"]
+    for name, spec in setting_specs.SPECS.items():
+        value = getattr(turn.settings, name)
+        shown = configured.get(name, "") if value is None else str(value)
+        lines.append(f"| {name} | {_cell(shown) or '–'} | {merged.get(name, 'default')} | {spec.summary} |")
+    models = ", ".join(context.runtime.models.available())
+    return "\n".join(lines) + f"\n\nChange one by `/settings set NAME VALUE`. Models here: {models}."
+
+
+def _cell(text: str) -> str:
+    flat = " ".join(text.split()).replace("|", "\\|")
+    return flat if len(flat) <= 60 else f"{flat[:57]}…"
+
+
+async def _set(context: CommandContext, scope: Scope, name: str, text: str) -> str:
+    name, value = setting_specs.parse_setting(name, text)
+    refused = _check(context, name, value)
+    async with context.runtime.store.begin(context.turn.tenant_id) as tx:
+        await set_setting(tx, scope, _scope_id(context, scope), name, value)
+    whom = {"conversation": "this conversation", "channel": "this channel", "person": "you"}[scope]
+    return f"{name} is now `{text.strip()}` for {whom}.{refused}"
+
+
+def _check(context: CommandContext, name: str, value: Any) -> str:
+    """What the person should know about this value. Raises UnavailableError for a model that is not there."""
+    wanted = replace(context.turn.settings, model=value) if name == "model" else context.turn.settings
+    profile = context.runtime.models.chat(wanted).profile
+    if name in setting_specs.MODEL_SETTINGS and name not in profile.settings:
+        return f" The model {profile.name} does not take it, though: it will be left out until another model answers."
+    return ""
+
+
+async def _reset(context: CommandContext, scope: Scope, name: str | None) -> str:
+    known = {field.name for field in fields(Settings)}
+    if name is not None and name not in known:
+        raise UsageError(f"There is no setting {name!r}. There are: {', '.join(setting_specs.SPECS)}.")
+    async with context.runtime.store.begin(context.turn.tenant_id) as tx:
+        count = await reset_settings(tx, scope, _scope_id(context, scope), name)
+    return (
+        f"{name or 'Everything'} is as configured again."
+        if count
+        else "Nothing was changed: it was as configured already."
+    )
+
+
+@command(
+    "Show what your own questions used and cost.", "[DAYS]", (CommandOption("days", "How far back"),), is_private=True
+)
+async def usage(context: CommandContext) -> AsyncIterator[ReplyEvent]:
+    """The asker's own calls by model; unknown prices are shown as unknown."""
+    days = _days(context.text)
+    since = context.runtime.clock.now() - timedelta(days=days)
+    async with context.runtime.store.read(context.turn.tenant_id) as tx:
+        rows = await ledger.spent(tx, context.turn.inbound.author.id, since)
+    if not rows:
+        yield TextDelta(f"You made no model calls in the last {days} days.")
+        return
+    lines = [
+        f"Your last {days} days:",
+        "",
+        "| model | for | calls | tokens in | out | sound | cost |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    lines += [_usage_row(row) for row in rows]
+    total = sum(row.cost_micro_usd for row in rows)
+    unknown = sum(row.unpriced_calls for row in rows)
+    lines += [
+        "",
+        f"Together {_dollars(total)}" + (f", and {unknown} calls whose price is unknown." if unknown else "."),
+    ]
+    yield TextDelta("\n".join(lines))
+
+
+def _days(text: str) -> int:
+    try:
+        days = int(text.strip() or 30)
+    except ValueError as error:
+        raise UsageError("Write it like this: /usage, or /usage 7 for the last 7 days.") from error
+    return min(max(days, 1), 3_650)
+
+
+def _usage_row(row: ledger.Spent) -> str:
+    cost = "unknown" if row.unpriced_calls == row.calls else _dollars(row.cost_micro_usd)
+    sound = f"{row.audio_s:.0f} s" if row.audio_s else "–"
+    return f"| {row.model} | {row.modality} | {row.calls} | {row.input_tokens:,} | {row.output_tokens:,} | {sound} | {cost} |"
+
+
+def _dollars(micro_usd: int) -> str:
+    return f"${micro_usd / 1_000_000:.4f}".rstrip("0").rstrip(".") if micro_usd else "$0"
+
+
+@command("Begin a new conversation here; the old one stays findable.", begins_anew=True)
+async def reset(context: CommandContext) -> AsyncIterator[ReplyEvent]:
+    """`accept` has closed the conversation already, so that what is said next belongs to the new one."""
+    yield TextDelta("A new conversation begins. I no longer look at what was said before.")
+
+
+@command("Delete this conversation, its messages and files, for good.", is_private=True, begins_anew=True)
+async def forget(context: CommandContext) -> AsyncIterator[ReplyEvent]:
+    """Messages, files, events and what we posted about them leave the database."""
+    async with context.runtime.store.begin(context.turn.tenant_id) as tx:
+        gone = await conv.forget(tx, context.turn.conversation_id)
+    yield TextDelta(f"Forgotten: {max(gone - 1, 0)} messages and their files are deleted for good.")
+
+
+@command("Show what I can do.", is_private=True)
+async def help_(context: CommandContext) -> AsyncIterator[ReplyEvent]:
+    """Commands, and what is on and off here."""
+    lines = ["Write to me, send a picture, a file or a voice note, and I answer. Commands:", ""]
+    lines += [f"- `/{spec.name}{' ' + spec.usage if spec.usage else ''}` {spec.summary}" for spec in SPECS.values()]
+    chosen = context.runtime.models.chosen
+    lines += ["", "Models: " + ", ".join(f"{modality} {name or 'off'}" for modality, name in chosen.items()) + "."]
+    yield TextDelta("\n".join(lines))

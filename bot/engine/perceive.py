@@ -1,0 +1,228 @@
+"""Attachments to parts: speech to transcripts, pictures upright and sized, documents to text. Nothing is dropped in silence."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from bot.engine.budget import paid
+from bot.engine.runtime import Runtime
+from bot.engine.streams import closing
+from bot.errors import BotError, UnavailableError, UnreadableError
+from bot.media import audio, documents, images, sniff, video
+from bot.ports import Step
+from bot.types import Attachment, Audio, Blob, File, Image, Message, ModelProfile, Part, Receipt, Text, Turn
+
+MAX_ATTACHMENTS = 20
+MAX_OCR_PAGES = 5
+VIDEO_FRAMES = 4
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Perceived:
+    """A question as it was understood."""
+
+    message: Message
+    notices: tuple[str, ...] = ()
+    failure: BotError | None = None
+    """Why nothing of it could be understood, when nothing could."""
+
+
+@dataclass(frozen=True)
+class _Item:
+    """One attachment, fetched."""
+
+    data: bytes
+    name: str
+    blob: Blob
+    sniffed: sniff.Sniffed
+    attachment: Attachment
+
+
+async def perceive(turn: Turn, step: Step, receipt: Receipt, runtime: Runtime, understood: Message | None) -> Perceived:
+    """A step for each attachment. understood: the question as an earlier turn understood it, so that nothing is heard twice."""
+    inbound = turn.inbound
+    words = (Text(inbound.text),) if inbound.text.strip() else ()
+    known = tuple(part for part in understood.parts if not isinstance(part, Text)) if understood else ()
+    if known:
+        return Perceived(Message("user", (*words, *known), inbound.author.name))
+    parts, notices, failure = list[Part](words), list[str](), None
+    for index, attachment in enumerate(inbound.attachments[:MAX_ATTACHMENTS]):
+        try:
+            found = await step(f"perceive:{index}", _perceive_one, turn, attachment, receipt, runtime)
+        except BotError as error:
+            failure = error
+            notices.append(error.text)
+            continue
+        parts += found["parts"]
+        notices += found["notices"]
+    if len(inbound.attachments) > MAX_ATTACHMENTS:
+        notices.append(f"Only the first {MAX_ATTACHMENTS} attachments were read.")
+    message = Message("user", tuple(parts), inbound.author.name)
+    return Perceived(message, tuple(notices), None if parts else failure)
+
+
+async def _perceive_one(turn: Turn, attachment: Attachment, receipt: Receipt, runtime: Runtime) -> dict[str, Any]:
+    item = await _fetch(turn, attachment, runtime)
+    profile = runtime.models.chat(turn.settings).profile
+    match item.sniffed.kind:
+        case "image":
+            parts, notices = await _see(turn, item, profile, runtime)
+        case "audio":
+            await runtime.tell(turn, receipt, f"Listening to {item.name}…")
+            parts, notices = await _hear(turn, item, runtime)
+        case "video":
+            await runtime.tell(turn, receipt, f"Watching {item.name}…")
+            parts, notices = await _watch(turn, item, profile, runtime)
+        case "document" | "text" | "archive":
+            await runtime.tell(turn, receipt, f"Reading {item.name}…")
+            parts, notices = await _read(turn, item, runtime)
+        case _:
+            raise UnreadableError(
+                f"I can't read {item.name}: it is neither a picture, sound, video, document nor text that I know."
+            )
+    return {"parts": parts, "notices": notices}
+
+
+async def _fetch(turn: Turn, attachment: Attachment, runtime: Runtime) -> _Item:
+    limit = runtime.max_attachment_bytes
+    too_big = UnreadableError(f"{attachment.name} is larger than {limit // 2**20} MB, the limit here.")
+    if attachment.size_bytes > limit:
+        raise too_big
+    data = bytearray()
+    async with closing(runtime.adapter_for(turn.inbound).fetch(attachment)) as pieces:
+        async for piece in pieces:
+            data += piece
+            if len(data) > limit:
+                raise too_big
+    if not data:
+        raise UnreadableError(f"{attachment.name} is empty (0 bytes).")
+    found = await asyncio.to_thread(sniff.sniff, bytes(data), attachment.name, attachment.mime_type)
+    blob = await runtime.blobs(turn).write(bytes(data), found.mime_type)
+    return _Item(bytes(data), attachment.name, blob, found, attachment)
+
+
+async def _see(turn: Turn, item: _Item, profile: ModelProfile, runtime: Runtime) -> tuple[list[Part], list[str]]:
+    prepared = await asyncio.to_thread(_named(images.prepare, item.name), item.data)
+    blob = await runtime.blobs(turn).write(prepared.data, prepared.mime_type)
+    image = Image(blob, item.name, width=prepared.width, height=prepared.height)
+    if profile.sees_images:
+        return [image], []
+    text, notices = await _text_in(prepared.data, item.name, runtime)
+    return [replace(image, text=text)], notices
+
+
+def _named(prepare: Any, name: str) -> Any:
+    """The call with the attachment's name before its complaint."""
+
+    def call(data: bytes) -> Any:
+        try:
+            return prepare(data)
+        except UnreadableError as error:
+            raise error if name in error.text else UnreadableError(f"{name}: {error.text}") from error
+
+    return call
+
+
+async def _text_in(data: bytes, name: str, runtime: Runtime) -> tuple[str, list[str]]:
+    """The text in a picture, and what the person should know when the model does not see."""
+    reader = runtime.models.text_reader()
+    blind = f"The model that answers does not see pictures; of {name} it gets only the text in it."
+    if reader is None:
+        return "", [
+            f"{blind} No text reader is set up either, so it knows nothing of it. CHAT_MODEL can name a model that sees."
+        ]
+    try:
+        text = await reader.read(data)
+    except BotError as error:
+        return "", [f"{name}: {error.text}"]
+    return text, [] if text else [f"{blind} There is none. CHAT_MODEL can name a model that sees."]
+
+
+async def _hear(turn: Turn, item: _Item, runtime: Runtime) -> tuple[list[Part], list[str]]:
+    try:
+        info = await asyncio.to_thread(_named(audio.probe, item.name), item.data)
+        async with paid(runtime, turn, "transcribe") as bill:
+            name = _with_extension(item.name, item.sniffed.extension)
+            heard = await runtime.models.transcriber().transcribe(
+                item.data, name, language=turn.settings.language or ""
+            )
+            bill.usage = heard.usage
+    except UnavailableError as error:
+        raise UnavailableError(f"I can't listen to {item.name}. {error.text}") from error
+    transcript = heard.transcript
+    part = Audio(
+        item.blob,
+        item.name,
+        transcript.text,
+        transcript.language,
+        transcript.duration_s or info.duration_s,
+        transcript.segments,
+        item.attachment.is_voice_note,
+    )
+    silent = [f"I heard no speech in {item.name}."] if not transcript.text.strip() else []
+    return [part], silent
+
+
+def _with_extension(name: str, extension: str) -> str:
+    """Servers judge sound by the name of its file, so the name follows the content."""
+    stem = name.rpartition(".")[0] or name
+    return f"{stem}.{extension.lstrip('.')}" if extension else name
+
+
+async def _watch(turn: Turn, item: _Item, profile: ModelProfile, runtime: Runtime) -> tuple[list[Part], list[str]]:
+    parts: list[Part] = []
+    notices: list[str] = []
+    try:
+        parts, notices = await _hear(turn, item, runtime)
+    except UnreadableError:
+        notices = [f"{item.name} has no sound that I can hear."]
+    except BotError as error:
+        notices = [error.text]
+    try:
+        parts += await _frames(turn, item, profile, runtime)
+    except UnreadableError as error:
+        notices.append(error.text)
+    if not profile.sees_images:
+        notices.append(f"The model that answers does not see; of {item.name} it gets only what is said in it.")
+    if not parts:
+        raise UnreadableError(" ".join(notices))
+    return parts, notices
+
+
+async def _frames(turn: Turn, item: _Item, profile: ModelProfile, runtime: Runtime) -> list[Part]:
+    if not profile.sees_images:
+        return []
+    frames = await asyncio.to_thread(video.frames, item.data, VIDEO_FRAMES)
+    blobs = [await runtime.blobs(turn).write(frame, "image/jpeg") for frame in frames]
+    count = len(blobs)
+    return [Image(blob, f"{item.name}, frame {index} of {count}") for index, blob in enumerate(blobs, start=1)]
+
+
+async def _read(turn: Turn, item: _Item, runtime: Runtime) -> tuple[list[Part], list[str]]:
+    found = await asyncio.to_thread(documents.read, item.data, item.name, item.sniffed.mime_type)
+    text, notices = found.text, list(found.notes)
+    if not text.strip() and found.page_images:
+        text = await _read_pages(found.page_images, runtime)
+    if found.truncated:
+        notices.append(f"{item.name} is very long; only its beginning was read.")
+    if not text.strip():
+        notices.append(f"I found no text in {item.name}.")
+    return [File(item.blob, item.name, text)], [
+        f"{item.name}: {note}" if item.name not in note else note for note in notices
+    ]
+
+
+async def _read_pages(pages: Sequence[bytes], runtime: Runtime) -> str:
+    """The text of a scanned document."""
+    if (reader := runtime.models.text_reader()) is None:
+        return ""
+    try:
+        return "\n\n".join([await reader.read(page) for page in pages[:MAX_OCR_PAGES]])
+    except BotError as error:
+        log.warning("could not read a scanned page: %s", error.detail or error.text)
+        return ""

@@ -1,0 +1,224 @@
+"""What a turn may use: the store, the platforms, the models and the clock, handed in by the composition root."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
+
+from bot.errors import BotError, UnavailableError
+from bot.ports import (
+    Adapter,
+    Bus,
+    ChatModel,
+    Clock,
+    Embedder,
+    ImageGenerator,
+    Provider,
+    SpeechToText,
+    TextReader,
+    TextToSpeech,
+)
+from bot.store import Store, Transaction
+from bot.store import conversations as conv
+from bot.store.blobs import TenantBlobs
+from bot.store.tenants import merge_settings, settings_rows
+from bot.types import (
+    Address,
+    Command,
+    InboundMessage,
+    Modality,
+    Receipt,
+    ReplyEvent,
+    Scope,
+    Settings,
+    Status,
+    Turn,
+    Usage,
+)
+
+T = TypeVar("T")
+STOP_TOPIC = "stop"
+AS_CONFIGURED = Settings()
+VARIABLE: Mapping[Modality, str] = {
+    "chat": "CHAT_MODEL",
+    "transcribe": "TRANSCRIBE_MODEL",
+    "speech": "SPEECH_MODEL",
+    "image": "IMAGE_MODEL",
+    "embedding": "EMBEDDING_MODEL",
+}
+CANNOT: Mapping[Modality, str] = {
+    "chat": "answer",
+    "transcribe": "listen to speech",
+    "speech": "speak",
+    "image": "make pictures",
+    "embedding": "compare texts by meaning",
+}
+log = logging.getLogger(__name__)
+
+
+class Models:
+    """The configured models, and those that a person may choose, by their names `provider:model`."""
+
+    def __init__(self, providers: Mapping[str, Provider], chosen: Mapping[Modality, str]) -> None:
+        """chosen: for each modality `provider:model`, or nothing when it is off."""
+        self._providers = providers
+        self.chosen = chosen
+
+    def name(self, modality: Modality, settings: Settings = AS_CONFIGURED) -> str:
+        """The model to use; raises UnavailableError, naming the variable, when there is none."""
+        name = (settings.model if modality == "chat" else None) or self.chosen.get(modality, "")
+        if not name:
+            raise UnavailableError(
+                f"I can't {CANNOT[modality]} here: no model for it is set up. "
+                f"The operator can set OPENAI_API_KEY, or name one in {VARIABLE[modality]}."
+            )
+        return name
+
+    def _split(self, name: str) -> tuple[Provider, str]:
+        provider, _, model = name.partition(":")
+        if provider not in self._providers:
+            known = ", ".join(sorted(self._providers)) or "none"
+            raise UnavailableError(
+                f"The model {name} needs the provider {provider or '?'}, which is not set up (set up: {known})."
+            )
+        return self._providers[provider], model
+
+    def chat(self, settings: Settings) -> ChatModel:
+        """The model that answers."""
+        provider, model = self._split(self.name("chat", settings))
+        return provider.chat(model)
+
+    def transcriber(self) -> SpeechToText:
+        """The model that listens."""
+        provider, model = self._split(self.name("transcribe"))
+        return provider.transcriber(model)
+
+    def speaker(self) -> TextToSpeech:
+        """The model that speaks."""
+        provider, model = self._split(self.name("speech"))
+        return provider.speaker(model)
+
+    def painter(self) -> ImageGenerator:
+        """The model that makes pictures."""
+        provider, model = self._split(self.name("image"))
+        return provider.painter(model)
+
+    def embedder(self) -> Embedder:
+        """The model that turns text into vectors."""
+        provider, model = self._split(self.name("embedding"))
+        return provider.embedder(model)
+
+    def text_reader(self) -> TextReader | None:
+        """What reads text in pictures, if any provider here can."""
+        for provider in self._providers.values():
+            with suppress(UnavailableError):
+                return provider.text_reader()
+        return None
+
+    def available(self) -> list[str]:
+        """The chat models to offer in menus."""
+        return [f"{name}:{model}" for name, provider in sorted(self._providers.items()) for model in provider.models()]
+
+    def price_micro_usd(self, name: str, usage: Usage) -> int | None:
+        """What that usage of that model costs; None when unknown."""
+        provider, model = self._split(name)
+        return provider.price_micro_usd(model, usage)
+
+
+class Stops:
+    """Which turns of this process somebody asked to stop."""
+
+    def __init__(self) -> None:
+        self._events: dict[str, asyncio.Event] = {}
+
+    def of(self, turn_id: str) -> asyncio.Event:
+        """Set when the turn should stop; belongs to the turn until `drop`."""
+        return self._events.setdefault(turn_id, asyncio.Event())
+
+    def set(self, turn_id: str) -> None:
+        """Ask it to stop; nothing happens when it does not run here."""
+        if event := self._events.get(turn_id):
+            event.set()
+
+    def drop(self, turn_id: str) -> None:
+        """The turn has ended."""
+        self._events.pop(turn_id, None)
+
+    async def listen(self, bus: Bus) -> None:
+        """Hear of stops from all processes, until cancelled."""
+        async with bus.subscribe(STOP_TOPIC) as news:
+            async for item in news:
+                self.set(item["turn_id"])
+
+
+@dataclass
+class Runtime:
+    """One for a process."""
+
+    store: Store
+    bus: Bus
+    clock: Clock
+    adapters: Mapping[str, Adapter]
+    models: Models
+    system_prompt: str
+    max_attachment_bytes: int = 200 * 1024 * 1024
+    stops: Stops = field(default_factory=Stops)
+
+    def adapter_for(self, inbound: InboundMessage | Command) -> Adapter:
+        """The platform it came by; raises UnavailableError when that is not set up in this process."""
+        platform = inbound.address.platform
+        if platform not in self.adapters:
+            raise UnavailableError(f"The platform {platform} is not set up here.")
+        return self.adapters[platform]
+
+    def blobs(self, turn: Turn) -> TenantBlobs:
+        """The bytes of the turn's tenant."""
+        return TenantBlobs(self.store, turn.tenant_id)
+
+    async def tell(self, turn: Turn, receipt: Receipt, text: str) -> None:
+        """Show what is being done. A platform that fails here is no reason to fail the turn."""
+        with suppress(BotError):
+            await self.adapter_for(turn.inbound).show(receipt, _one(Status(text)))
+
+    async def with_settings(self, turn: Turn) -> Turn:
+        """The turn with what its person, channel and conversation chose."""
+        inbound = turn.inbound
+        async with self.store.read(turn.tenant_id) as tx:
+            chosen = await effective_settings(tx, inbound.address, inbound.author.id)
+        return replace(turn, settings=chosen)
+
+
+async def _one(event: ReplyEvent) -> AsyncIterator[ReplyEvent]:
+    yield event
+
+
+def scopes(address: Address, author_id: str) -> Sequence[tuple[Scope, str]]:
+    """The three scopes of settings that hold for a person at a place."""
+    return (
+        ("channel", address.channel),
+        ("person", author_id),
+        ("conversation", f"{address.channel}/{address.thread}"),
+    )
+
+
+async def effective_settings(tx: Transaction, address: Address, author_id: str) -> Settings:
+    """What holds for a person at a place."""
+    return merge_settings(await settings_rows(tx, scopes(address, author_id)))
+
+
+def person_hash(turn: Turn) -> str:
+    """Names the person to a provider's abuse checks without telling who it is; 64 hexadecimal digits."""
+    inbound = turn.inbound
+    named = f"{inbound.address.platform}/{inbound.address.workspace}/{inbound.author.id}"
+    return hashlib.sha256(named.encode()).hexdigest()
+
+
+async def stop_turn(runtime_bus: Bus, tx: Transaction, turn_id: str) -> None:
+    """Ask whichever process works on the turn to stop, now and after a restart."""
+    await conv.request_stop(tx, turn_id)
+    await runtime_bus.publish(STOP_TOPIC, {"turn_id": turn_id})

@@ -1,0 +1,219 @@
+"""`accept`: the only way in. When it returns, the inbound is written down and will be answered once, whatever happens."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from bot import telemetry
+from bot.engine.runtime import effective_settings, stop_turn
+from bot.errors import StoreError
+from bot.ports import Bus, Clock, Job, Jobs
+from bot.store import Store, Transaction, tenants
+from bot.store import conversations as conv
+from bot.types import (
+    Accepted,
+    Address,
+    Command,
+    CommandSpec,
+    Deletion,
+    Edit,
+    Inbound,
+    InboundMessage,
+    Press,
+    Settings,
+)
+
+REPEATED, IGNORED, DONE = Accepted("repeated"), Accepted("ignored"), Accepted("done")
+ORDERS = {
+    "continue": "Go on exactly where you stopped.",
+    "vary": "Make a variation of that picture: the same subject, another composition.",
+    "edit_image": "Change that picture: ",
+}
+"""What a button stands for, as words for the model."""
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """A turn that was written down, to be handed over once the transaction is through."""
+
+    turn_id: str
+    conversation_id: int
+    sequence: int
+    position: int
+
+
+class Inbox:
+    """Finds the tenant, drops our own and the repeated, saves, and hands the turn to the jobs."""
+
+    def __init__(self, store: Store, jobs: Jobs, bus: Bus, clock: Clock, commands: Mapping[str, CommandSpec]) -> None:
+        self._store = store
+        self._jobs = jobs
+        self._bus = bus
+        self._clock = clock
+        self._commands = commands
+        self._tenants: dict[tuple[str, str], int] = {}
+
+    async def accept(self, inbound: Inbound) -> Accepted:
+        """Write it down and hand it over. Raises StoreError: then nothing was written, and the platform should deliver it again."""
+        if inbound.author.is_bot:
+            outcome: Accepted | _Asked = IGNORED
+        else:
+            tenant_id = await self._tenant(inbound.address)
+            async with self._store.begin(tenant_id) as tx:
+                outcome = await self._write(tx, inbound, self._clock.now())
+        if isinstance(outcome, _Asked):
+            await self._hand_over(outcome)
+            outcome = Accepted("queued", outcome.turn_id, outcome.position)
+        telemetry.accepted.labels(inbound.address.platform, outcome.outcome).inc()
+        return outcome
+
+    async def hand_over_waiting(self, own: str, dead: tuple[str, ...] = ()) -> int:
+        """Hand over again every turn that has not ended and is nobody else's: after a crash, the inbox is the record."""
+        waiting = [turn for turn in await conv.unfinished(self._store) if turn.owner in ("", own, *dead)]
+        if waiting and own:
+            await conv.take_over(self._store, [turn.id for turn in waiting], own)
+        for turn in waiting:
+            await self._hand_over(_Asked(turn.id, turn.conversation_id, turn.sequence, 0))
+        return len(waiting)
+
+    async def _hand_over(self, asked: _Asked) -> None:
+        await self._jobs.enqueue(Job(asked.turn_id, str(asked.conversation_id), asked.sequence))
+
+    async def _tenant(self, address: Address) -> int:
+        key = (address.platform, address.workspace)
+        if key not in self._tenants:
+            self._tenants[key] = await tenants.tenant_id(self._store, *key, self._clock.now())
+        return self._tenants[key]
+
+    async def tenant_of(self, address: Address) -> int:
+        """The tenant that this place belongs to."""
+        return await self._tenant(address)
+
+    async def _write(self, tx: Transaction, inbound: Inbound, now: datetime) -> Accepted | _Asked:
+        sequence = await conv.record(tx, inbound.event_id, inbound, now)
+        if sequence is None:
+            return REPEATED
+        match inbound:
+            case InboundMessage():
+                return await self._message(tx, inbound, sequence, now)
+            case Command():
+                return await self._command(tx, inbound, sequence, now)
+            case Edit():
+                return await self._edit(tx, inbound, sequence, now)
+            case Deletion():
+                return await self._deletion(tx, inbound)
+            case Press():
+                return await self._press(tx, inbound, sequence, now)
+        raise StoreError(f"There is no way to accept a {type(inbound).__name__}.")
+
+    async def _message(
+        self, tx: Transaction, inbound: InboundMessage, sequence: int, now: datetime
+    ) -> Accepted | _Asked:
+        if inbound.message_id and await self._is_known(tx, inbound):
+            return REPEATED  # the same post by another event, such as a mention that arrives as a message too
+        conversation_id = await conv.hold_at(tx, inbound.address, now, is_direct=inbound.is_direct, title=inbound.text)
+        settings = await effective_settings(tx, inbound.address, inbound.author.id)
+        is_due = is_answer_due(inbound, settings, takes_part=await conv.took_part(tx, conversation_id))
+        await conv.said(tx, conversation_id, sequence, inbound, inbound.text)
+        return await self._ask(tx, conversation_id, sequence, sequence, now) if is_due else Accepted("noted")
+
+    async def _is_known(self, tx: Transaction, inbound: InboundMessage) -> bool:
+        return await conv.find_said(tx, inbound.address, inbound.message_id) is not None
+
+    async def _command(self, tx: Transaction, inbound: Command, sequence: int, now: datetime) -> _Asked:
+        spec = self._commands.get(inbound.name)
+        conversation_id = await conv.hold_at(tx, inbound.address, now, is_direct=inbound.is_direct)
+        text = inbound.text if inbound.name == "ask" else f"/{inbound.name} {inbound.text}".strip()
+        for_model = bool(spec and not spec.is_private)
+        await conv.said(tx, conversation_id, sequence, inbound, text, for_model=for_model)
+        asked = await self._ask(tx, conversation_id, sequence, sequence, now)
+        if spec and spec.begins_anew:
+            await conv.close_conversation(tx, conversation_id)
+        return asked
+
+    async def _ask(self, tx: Transaction, conversation_id: int, sequence: int, source_id: int, now: datetime) -> _Asked:
+        owner = "" if self._store.is_shared else self._jobs.name
+        turn_id = await conv.add_turn(tx, conversation_id, sequence, source_id, now, owner=owner)
+        return _Asked(turn_id, conversation_id, sequence, await conv.waiting_before(tx, conversation_id, sequence))
+
+    async def _again(self, tx: Transaction, said: conv.Said, sequence: int, now: datetime) -> _Asked:
+        """A further answer to the same question, in the place of the earlier one."""
+        if said.is_running:
+            await stop_turn(self._bus, tx, said.turn_id)
+        owner = "" if self._store.is_shared else self._jobs.name
+        turn_id = await conv.add_turn(
+            tx, said.conversation_id, sequence, said.source_id, now, owner=owner, receipt=said.receipt
+        )
+        return _Asked(
+            turn_id, said.conversation_id, sequence, await conv.waiting_before(tx, said.conversation_id, sequence)
+        )
+
+    async def _edit(self, tx: Transaction, inbound: Edit, sequence: int, now: datetime) -> Accepted | _Asked:
+        said = await conv.find_said(tx, inbound.address, inbound.message_id)
+        if said is None or said.text == inbound.text:
+            return IGNORED
+        original = await conv.source(tx, said.source_id)
+        if not isinstance(original, InboundMessage) or original.text == inbound.text:
+            return IGNORED  # a link unfolded, or a command, which is not revised
+        await conv.reword(tx, said, replace(original, text=inbound.text, ref={**original.ref, **inbound.ref}))
+        return await self._again(tx, said, sequence, now) if said.turn_id else Accepted("noted")
+
+    async def _deletion(self, tx: Transaction, inbound: Deletion) -> Accepted:
+        said = await conv.find_said(tx, inbound.address, inbound.message_id)
+        if said is None:
+            return IGNORED
+        if said.is_running:
+            await stop_turn(self._bus, tx, said.turn_id)
+        await conv.unsay(tx, said)
+        return DONE
+
+    async def _press(self, tx: Transaction, inbound: Press, sequence: int, now: datetime) -> Accepted | _Asked:
+        said = await conv.find_said(tx, inbound.address, inbound.message_id)
+        if said is None or not said.turn_id:
+            return IGNORED
+        match inbound.action:
+            case "stop":
+                if said.is_running:
+                    await stop_turn(self._bus, tx, said.turn_id)
+                return DONE
+            case "thumbs_up" | "thumbs_down":
+                value = 1 if inbound.action == "thumbs_up" else -1
+                await conv.give_feedback(tx, said.turn_id, inbound.author.id, value, now)
+                return DONE
+            case "regenerate":
+                return await self._again(tx, said, sequence, now)
+        return await self._order(tx, inbound, said, sequence, now)
+
+    async def _order(self, tx: Transaction, inbound: Press, said: conv.Said, sequence: int, now: datetime) -> _Asked:
+        """A button that stands for words: answered as if the person had written them."""
+        original = await conv.source(tx, said.source_id)
+        message = InboundMessage(
+            event_id=inbound.event_id,
+            message_id="",
+            address=inbound.address,
+            author=inbound.author,
+            text=ORDERS[inbound.action] + inbound.value,
+            sent_at=now,
+            is_direct=bool(getattr(original, "is_direct", False)),
+            mentions_us=True,
+            ref={**getattr(original, "ref", {}), **inbound.ref},
+        )
+        await conv.replace_payload(tx, sequence, message)
+        await conv.said(tx, said.conversation_id, sequence, message, message.text)
+        return await self._ask(tx, said.conversation_id, sequence, sequence, now)
+
+
+def is_answer_due(inbound: InboundMessage, settings: Settings, *, takes_part: bool) -> bool:
+    """Whether a message that no command and no button brought is answered. takes_part: we answered in its thread before."""
+    if inbound.is_direct or inbound.mentions_us or inbound.asks != "answer":
+        return True
+    match settings.follow or "thread":
+        case "always":
+            return True
+        case "thread":
+            return takes_part and bool(inbound.address.thread)
+    return False

@@ -1,0 +1,1 @@
+"""The tests: unit, contracts, engine, acceptance, migrations, emulators; `python -m tests` is the whole check."""
