@@ -21,7 +21,7 @@ from bot import providers as provider_folders
 from bot import telemetry
 from bot.config import Config
 from bot.engine import run_job
-from bot.engine.commands import SPECS
+from bot.engine.commands import SPECS, choose, usage_table
 from bot.engine.runtime import CANNOT, VARIABLE, Models, Runtime, effective_settings
 from bot.errors import BotError, ConfigError
 from bot.inbox import Inbox
@@ -44,6 +44,8 @@ from bot.types import (
     Finding,
     Inbound,
     Modality,
+    Scope,
+    Seen,
     Settings,
 )
 
@@ -149,6 +151,20 @@ class AppHost:
         """What holds for this person at this place."""
         async with self._app.store.read(await self._app.inbox.tenant_of(address)) as tx:
             return await effective_settings(tx, address, author_id)
+
+    async def usage(self, address: Address, author_id: str) -> str:
+        """What this person's calls used in the last 30 days, as Markdown."""
+        async with self._app.store.read(await self._app.inbox.tenant_of(address)) as tx:
+            return await usage_table(tx, author_id, self.clock.now(), 30)
+
+    async def choose(self, address: Address, author_id: str, scope: Scope, name: str, value: str) -> str:
+        """Set or reset a setting; gives the sentence for the person."""
+        async with self._app.store.begin(await self._app.inbox.tenant_of(address)) as tx:
+            return await choose(tx, self._app.runtime.models, address, author_id, scope, name, value)
+
+    async def active(self, platform: str, since: datetime) -> Sequence[Seen]:
+        """The newest message of each conversation in which something happened since then."""
+        return await conv.active(self._app.store, platform, since)
 
     async def installation(self, platform: str, workspace: str) -> Installation | None:
         """What was kept when Parley was installed there."""

@@ -154,7 +154,7 @@ class Inbox:
 
     async def _edit(self, tx: Transaction, inbound: Edit, sequence: int, now: datetime) -> Accepted | _Asked:
         said = await conv.find_said(tx, inbound.address, inbound.message_id)
-        if said is None or said.text == inbound.text:
+        if said is None or said.ordinal < 0 or said.text == inbound.text:
             return IGNORED
         original = await conv.source(tx, said.source_id)
         if not isinstance(original, InboundMessage) or original.text == inbound.text:

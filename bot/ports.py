@@ -16,17 +16,22 @@ from bot.types import (
     Attachment,
     Blob,
     Capabilities,
+    Command,
     CommandSpec,
     Conversation,
+    Earlier,
     Entry,
     Finding,
     Inbound,
+    InboundMessage,
     Message,
     Modality,
     ModelProfile,
     Receipt,
     Reply,
     ReplyEvent,
+    Scope,
+    Seen,
     Settings,
     StepNote,
     TextDelta,
@@ -112,6 +117,18 @@ class Host(Protocol):
     async def settings(self, address: Address, author_id: str) -> Settings:
         """What holds for this person at this place."""
 
+    async def usage(self, address: Address, author_id: str) -> str:
+        """What this person's calls used in the last 30 days, as Markdown: what `/usage` shows."""
+
+    async def choose(self, address: Address, author_id: str, scope: Scope, name: str, value: str) -> str:
+        """Set a setting as `/settings` does, or reset it when the value is empty; gives the sentence for the person.
+
+        Raises UsageError.
+        """
+
+    async def active(self, platform: str, since: datetime) -> Sequence[Seen]:
+        """The newest message of each open conversation of this platform in which something happened since then."""
+
     async def installation(self, platform: str, workspace: str) -> Installation | None:
         """What was kept when Parley was installed there."""
 
@@ -148,6 +165,10 @@ class Adapter(Protocol):
 
     async def finish(self, receipt: Receipt, reply: Reply) -> Receipt:
         """Leave exactly the reply at the receipt: final text, uploads, buttons. Repeated, it changes nothing more."""
+
+    async def earlier(self, inbound: InboundMessage | Command) -> Earlier:
+        """What was said at the inbound's place before it, for a conversation that Parley joins late; nothing where the platform
+        cannot tell. Attachments come along unfetched."""
 
     async def check(self) -> Sequence[Finding]:
         """What `doctor` should know: tokens, permissions, reachability."""

@@ -246,7 +246,14 @@ class ToolResult:
     is_error: bool = False
 
 
-Part: TypeAlias = Text | Image | Audio | File | ToolCall | ToolResult
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """An attachment that came with a message nobody asked about; read when a later question may be about it."""
+
+    attachment: Attachment
+
+
+Part: TypeAlias = Text | Image | Audio | File | ToolCall | ToolResult | Unread
 
 
 @dataclass(frozen=True, slots=True)
@@ -455,6 +462,25 @@ class Conversation:
     updated_at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """What was said at a place before Parley was there to hear it, fetched from the platform."""
+
+    messages: tuple[InboundMessage, ...] = ()
+    """Oldest first, Parley's own and other apps' posts among them (`author.is_bot`)."""
+    is_complete: bool = True
+    """False when the platform would not give all of it: the model is told."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """The newest message that is known of an active conversation, to begin from after a downtime."""
+
+    address: Address
+    message_id: str
+    sent_at: datetime
+
+
 # --- Models and commands ---------------------------------------------------------------------------------------------
 
 
@@ -496,6 +522,9 @@ class Capabilities:
     upload_limit_bytes: int = 10 * 1024 * 1024
     keeps_history: bool = True
     """The platform shows old messages itself."""
+    hears_all: bool = True
+    """Every message of a channel arrives, not just those that mention us: what came before a conversation's first question is the
+    only gap."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from bot.types import (
     Author,
     Capabilities,
     Command,
+    Earlier,
     Finding,
     Inbound,
     InboundMessage,
@@ -87,6 +88,7 @@ class FakeAdapter:
         self.files: dict[str, bytes] = {}
         self.opened: list[str] = []
         self.fail_fetch: PlatformError | None = None
+        self.before = Earlier()
         self.changed = asyncio.Condition()
         self._count = 0
 
@@ -110,7 +112,9 @@ class FakeAdapter:
         if turn.receipt:
             message_id = turn.receipt.message_ids[0]
         else:
-            message_id = next((key for key, shown in self.posts.items() if shown.turn_id == turn.id), f"R{len(self.posts) + 1}")
+            message_id = next(
+                (key for key, shown in self.posts.items() if shown.turn_id == turn.id), f"R{len(self.posts) + 1}"
+            )
         self.posts[message_id] = Shown(turn.id)
         self.opened.append(turn.id)
         return Receipt(turn.inbound.address, turn.id, (message_id,))
@@ -147,6 +151,10 @@ class FakeAdapter:
         async with asyncio.timeout(timeout_s), self.changed:
             await self.changed.wait_for(lambda: seen(self))
 
+    async def earlier(self, inbound: InboundMessage | Command) -> Earlier:
+        """What the test laid ready."""
+        return self.before
+
     async def check(self) -> Sequence[Finding]:
         """All is well."""
         return (Finding(self.name, "ok", "a fake"),)
@@ -172,7 +180,9 @@ class FakeAdapter:
         )
         return replace(message, **changes)
 
-    def commands(self, name: str, text: str = "", *, files: Mapping[str, bytes] | None = None, **changes: Any) -> Command:
+    def commands(
+        self, name: str, text: str = "", *, files: Mapping[str, bytes] | None = None, **changes: Any
+    ) -> Command:
         """A slash command of Ann's."""
         said = self.says(text, files=files)
         command = Command(said.event_id, HERE, ANN, name, text, said.attachments, said.sent_at, said.message_id, True)

@@ -11,7 +11,7 @@ from typing import Any
 from bot import telemetry
 from bot.engine.commands import SPECS, CommandContext, run_command
 from bot.engine.compose import compose
-from bot.engine.perceive import Perceived, perceive
+from bot.engine.perceive import Perceived, catch_up, perceive
 from bot.engine.respond import Draft, respond
 from bot.engine.runtime import Runtime
 from bot.engine.speak import speak, wants_speech
@@ -36,6 +36,8 @@ from bot.types import (
     Turn,
 )
 
+MAX_UNREAD = 5
+"""Attachments of earlier messages that one question has read."""
 HISTORY_LIMIT = 200
 """Messages read from the store; what of them fits the model is `compose`'s to say."""
 ORDERS = {
@@ -67,10 +69,11 @@ async def run_turn(turn: Turn, source_id: int, step: Step, runtime: Runtime) -> 
     began = time.perf_counter()
     adapter = runtime.adapter_for(turn.inbound)
     await _begin(turn, runtime)
-    turn = await step("open", _open, turn, runtime)
-    receipt = turn.receipt or Receipt(turn.inbound.address, turn.id)
+    opened = await step("open", _open, turn, source_id, runtime)
+    turn, receipt = opened["turn"], opened["turn"].receipt
     perceived: Perceived | None = None
     try:
+        await catch_up(turn, opened["unread"], step, receipt, runtime)
         understood = await _understood_before(turn, source_id, runtime)
         perceived = await perceive(turn, step, receipt, runtime, understood)
         outcome = await step("answer", _answer, turn, source_id, perceived, receipt, runtime)
@@ -96,13 +99,32 @@ async def _begin(turn: Turn, runtime: Runtime) -> None:
             runtime.stops.of(turn.id).set()
 
 
-async def _open(turn: Turn, runtime: Runtime) -> Turn:
-    """Post the sign of life; gives the turn with its receipt and the settings that hold for all its steps, a rerun included."""
+async def _open(turn: Turn, source_id: int, runtime: Runtime) -> dict[str, Any]:
+    """Post the sign of life; gives the turn with its receipt and settings, equal for all its steps, and what is still unread."""
+    adapter = runtime.adapter_for(turn.inbound)
     turn = await runtime.with_settings(turn)
-    receipt = await runtime.adapter_for(turn.inbound).open(turn)
+    turn = replace(turn, receipt=await adapter.open(turn))
+    assert turn.receipt is not None
     async with runtime.store.begin(turn.tenant_id) as tx:
-        await conv.note_receipt(tx, turn.id, receipt)
-    return replace(turn, receipt=receipt)
+        await conv.note_receipt(tx, turn.id, turn.receipt)
+        joins_late = turn.attempt == 1 and await conv.is_first(tx, turn.conversation_id, source_id)
+    if joins_late or not adapter.capabilities.hears_all:
+        await _hear_earlier(turn, source_id, runtime)
+    async with runtime.store.read(turn.tenant_id) as tx:
+        unread = await conv.unread(tx, turn.conversation_id, source_id, MAX_UNREAD)
+    return {"turn": turn, "unread": unread}
+
+
+async def _hear_earlier(turn: Turn, source_id: int, runtime: Runtime) -> None:
+    """Fetch what was said before Parley came; an answer without it is better than none."""
+    try:
+        earlier = await runtime.adapter_for(turn.inbound).earlier(turn.inbound)
+    except BotError as error:
+        log.warning("earlier messages could not be fetched: %s", error.detail or error.text)
+        return
+    if earlier.messages:
+        async with runtime.store.begin(turn.tenant_id) as tx:
+            await conv.add_earlier(tx, turn.conversation_id, source_id, earlier, runtime.clock.now())
 
 
 async def _understood_before(turn: Turn, source_id: int, runtime: Runtime) -> Message | None:

@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass, fields, replace
-from datetime import timedelta
-from typing import Any
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 
 from bot.engine import settings as setting_specs
 from bot.engine import tools
 from bot.engine.compose import compose
 from bot.engine.respond import Draft, respond
-from bot.engine.runtime import Runtime, scopes
+from bot.engine.runtime import Models, Runtime, effective_settings, scopes
 from bot.engine.speak import speak
 from bot.engine.streams import closing
 from bot.errors import UsageError
 from bot.ports import Picture
+from bot.store import Transaction, ledger
 from bot.store import conversations as conv
-from bot.store import ledger
 from bot.store.tenants import reset_settings, set_setting, settings_rows
 from bot.types import (
+    Address,
     Audio,
     CommandOption,
     CommandSpec,
@@ -313,34 +313,44 @@ def _cell(text: str) -> str:
 
 
 async def _set(context: CommandContext, scope: Scope, name: str, text: str) -> str:
-    name, value = setting_specs.parse_setting(name, text)
-    refused = _check(context, name, value)
-    async with context.runtime.store.begin(context.turn.tenant_id) as tx:
-        await set_setting(tx, scope, _scope_id(context, scope), name, value)
-    whom = {"conversation": "this conversation", "channel": "this channel", "person": "you"}[scope]
-    return f"{name} is now `{text.strip()}` for {whom}.{refused}"
-
-
-def _check(context: CommandContext, name: str, value: Any) -> str:
-    """What the person should know about this value. Raises UnavailableError for a model that is not there."""
-    wanted = replace(context.turn.settings, model=value) if name == "model" else context.turn.settings
-    profile = context.runtime.models.chat(wanted).profile
-    if name in setting_specs.MODEL_SETTINGS and name not in profile.settings:
-        return f" The model {profile.name} does not take it, though: it will be left out until another model answers."
-    return ""
+    turn, runtime = context.turn, context.runtime
+    async with runtime.store.begin(turn.tenant_id) as tx:
+        return await choose(tx, runtime.models, turn.inbound.address, turn.inbound.author.id, scope, name, text)
 
 
 async def _reset(context: CommandContext, scope: Scope, name: str | None) -> str:
-    known = {field.name for field in fields(Settings)}
-    if name is not None and name not in known:
-        raise UsageError(f"There is no setting {name!r}. There are: {', '.join(setting_specs.SPECS)}.")
-    async with context.runtime.store.begin(context.turn.tenant_id) as tx:
-        count = await reset_settings(tx, scope, _scope_id(context, scope), name)
-    return (
-        f"{name or 'Everything'} is as configured again."
-        if count
-        else "Nothing was changed: it was as configured already."
-    )
+    turn, runtime = context.turn, context.runtime
+    if name is not None:
+        async with runtime.store.begin(turn.tenant_id) as tx:
+            return await choose(tx, runtime.models, turn.inbound.address, turn.inbound.author.id, scope, name, "")
+    async with runtime.store.begin(turn.tenant_id) as tx:
+        count = await reset_settings(tx, scope, _scope_id(context, scope))
+    return "Everything is as configured again." if count else "Nothing was changed: it was as configured already."
+
+
+async def choose(
+    tx: Transaction, models: Models, address: Address, author_id: str, scope: Scope, name: str, text: str
+) -> str:
+    """Set a setting, or reset it when the text is empty; gives the sentence for the person. Raises UsageError, UnavailableError."""
+    scope_id = dict(scopes(address, author_id))[scope]
+    if not text.strip():
+        name = setting_specs.known_name(name)
+        count = await reset_settings(tx, scope, scope_id, name)
+        return f"{name} is as configured again." if count else f"{name} was as configured already."
+    name, value = setting_specs.parse_setting(name, text)
+    chosen = await effective_settings(tx, address, author_id)
+    remark = _remark(models, replace(chosen, **{name: value}), name)
+    await set_setting(tx, scope, scope_id, name, value)
+    whom = {"conversation": "this conversation", "channel": "this channel", "person": "you"}[scope]
+    return f"{name} is now `{text.strip()}` for {whom}.{remark}"
+
+
+def _remark(models: Models, chosen: Settings, name: str) -> str:
+    """What the person should know about this value. Raises UnavailableError for a model that is not there."""
+    profile = models.chat(chosen).profile
+    if name in setting_specs.MODEL_SETTINGS and name not in profile.settings:
+        return f" The model {profile.name} does not take it, though: it will be left out until another model answers."
+    return ""
 
 
 @command(
@@ -349,12 +359,15 @@ async def _reset(context: CommandContext, scope: Scope, name: str | None) -> str
 async def usage(context: CommandContext) -> AsyncIterator[ReplyEvent]:
     """The asker's own calls by model; unknown prices are shown as unknown."""
     days = _days(context.text)
-    since = context.runtime.clock.now() - timedelta(days=days)
     async with context.runtime.store.read(context.turn.tenant_id) as tx:
-        rows = await ledger.spent(tx, context.turn.inbound.author.id, since)
+        yield TextDelta(await usage_table(tx, context.turn.inbound.author.id, context.runtime.clock.now(), days))
+
+
+async def usage_table(tx: Transaction, author_id: str, now: datetime, days: int) -> str:
+    """What this person's calls of the last days used and cost, by model, as Markdown."""
+    rows = await ledger.spent(tx, author_id, now - timedelta(days=days))
     if not rows:
-        yield TextDelta(f"You made no model calls in the last {days} days.")
-        return
+        return f"You made no model calls in the last {days} days."
     lines = [
         f"Your last {days} days:",
         "",
@@ -368,7 +381,7 @@ async def usage(context: CommandContext) -> AsyncIterator[ReplyEvent]:
         "",
         f"Together {_dollars(total)}" + (f", and {unknown} calls whose price is unknown." if unknown else "."),
     ]
-    yield TextDelta("\n".join(lines))
+    return "\n".join(lines)
 
 
 def _days(text: str) -> int:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from bot.types import Audio, File, Image, Message, ModelProfile, Part, Settings, Text, ToolCall, ToolResult
+from bot.types import Audio, File, Image, Message, ModelProfile, Part, Settings, Text, ToolCall, ToolResult, Unread
 
 CHARS_PER_TOKEN = 3.2
 """On the careful side for English and code; most tokenizers give about four characters a token."""
@@ -43,7 +43,7 @@ def compose(
     """
     room = _room(profile, settings)
     system = Message("system", (Text(_system_text(settings.system_prompt or system_prompt, history, user, now)),))
-    named = _with_names([*history, user])
+    named = _with_names([_without_unread(message) for message in (*history, user)])
     named = _with_few_images(named)
     asked, notices = _shortened(named[-1], room - message_tokens(system))
     left = room - message_tokens(system) - message_tokens(asked)
@@ -76,6 +76,14 @@ def _with_name(message: Message) -> Message:
         parts[0:1] = [Text(f"{message.author}: {first.text}")]
     else:
         parts.insert(0, Text(f"{message.author}:"))
+    return replace(message, parts=tuple(parts))
+
+
+def _without_unread(message: Message) -> Message:
+    """Name what nobody has read, so that the model knows it is there."""
+    if not any(isinstance(part, Unread) for part in message.parts):
+        return message
+    parts = (Text(f"[attached, not read: {p.attachment.name}]") if isinstance(p, Unread) else p for p in message.parts)
     return replace(message, parts=tuple(parts))
 
 
@@ -135,6 +143,8 @@ def _words(part: Part) -> str:
             return text
         case ToolCall(arguments=arguments):
             return str(dict(arguments))
+        case Unread():
+            return ""
 
 
 def _with_words(part: Part, text: str) -> Part:
@@ -145,7 +155,7 @@ def _with_words(part: Part, text: str) -> Part:
             return replace(part, transcript=text, segments=())
         case File() | Image() | ToolResult():
             return replace(part, text=text)
-        case ToolCall():
+        case ToolCall() | Unread():
             return part
 
 

@@ -14,7 +14,8 @@ from bot.engine.streams import closing
 from bot.errors import BotError, UnavailableError, UnreadableError
 from bot.media import audio, documents, images, sniff, video
 from bot.ports import Step
-from bot.types import Attachment, Audio, Blob, File, Image, Message, ModelProfile, Part, Receipt, Text, Turn
+from bot.store import conversations as conv
+from bot.types import Attachment, Audio, Blob, File, Image, Message, ModelProfile, Part, Receipt, Text, Turn, Unread
 
 MAX_ATTACHMENTS = 20
 MAX_OCR_PAGES = 5
@@ -47,7 +48,7 @@ async def perceive(turn: Turn, step: Step, receipt: Receipt, runtime: Runtime, u
     """A step for each attachment. understood: the question as an earlier turn understood it, so that nothing is heard twice."""
     inbound = turn.inbound
     words = (Text(inbound.text),) if inbound.text.strip() else ()
-    known = tuple(part for part in understood.parts if not isinstance(part, Text)) if understood else ()
+    known = tuple(part for part in understood.parts if not isinstance(part, Text | Unread)) if understood else ()
     if known:
         return Perceived(Message("user", (*words, *known), inbound.author.name))
     parts, notices, failure = list[Part](words), list[str](), None
@@ -64,6 +65,18 @@ async def perceive(turn: Turn, step: Step, receipt: Receipt, runtime: Runtime, u
         notices.append(f"Only the first {MAX_ATTACHMENTS} attachments were read.")
     message = Message("user", tuple(parts), inbound.author.name)
     return Perceived(message, tuple(notices), None if parts else failure)
+
+
+async def catch_up(turn: Turn, unread: Sequence[Sequence[Any]], step: Step, receipt: Receipt, runtime: Runtime) -> None:
+    """Read attachments of earlier messages, which the question may be about; one that cannot be read stays named only."""
+    for index, (message_id, attachment) in enumerate(unread):
+        try:
+            found = await step(f"catch-up:{index}", _perceive_one, turn, attachment, receipt, runtime)
+        except BotError as error:
+            log.info("could not read %s of an earlier message: %s", attachment.name, error.text)
+            continue
+        async with runtime.store.begin(turn.tenant_id) as tx:
+            await conv.read(tx, message_id, attachment, found["parts"])
 
 
 async def _perceive_one(turn: Turn, attachment: Attachment, receipt: Receipt, runtime: Runtime) -> dict[str, Any]:

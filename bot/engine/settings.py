@@ -130,11 +130,17 @@ MODEL_SETTINGS = (
 """Those that a model may refuse."""
 
 
-def parse_setting(name: str, text: str) -> tuple[str, Any]:
-    """The setting's name and value; raises UsageError that says what is allowed."""
+def known_name(name: str) -> str:
+    """The setting's name as it is kept; raises UsageError for an unknown one."""
     name = name.lower().replace("-", "_")
     if name not in SPECS:
         raise UsageError(f"There is no setting {name!r}. There are: {', '.join(SPECS)}.")
+    return name
+
+
+def parse_setting(name: str, text: str) -> tuple[str, Any]:
+    """The setting's name and value; raises UsageError that says what is allowed."""
+    name = known_name(name)
     try:
         return name, SPECS[name].parse(text.strip())
     except ValueError as error:

@@ -8,35 +8,41 @@ from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, and_, delete, exists, func, or_, select, update
+from sqlalchemy import Row, Select, and_, delete, exists, func, or_, select, update
 
 from bot.store import Store, Transaction
 from bot.store.blobs import drop_unused, note_uses
 from bot.store.schema import blob_uses, conversations, feedback, inbox, messages, posts, steps, tenants, turns
 from bot.types import (
     Address,
+    Attachment,
     Audio,
     Author,
     Blob,
     Command,
     Conversation,
+    Earlier,
     Entry,
     File,
     Image,
     InboundMessage,
     Message,
+    Part,
     Receipt,
     Reply,
     Role,
+    Seen,
     Settings,
     StepNote,
     Text,
     Turn,
+    Unread,
     from_plain,
     to_plain,
 )
 
 TITLE_LENGTH = 80
+PARTIAL = Message("system", (Text("Earlier messages of this conversation exist, but could not be read."),))
 
 
 @dataclass(frozen=True)
@@ -123,7 +129,7 @@ async def said(
     for_model: bool = True,
 ) -> None:
     """Put what a person said into the history, as it came; `settle` adds what was heard and seen in it."""
-    message = Message("user", (Text(text),))
+    message = Message("user", _as_said(inbound, text))
     row = _row(tx, conversation_id, source_id, 0, message, inbound.sent_at)
     row |= {"author_id": inbound.author.id, "author_name": inbound.author.name, "for_model": for_model}
     await _add(tx, row | {"platform_id": inbound.message_id}, message)
@@ -132,6 +138,11 @@ async def said(
     if text:
         titled = update(conversations).where(*_is(tx, conversation_id), conversations.c.title == "")
         await tx.connection.execute(titled.values(title=" ".join(text.split())[:TITLE_LENGTH]))
+
+
+def _as_said(inbound: InboundMessage | Command, text: str) -> tuple[Part, ...]:
+    words: tuple[Part, ...] = (Text(text),) if text else ()
+    return (*words, *(Unread(attachment) for attachment in inbound.attachments))
 
 
 def _row(
@@ -368,6 +379,14 @@ async def history(tx: Transaction, conversation_id: int, before: int, limit: int
     return [_message(row) for row in reversed(rows)]
 
 
+def _before(tx: Transaction, query: Select[Any], conversation_id: int, before: int) -> Select[Any]:
+    """The query over the messages that stand before that source, newest first."""
+    table = messages.c
+    earlier = or_(table.source_id < before, and_(table.source_id == before, table.ordinal < 0))
+    where = (table.tenant_id == tx.tenant_id, table.conversation_id == conversation_id, earlier)
+    return query.where(*where).order_by(table.source_id.desc(), table.ordinal.desc())
+
+
 def _message(row: Row[Any]) -> Message:
     return Message(row.role, from_plain(row.parts), row.author_name)
 
@@ -448,6 +467,8 @@ class Said:
     is_running: bool
     author_id: str
     text: str
+    ordinal: int = 0
+    """Below 0 for a message from before Parley joined."""
 
 
 async def find_said(tx: Transaction, address: Address, platform_id: str) -> Said | None:
@@ -462,8 +483,10 @@ async def find_said(tx: Transaction, address: Address, platform_id: str) -> Said
         .where(
             messages.c.tenant_id == tx.tenant_id,
             conversations.c.channel == address.channel,
-            messages.c.ordinal == 0,
-            or_(messages.c.platform_id == platform_id, messages.c.source_id.in_(answered)),
+            messages.c.ordinal <= 0,
+            or_(
+                messages.c.platform_id == platform_id, and_(messages.c.ordinal == 0, messages.c.source_id.in_(answered))
+            ),
         )
         .order_by(messages.c.source_id.desc())
         .limit(1)
@@ -471,10 +494,10 @@ async def find_said(tx: Transaction, address: Address, platform_id: str) -> Said
     row = (await tx.connection.execute(query)).one_or_none()
     if row is None:
         return None
-    turn = (await _latest_turns(tx, row.conversation_id)).get(row.source_id)
+    turn = (await _latest_turns(tx, row.conversation_id)).get(row.source_id) if row.ordinal == 0 else None
     receipt = from_plain(turn.receipt) if turn is not None and turn.receipt else None
     turn_id, is_running = (turn.id, turn.ended_at is None) if turn is not None else ("", False)
-    return Said(row.conversation_id, row.source_id, turn_id, receipt, is_running, row.author_id, row.text)
+    return Said(row.conversation_id, row.source_id, turn_id, receipt, is_running, row.author_id, row.text, row.ordinal)
 
 
 async def reword(tx: Transaction, said_: Said, inbound: InboundMessage | Command) -> None:
@@ -507,9 +530,10 @@ async def source(tx: Transaction, source_id: int) -> Any:
 
 async def unsay(tx: Transaction, said_: Said) -> int:
     """A message was deleted: it, its answer and their bytes leave the history; gives how many messages."""
-    gone = await _drop_messages(
-        tx, (messages.c.conversation_id == said_.conversation_id, messages.c.source_id == said_.source_id)
-    )
+    where = [messages.c.conversation_id == said_.conversation_id, messages.c.source_id == said_.source_id]
+    if said_.ordinal < 0:
+        return await _drop_messages(tx, [*where, messages.c.ordinal == said_.ordinal])
+    gone = await _drop_messages(tx, [*where, messages.c.ordinal >= 0])
     await _blank(tx, inbox.c.id == said_.source_id)
     return gone
 
@@ -582,3 +606,87 @@ async def address_of(store: Store, conversation_id: int) -> Address | None:
     async with store.connect(write=False) as connection:
         row = (await connection.execute(query)).one_or_none()
     return Address(*row) if row else None
+
+
+async def active(store: Store, platform: str, since: datetime) -> list[Seen]:
+    """The newest message of a person in each open conversation of the platform in which something happened since then."""
+    newest = (
+        select(messages.c.conversation_id, func.max(messages.c.id).label("message_id"))
+        .where(messages.c.ordinal == 0, messages.c.platform_id != "")
+        .group_by(messages.c.conversation_id)
+        .subquery()
+    )
+    query = (
+        select(
+            tenants.c.workspace,
+            conversations.c.channel,
+            conversations.c.thread,
+            messages.c.platform_id,
+            messages.c.created_at,
+        )
+        .join(newest, newest.c.message_id == messages.c.id)
+        .join(conversations, conversations.c.id == messages.c.conversation_id)
+        .join(tenants, tenants.c.id == conversations.c.tenant_id)
+        .where(tenants.c.platform == platform, conversations.c.is_open, conversations.c.updated_at >= since)
+    )
+    async with store.connect(write=False) as connection:
+        rows = await connection.execute(query)
+        return [Seen(Address(platform, row[0], row[1], row[2]), row[3], row[4]) for row in rows]
+
+
+async def add_earlier(tx: Transaction, conversation_id: int, source_id: int, earlier: Earlier, now: datetime) -> int:
+    """Put what was said before that source into the history, right before it; what is known already stays. Gives how many were new.
+
+    The order of a conversation is (source, ordinal), so they take ordinals below 0.
+    """
+    known = await _known_ids(tx, conversation_id)
+    fresh = [one for one in earlier.messages if one.message_id not in known]
+    if fresh and not earlier.is_complete:
+        note = _row(tx, conversation_id, source_id, -len(fresh) - 1, PARTIAL, fresh[0].sent_at)
+        await _add(tx, note, PARTIAL)
+    for ordinal, one in enumerate(fresh, start=-len(fresh)):
+        message = Message("user" if one.author.id else "assistant", _as_said(one, one.text), one.author.name)
+        row = _row(tx, conversation_id, source_id, ordinal, message, one.sent_at)
+        row |= {"author_id": one.author.id, "author_name": one.author.name, "platform_id": one.message_id}
+        await _add(tx, row, message)
+    return len(fresh)
+
+
+async def _known_ids(tx: Transaction, conversation_id: int) -> set[str]:
+    """The platform's ids of all messages of the conversation, our own posts among them."""
+    said_ids = select(messages.c.platform_id).where(messages.c.conversation_id == conversation_id)
+    posted = select(posts.c.platform_id).join(turns, turns.c.id == posts.c.turn_id)
+    posted = posted.where(turns.c.conversation_id == conversation_id)
+    return {*(await tx.connection.scalars(said_ids)).all(), *(await tx.connection.scalars(posted)).all()}
+
+
+async def unread(tx: Transaction, conversation_id: int, before: int, limit: int) -> list[tuple[int, Attachment]]:
+    """Attachments of the newest earlier messages that nobody has read yet, with their message's id."""
+    query = _before(tx, select(messages.c.id, messages.c.parts), conversation_id, before).limit(50)
+    found = [
+        (row.id, part.attachment)
+        for row in await tx.connection.execute(query)
+        for part in from_plain(row.parts)
+        if isinstance(part, Unread)
+    ]
+    return found[:limit]
+
+
+async def read(tx: Transaction, message_id: int, attachment: Attachment, parts: Sequence[Part]) -> None:
+    """An attachment of an earlier message was read: its parts stand in its place."""
+    row = (await tx.connection.execute(select(messages).where(messages.c.id == message_id))).one_or_none()
+    if row is None:
+        return
+    made: list[Part] = []
+    for part in from_plain(row.parts):
+        made += parts if isinstance(part, Unread) and part.attachment == attachment else [part]
+    message = Message(row.role, tuple(made))
+    values = {"parts": to_plain(message.parts), "text": plain_text(message)}
+    await tx.connection.execute(update(messages).where(messages.c.id == message_id).values(values))
+    await note_uses(tx, message_id, blobs_of(message))
+
+
+async def is_first(tx: Transaction, conversation_id: int, sequence: int) -> bool:
+    """Whether no turn of the conversation came before that one."""
+    earlier = select(exists().where(turns.c.conversation_id == conversation_id, turns.c.sequence < sequence))
+    return not await tx.connection.scalar(earlier)
