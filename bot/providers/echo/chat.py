@@ -222,4 +222,6 @@ def _readable(part: Part) -> str:
             return part.transcript
         case ToolCall():
             return json.dumps(dict(part.arguments))
-    return part.text
+        case Text() | Image() | File() | ToolResult():
+            return part.text
+    return ""

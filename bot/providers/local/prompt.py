@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TypeAlias
 
-from bot.types import Audio, File, Image, Message, Part, Text, ToolCall, ToolResult
+from bot.types import Audio, File, Image, Message, Part, Text, ToolCall, ToolResult, Unread
 
 Plain: TypeAlias = dict[str, str]
 """One message as chat templates take it: `role` and `content`."""
 
 ABOUT = (
-    "Your name is Parley. You are a small language model that runs on this computer, without internet. "
-    "You cannot see pictures: you are given only the text written in them. You cannot make pictures. Answer briefly."
+    "Your name is Parley. You were made by the Parley project. You only read and write text. Answer briefly. "
+    "If asked to draw or to make a picture, say: I cannot make pictures. Set IMAGE_MODEL to a model that can. "
+    "If asked about a photo without text, say: I cannot see photos. Set CHAT_MODEL to a model that can."
 )
+"""Small models invent what they are not told: who made them, and pictures."""
 BYTES_PER_TOKEN = 3
 """Careful: English takes about 4 bytes a token, Chinese about 4.5, and a prompt that is too long is refused, not cut."""
 TOKENS_PER_MESSAGE = 8
@@ -56,6 +58,8 @@ def described(part: Part) -> str:
             return f"[File {part.name}]\n{part.text}"
         case ToolResult():
             return f"[Result: {part.text}]"
+        case Unread():
+            return f"[Attachment {part.attachment.name}, not opened]"
         case ToolCall():
             return ""
 

@@ -16,6 +16,8 @@ from bot.types import ModelProfile, Usage
 
 PICO_VOICES = ("en-US", "en-GB", "de-DE", "es-ES", "fr-FR", "it-IT")
 PICO_RATE_HZ = 16_000
+PAUSE = bytes(PICO_RATE_HZ // 2)
+"""A quarter of a second, for a text without words."""
 PIPER_TIMEOUT_S = 120.0
 
 
@@ -48,7 +50,12 @@ class PicoSpeaker:
         """16 kHz. Without a voice the language chooses it; instructions change nothing."""
         chosen = pico_voice(voice, language, self._preferred)
         spoken = speakable(text)
-        pcm = await self._worker.run(lambda: self._speak(spoken, chosen)) if spoken else b""
+        pcm = await self._worker.run(lambda: self._speak(spoken, chosen)) if spoken else PAUSE
+        if not pcm:
+            raise UnavailableError(
+                "The local voice cannot speak this text: it knows English, German, Spanish, French and Italian. "
+                "Set SPEECH_MODEL to another voice, such as openai:gpt-4o-mini-tts."
+            )
         return Synthesized(pcm, PICO_RATE_HZ, Usage(characters=len(text)))
 
     def _speak(self, text: str, voice: str) -> bytes:
@@ -64,7 +71,7 @@ def _load_pico() -> Any:
 
 def speakable(text: str) -> str:
     """The text without what Pico would spell out or stumble over: markup of its own, control characters, emoji."""
-    without_tags = text.replace("<", " ").replace(">", " ")
+    without_tags = re.sub(r"</?\w[^<>]*>|[<>]", " ", text)
     printable = "".join(char for char in without_tags if char.isprintable() or char.isspace())
     return re.sub(r"\s+", " ", re.sub(r"[\U0001F000-\U0001FAFF\u2600-\u27BF\uFE0F]", " ", printable)).strip()
 

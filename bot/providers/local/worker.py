@@ -6,11 +6,14 @@ import asyncio
 import contextlib
 import gc
 import queue
+import sys
 import threading
 import time
 from collections.abc import AsyncGenerator, Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar, cast
+
+from bot.errors import UnavailableError
 
 T = TypeVar("T")
 
@@ -106,6 +109,8 @@ class Worker:
             await asyncio.to_thread(self._thread.join, patience_s)
 
     def _submit(self, job: _Job) -> None:
+        if self._closing.is_set():
+            raise UnavailableError("The local models have been shut down.")
         if self._thread is None:
             self._thread = threading.Thread(target=self._serve, name="local-models", daemon=True)
             self._thread.start()
@@ -139,6 +144,17 @@ class Worker:
         for name in names:
             self._residents.pop(name, None)
         gc.collect()
+        _give_memory_back()
+
+
+def _give_memory_back() -> None:
+    """Ask the C library to return freed memory to the system: glibc keeps hundreds of MB of a dropped model otherwise."""
+    if sys.platform == "linux":
+        import ctypes
+
+        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+        if trim is not None:
+            trim(0)
 
 
 def _step(job: _Job) -> bool:
