@@ -1,0 +1,68 @@
+"""The page as an adapter: what the engine calls, each handed to the file that does it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+
+from aiohttp import web
+
+from adapters.playground import CAPABILITIES, reply
+from adapters.playground.guard import Guard, is_loopback
+from adapters.playground.routes import Routes
+from bot.errors import StoreError, UnreadableError
+from bot.ports import Accept, Host
+from bot.types import Address, Attachment, Blob, Finding, Receipt, Reply, ReplyEvent, Turn
+
+
+class Playground:
+    """The page. It has no socket of its own: it listens through the routes it gives to the web server."""
+
+    name = "playground"
+    capabilities = CAPABILITIES
+
+    def __init__(self, host: Host, password: str, *, bound_to: str, max_upload_bytes: int) -> None:
+        """password: empty serves the page to this machine only. bound_to: the web server's HOST, for `check`."""
+        self._host = host
+        self._guard = Guard(host.clock, password)
+        self._is_open = not password and not is_loopback(bound_to)
+        self._max_upload_bytes = max_upload_bytes
+
+    async def listen(self, accept: Accept) -> None:
+        """Nothing to hold: the page calls our routes."""
+
+    def routes(self, accept: Accept) -> Sequence[web.AbstractRouteDef]:
+        """The page, its files and its API."""
+        return Routes(self._host, accept, self._guard, self._max_upload_bytes).table()
+
+    async def fetch(self, attachment: Attachment) -> AsyncIterator[bytes]:
+        """The bytes, which were written down when the page sent them. Raises UnreadableError when they were forgotten."""
+        ref = attachment.ref
+        blob = Blob(ref["sha256"], ref["mime_type"], int(ref["size_bytes"]))
+        address = Address(self.name, "local", ref["channel"])
+        try:
+            data = await self._host.blobs(address).read(blob)
+        except StoreError as error:
+            raise UnreadableError(f"{attachment.name} is gone; send it again.", detail=error.text) from error
+        yield data
+
+    async def open(self, turn: Turn) -> Receipt:
+        """Tell the pages that an answer begins."""
+        return await reply.open_reply(self._host, turn)
+
+    async def show(self, receipt: Receipt, events: AsyncIterator[ReplyEvent]) -> None:
+        """Stream the events to the pages."""
+        await reply.show_reply(self._host, receipt, events)
+
+    async def finish(self, receipt: Receipt, reply_: Reply) -> Receipt:
+        """Tell the pages the answer in the end."""
+        return await reply.finish_reply(self._host, receipt, reply_)
+
+    async def check(self) -> Sequence[Finding]:
+        """Whether the page can be reached by those who should."""
+        if self._is_open:
+            text = "The page is served to browsers on this machine only, though HOST lets others in; set a password."
+            return [Finding("playground", "warning", text, "PLAYGROUND_PASSWORD")]
+        return [Finding("playground", "ok", "The page is served.")]
+
+    async def close(self) -> None:
+        """Nothing is held."""

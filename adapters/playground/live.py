@@ -1,0 +1,113 @@
+"""What one open page sees of the answers under way: news in, events for the page out. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from adapters.playground import render
+from adapters.playground.news import Joiner
+from bot.types import Part, Reply, from_plain
+
+Event = tuple[str, dict[str, Any]]
+"""Name and data of an event that the page gets."""
+
+
+@dataclass
+class _Answer:
+    """An answer as it grows."""
+
+    turn: str
+    epoch: float = 0.0
+    text: str = ""
+    status: str = ""
+    parts: list[Part] = field(default_factory=list)
+    shown: list[str] = field(default_factory=list)
+    """The blocks the page has."""
+    shown_rest: tuple[str, int] = ("", 0)
+    """The status and the number of parts it has."""
+
+
+class View:
+    """Turns what the answering process tells into what changes on one page."""
+
+    def __init__(self) -> None:
+        self._joiner = Joiner()
+        self._answers: dict[str, _Answer] = {}
+        self._out: list[Event] = []
+
+    def take(self, piece: Mapping[str, Any]) -> bool:
+        """Take one message of the bus; False when something before it was missed, so the whole should be asked for."""
+        told = self._joiner.add(piece) or {}
+        match told:
+            case {"kind": "open", "to": str(to), "turn": str(turn)}:
+                self._answers[to] = _Answer(turn)
+                self._out.append(("open", {"to": to, "turn": turn}))
+            case {"kind": "snapshot", "to": str(to)}:
+                self._take_snapshot(to, told)
+            case {"kind": "delta", "to": str(to)}:
+                return self._take_delta(to, told)
+            case {"kind": "done", "to": str(to), "turn": str(turn), "reply": dict(plain)}:
+                self._answers.pop(to, None)
+                self._out.append(("done", {"to": to, "turn": turn, **drawn(from_plain(plain))}))
+            case {"kind": "changed"}:
+                self._out.append(("changed", {}))
+        return True
+
+    def changes(self) -> Iterator[Event]:
+        """What the page has to be told since the last call; renders each answer at most once."""
+        out, self._out = self._out, []
+        yield from out
+        for to, answer in self._answers.items():
+            yield from _rest(to, answer)
+            yield from _blocks(to, answer)
+
+    def _take_snapshot(self, to: str, told: Mapping[str, Any]) -> None:
+        answer = self._answers.setdefault(to, _Answer(told["turn"]))
+        if told["epoch"] >= answer.epoch:
+            answer.turn, answer.epoch, answer.text = told["turn"], told["epoch"], told["text"]
+            answer.status, answer.parts = told["status"], from_plain(told["parts"])
+
+    def _take_delta(self, to: str, told: Mapping[str, Any]) -> bool:
+        answer = self._answers.setdefault(to, _Answer(told["turn"]))
+        at, add = told["at"], told["add"]
+        if told["epoch"] > answer.epoch and at == 0:
+            answer.turn, answer.epoch, answer.text, answer.parts = told["turn"], told["epoch"], "", []
+        if told["epoch"] != answer.epoch:
+            return bool(told["epoch"] < answer.epoch)
+        if at > len(answer.text):
+            return False
+        answer.text += add[len(answer.text) - at :]
+        return True
+
+
+def _rest(to: str, answer: _Answer) -> Iterator[Event]:
+    rest = (answer.status, len(answer.parts))
+    if rest != answer.shown_rest:
+        answer.shown_rest = rest
+        yield "rest", {"to": to, "turn": answer.turn, "status": answer.status, "parts": render.parts(answer.parts)}
+
+
+def _blocks(to: str, answer: _Answer) -> Iterator[Event]:
+    """The blocks from the first one that differs: a long answer is not sent again with each word."""
+    now = render.blocks(answer.text)
+    pairs = zip(now, answer.shown, strict=False)
+    same = next((at for at, (new, old) in enumerate(pairs) if new != old), min(len(now), len(answer.shown)))
+    if same < max(len(now), len(answer.shown)):
+        answer.shown = now
+        yield "blocks", {"to": to, "turn": answer.turn, "at": same, "blocks": now[same:]}
+
+
+def drawn(reply: Reply) -> dict[str, Any]:
+    """The answer in the end as the page draws it."""
+    return {
+        "text": reply.text,
+        "blocks": render.blocks(reply.text),
+        "parts": render.parts(reply.parts),
+        "notices": list(reply.notices),
+        "model": reply.model,
+        "error": reply.error,
+        "is_stopped": reply.stopped,
+        "is_truncated": reply.truncated,
+    }

@@ -1,0 +1,113 @@
+"""What the page sends, as values. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from bot.errors import UsageError
+from bot.types import Address, Attachment, Author, Blob, Command, Deletion, Edit, InboundMessage, Press
+
+MAX_TEXT = 2_000_000
+"""Characters of a message: far more than a model reads, little enough to keep."""
+MESSAGE_ID = re.compile(r"[0-9A-Za-z.-]{8,80}", re.ASCII)
+CHANNEL = re.compile(r"[0-9a-f]{16}-[0-9A-Za-z-]{8,64}", re.ASCII)
+COMMAND = re.compile(r"/([a-z][a-z_-]*)(?:\s+(.*))?", re.DOTALL)
+KINDS = ("image", "audio", "video")
+ACTIONS = ("stop", "regenerate", "continue", "thumbs_up", "thumbs_down", "vary", "edit_image")
+
+
+def address_of(channel: str, handle: str) -> Address:
+    """Where a conversation is held. Raises UsageError unless its id begins with its owner's handle."""
+    if not CHANNEL.fullmatch(channel) or channel.partition("-")[0] != handle:
+        raise UsageError("There is no such conversation here.")
+    return Address("playground", "local", channel)
+
+
+def message_id_of(given: str) -> str:
+    """The id that the page gave a message. Raises UsageError when it has another shape."""
+    if not MESSAGE_ID.fullmatch(given):
+        raise UsageError("There is no such message here.")
+    return given
+
+
+def attachment(
+    blob: Blob, name: str, address: Address, *, is_voice_note: bool = False, duration_s: float | None = None
+) -> Attachment:
+    """An uploaded file whose bytes are kept already."""
+    kind = blob.mime_type.partition("/")[0]
+    ref = {"sha256": blob.sha256, "mime_type": blob.mime_type, "size_bytes": str(blob.size_bytes)}
+    return Attachment(
+        name=name,
+        mime_type=blob.mime_type,
+        size_bytes=blob.size_bytes,
+        ref={**ref, "channel": address.channel},
+        kind=kind if kind in KINDS else "file",  # type: ignore[arg-type]
+        duration_s=duration_s,
+        is_voice_note=is_voice_note,
+    )
+
+
+def said(
+    fields: Mapping[str, str],
+    attachments: Sequence[Attachment],
+    address: Address,
+    author: Author,
+    sent_at: datetime,
+    commands: Collection[str],
+) -> InboundMessage | Command:
+    """A posted message, or a command when it begins with a slash and the name of one.
+
+    fields: `id` and `text`. Raises UsageError for an empty message, a longer one than is kept, or a wrong id.
+    """
+    message_id, text = message_id_of(fields.get("id", "")), _words(fields.get("text", ""))
+    if not text and not attachments:
+        raise UsageError("Write something or add a file.")
+    event_id, files = f"{address.channel}:{message_id}", tuple(attachments)
+    found = COMMAND.fullmatch(text)
+    if found and found[1] in commands:
+        return Command(
+            event_id, address, author, found[1], (found[2] or "").strip(), files, sent_at, message_id, is_direct=True
+        )
+    return InboundMessage(event_id, message_id, address, author, text, files, sent_at, is_direct=True, mentions_us=True)
+
+
+def edited(data: Mapping[str, Any], message_id: str, address: Address, author: Author, sent_at: datetime) -> Edit:
+    """A changed message. data: `id` of this change and `text`. Raises UsageError when nothing is left of it."""
+    text = _words(str(data.get("text", "")))
+    if not text:
+        raise UsageError("Nothing is left of the message; delete it instead.")
+    return Edit(_event(address, data), message_id_of(message_id), address, author, text, sent_at)
+
+
+def deleted(event: str, message_id: str, address: Address, author: Author, sent_at: datetime) -> Deletion:
+    """A deleted message. event: the page's id of this deletion."""
+    return Deletion(_event(address, {"id": event}), message_id_of(message_id), address, author, sent_at)
+
+
+def pressed(data: Mapping[str, Any], message_id: str, address: Address, author: Author, sent_at: datetime) -> Press:
+    """A button pressed under an answer. data: `id` of this press, `action` and perhaps `value`."""
+    action = data.get("action")
+    if action not in ACTIONS:
+        raise UsageError(f"The page has no button {str(action)[:40]!r}.")
+    event, value = _event(address, data), str(data.get("value", ""))[:MAX_TEXT]
+    return Press(event, message_id_of(message_id), address, author, action, value, sent_at)
+
+
+def forgotten(command: str, event: str, address: Address, author: Author, sent_at: datetime) -> Command:
+    """The command that deletes the whole conversation. event: the page's id of this deletion."""
+    event_id = _event(address, {"id": event})
+    return Command(event_id, address, author, command, sent_at=sent_at, message_id=event, is_direct=True)
+
+
+def _event(address: Address, data: Mapping[str, Any]) -> str:
+    return f"{address.channel}:{message_id_of(str(data.get('id', '')))}"
+
+
+def _words(text: str) -> str:
+    """The text as one types it; PostgreSQL keeps no NUL."""
+    if len(text) > MAX_TEXT:
+        raise UsageError(f"The message is longer than {MAX_TEXT:,} characters; send it as a file.")
+    return text.replace("\r\n", "\n").replace("\x00", "").strip()

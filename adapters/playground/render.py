@@ -1,0 +1,223 @@
+"""Markdown to HTML that is safe to show, block by block, and parts as the page draws them. Pure."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Sequence
+from functools import cache, lru_cache
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+from markdown_it import MarkdownIt
+from markdown_it.renderer import RendererProtocol
+from markdown_it.rules_core import StateCore
+from markdown_it.token import Token
+from markdown_it.utils import EnvType, OptionsDict
+from pygments import highlight
+from pygments.formatters import HtmlFormatter
+from pygments.lexers import get_lexer_by_name
+from pygments.util import ClassNotFound
+
+from bot.types import Audio, Blob, File, Image, Part, Text
+
+MAX_MARKDOWN = 200_000
+"""Characters; a longer text is shown as it is, for it would hold up everybody else while it is read."""
+MAX_HIGHLIGHTED = 40_000
+"""Characters of one code block; longer code stays plain."""
+SCHEMES = ("http", "https", "mailto")
+BARE_LINK = re.compile(r"https?://[^\s<>\"'`\]]+[^\s<>\"'`\].,;:!?)*_]", re.IGNORECASE)
+TASK = re.compile(r"\[([ xX])\] ")
+INLINE_TYPES = frozenset(
+    ("image/png", "image/jpeg", "image/gif", "image/webp", "video/mp4", "video/webm", "video/quicktime")
+    + tuple(f"audio/{name}" for name in ("ogg", "mpeg", "mp4", "wav", "x-wav", "webm", "aac", "flac"))
+)
+"""What a browser may show itself; all else, HTML and SVG above all, is only ever downloaded."""
+
+
+def blocks(text: str) -> list[str]:
+    """The HTML of each paragraph, list, table or code block, in order. Text is never taken for HTML.
+
+    A code fence that is still open is shown as code, so every beginning of a text renders too.
+    """
+    if len(text) > MAX_MARKDOWN:
+        return [f'<pre class="plain">{html.escape(text)}</pre>']
+    parser, env = _parser(), dict[str, Any]()
+    tokens = parser.parse(text, env)
+    return [parser.renderer.render(group, parser.options, env) for group in _groups(tokens)]
+
+
+def to_html(text: str) -> str:
+    """The whole text as HTML."""
+    return "".join(blocks(text))
+
+
+def part(item: Part) -> dict[str, Any] | None:
+    """A part as the page draws it, or None for what is not shown."""
+    match item:
+        case Text(text):
+            return {"type": "text", "text": text}
+        case Image(blob):
+            words = item.description or item.text or item.name or "Picture"
+            return {"type": "image", "url": blob_url(blob, item.name), "alt": words[:1_000], "name": item.name}
+        case Audio(blob):
+            return {
+                "type": "audio",
+                "url": blob_url(blob, item.name),
+                "name": item.name,
+                "transcript": item.transcript,
+                "duration_s": item.duration_s,
+                "is_voice_note": item.is_voice_note,
+            }
+        case File(blob):
+            return {"type": "file", "url": blob_url(blob, item.name), "name": item.name, "size_bytes": blob.size_bytes}
+        case _:
+            return None
+
+
+def parts(items: Sequence[Part]) -> list[dict[str, Any]]:
+    """What the page draws beside the words."""
+    drawn = (part(item) for item in items if not isinstance(item, Text))
+    return [item for item in drawn if item]
+
+
+def words(items: Sequence[Part]) -> str:
+    """The text of a message."""
+    return "\n\n".join(item.text for item in items if isinstance(item, Text) and item.text)
+
+
+def blob_url(blob: Blob, name: str) -> str:
+    """Where the page fetches the bytes. The hash is the key: who does not know the content cannot name it."""
+    return f"/api/blobs/{blob.sha256}?type={quote(blob.mime_type)}&size={blob.size_bytes}&name={quote(name)}"
+
+
+def _groups(tokens: Sequence[Token]) -> list[list[Token]]:
+    """Tokens of each top-level block."""
+    groups, current = list[list[Token]](), list[Token]()
+    for token in tokens:
+        current.append(token)
+        if token.level == 0 and token.nesting <= 0:
+            groups.append(current)
+            current = []
+    return [*groups, current] if current else groups
+
+
+@cache
+def _parser() -> MarkdownIt:
+    parser = MarkdownIt("commonmark", {"html": False, "breaks": True}).enable(["table", "strikethrough"])
+    parser.validateLink = _is_safe_link  # type: ignore[method-assign]
+    parser.core.ruler.push("bare_links", _link_bare)
+    parser.core.ruler.push("tasks", _mark_tasks)
+    parser.core.ruler.push("images", _images_to_links)
+    parser.core.ruler.push("links", _harden_links)
+    for name in ("fence", "code_block"):
+        parser.add_render_rule(name, _code)
+    for name, tags in {"table_open": '<div class="table"><table>\n', "table_close": "</table></div>\n"}.items():
+        parser.add_render_rule(name, _constant(tags))
+    return parser
+
+
+def _constant(text: str) -> Any:
+    def rule(self: RendererProtocol, tokens: Sequence[Token], index: int, options: OptionsDict, env: EnvType) -> str:
+        return text
+
+    return rule
+
+
+def _is_safe_link(url: str) -> bool:
+    try:
+        split = urlsplit(url.strip())
+    except ValueError:
+        return False
+    return split.scheme.lower() in SCHEMES and (bool(split.netloc) or split.scheme.lower() == "mailto")
+
+
+def _link_bare(state: StateCore) -> None:
+    """Addresses written out become links, unless they stand in one."""
+    for token in state.tokens:
+        if token.type == "inline" and "://" in token.content:
+            depth, children = 0, list[Token]()
+            for child in token.children or ():
+                depth += {"link_open": 1, "link_close": -1}.get(child.type, 0)
+                children += _split_links(child) if child.type == "text" and not depth else [child]
+            token.children = children
+
+
+def _split_links(token: Token) -> list[Token]:
+    made, at = list[Token](), 0
+    for found in BARE_LINK.finditer(token.content):
+        if not _is_safe_link(found[0]):
+            continue
+        made += [_text(token.content[at : found.start()]), *_link(found[0], found[0])]
+        at = found.end()
+    return [*made, _text(token.content[at:])] if made else [token]
+
+
+def _link(url: str, label: str) -> list[Token]:
+    opening = Token("link_open", "a", 1, attrs={"href": url})
+    return [opening, _text(label), Token("link_close", "a", -1)]
+
+
+def _text(content: str) -> Token:
+    return Token("text", "", 0, content=content)
+
+
+def _images_to_links(state: StateCore) -> None:
+    """A picture elsewhere is not fetched, for that would tell its server who reads this; it becomes a link to it."""
+    for token in state.tokens:
+        if token.type == "inline" and "![" in token.content:
+            token.children = [made for child in token.children or () for made in _image_to_link(child)]
+
+
+def _image_to_link(token: Token) -> list[Token]:
+    if token.type != "image":
+        return [token]
+    url = str(token.attrs.get("src", ""))
+    return _link(url, token.content or url)
+
+
+def _harden_links(state: StateCore) -> None:
+    for token in state.tokens:
+        for child in token.children or ():
+            if child.type == "link_open":
+                child.attrs |= {"target": "_blank", "rel": "noopener noreferrer nofollow"}
+
+
+def _mark_tasks(state: StateCore) -> None:
+    """`[ ]` and `[x]` at the start of a list item become boxes."""
+    for before, token in zip(state.tokens[1:], state.tokens[2:], strict=False):
+        if token.type != "inline" or before.type != "paragraph_open" or not token.children:
+            continue
+        item = state.tokens[state.tokens.index(before) - 1]
+        found = TASK.match(token.children[0].content)
+        if found and item.type == "list_item_open":
+            item.attrJoin("class", "task")
+            token.children[0].content = token.children[0].content[found.end() :]
+            token.children.insert(0, _box(is_done=found[1] != " "))
+
+
+def _box(*, is_done: bool) -> Token:
+    checked = " checked" if is_done else ""
+    label = "done" if is_done else "to do"
+    content = f'<input type="checkbox" disabled{checked} aria-label="{label}"> '
+    return Token("html_inline", "", 0, content=content)
+
+
+def _code(self: RendererProtocol, tokens: Sequence[Token], index: int, options: OptionsDict, env: EnvType) -> str:
+    token = tokens[index]
+    language = token.info.strip().partition(" ")[0][:40]
+    caption = f"<figcaption><span>{html.escape(language or 'text')}</span></figcaption>"
+    body = _highlighted(token.content, language.lower())
+    return f'<figure class="code">{caption}<pre tabindex="0"><code>{body}</code></pre></figure>\n'
+
+
+@lru_cache(maxsize=256)
+def _highlighted(code: str, language: str) -> str:
+    """The code as HTML with a class on each token; plain when the language is unknown."""
+    if not language or len(code) > MAX_HIGHLIGHTED:
+        return html.escape(code)
+    try:
+        lexer = get_lexer_by_name(language, stripnl=False, ensurenl=False)
+    except ClassNotFound:
+        return html.escape(code)
+    return str(highlight(code, lexer, HtmlFormatter(nowrap=True, classprefix="tok-")))

@@ -1,0 +1,145 @@
+"""Answering on the page: tells every page that shows the conversation what happens, over the bus."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import Any
+
+from adapters.playground import news
+from bot.ports import Host
+from bot.types import (
+    Audio,
+    Done,
+    Part,
+    PartReady,
+    Receipt,
+    Reply,
+    ReplyEvent,
+    Status,
+    Text,
+    TextDelta,
+    TextReset,
+    ToolCall,
+    ToolResult,
+    Turn,
+    to_plain,
+)
+
+PACE_S = 0.03
+"""Between two deltas: faster than the eye, slow enough for the bus."""
+
+
+async def tell(host: Host, channel: str, told: dict[str, Any]) -> None:
+    """Publish news of any size to the pages of this conversation."""
+    for piece in news.pieces(told):
+        await host.bus.publish(news.topic(channel), piece)
+
+
+async def open_reply(host: Host, turn: Turn) -> Receipt:
+    """Tell the pages that an answer begins. The answer's id follows from the question's, so a repeat is the same post."""
+    asked = turn.inbound.message_id or turn.id
+    receipt = Receipt(turn.inbound.address, turn.id, (answer_id(asked),), {"to": asked})
+    if turn.receipt is not None:
+        receipt = replace(turn.receipt, turn_id=turn.id)
+    await tell(host, receipt.address.channel, {"kind": "open", "to": receipt.ref["to"], "turn": turn.id})
+    return receipt
+
+
+async def show_reply(host: Host, receipt: Receipt, events: AsyncIterator[ReplyEvent]) -> None:
+    """Tell the events as they come, and the whole so far to pages that ask."""
+    draft = _Draft(host, receipt)
+    async with draft.telling():
+        async for event in events:
+            draft.take(event)
+
+
+async def finish_reply(host: Host, receipt: Receipt, reply: Reply) -> Receipt:
+    """Tell the pages the answer in the end."""
+    parts = tuple(_light(part) for part in reply.parts if not isinstance(part, ToolCall | ToolResult))
+    plain = to_plain(replace(reply, parts=parts))
+    told = {"kind": "done", "to": receipt.ref["to"], "turn": receipt.turn_id, "reply": plain}
+    await tell(host, receipt.address.channel, told)
+    return receipt
+
+
+def answer_id(question_id: str) -> str:
+    """The platform's id of the answer to a question."""
+    return f"{question_id}.answer"
+
+
+def _light(part: Part) -> Part:
+    """The part without what no page shows."""
+    return replace(part, segments=()) if isinstance(part, Audio) else part
+
+
+class _Draft:
+    """The answer so far, and which of it the pages know."""
+
+    def __init__(self, host: Host, receipt: Receipt) -> None:
+        self._host, self._receipt = host, receipt
+        self._text, self._status, self._parts = "", "", list[Part]()
+        self._epoch = host.clock.now().timestamp()
+        self._told = 0
+        self._is_snapshot_due = False
+        self._changed = asyncio.Event()
+        self._one_at_a_time = asyncio.Lock()
+
+    def take(self, event: ReplyEvent) -> None:
+        """Put the event in the draft; `telling` passes it on."""
+        match event:
+            case TextDelta(text):
+                self._text += text
+            case TextReset():
+                self._text, self._told = "", 0
+                self._epoch += 0.001
+                self._is_snapshot_due = True
+            case Status(text):
+                self._status, self._is_snapshot_due = text, True
+            case PartReady(part) if not isinstance(part, Text | ToolCall | ToolResult):
+                self._parts.append(_light(part))
+                self._is_snapshot_due = True
+            case Done() | PartReady():
+                pass
+        self._changed.set()
+
+    @asynccontextmanager
+    async def telling(self) -> AsyncIterator[None]:
+        """While open, changes go out at a steady pace; at the end the last ones do."""
+        tasks = [asyncio.create_task(self._tell_changes()), asyncio.create_task(self._answer_late_pages())]
+        try:
+            yield
+            await self._tell()
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _tell_changes(self) -> None:
+        while True:
+            await self._changed.wait()
+            self._changed.clear()
+            await self._tell()
+            await asyncio.sleep(PACE_S)
+
+    async def _answer_late_pages(self) -> None:
+        async with self._host.bus.subscribe(news.asking_topic(self._receipt.address.channel)) as questions:
+            async for _ in questions:
+                self._is_snapshot_due = True
+                self._changed.set()
+
+    async def _tell(self) -> None:
+        """Tell what is not told yet, after what is being told."""
+        async with self._one_at_a_time:
+            if due := self._due():
+                head = {"to": self._receipt.ref["to"], "turn": self._receipt.turn_id, "epoch": self._epoch}
+                await tell(self._host, self._receipt.address.channel, {**head, **due})
+
+    def _due(self) -> dict[str, Any]:
+        at, self._told = self._told, len(self._text)
+        if self._is_snapshot_due:
+            self._is_snapshot_due = False
+            return {"kind": "snapshot", "text": self._text, "status": self._status, "parts": to_plain(self._parts)}
+        return {"kind": "delta", "at": at, "add": self._text[at:]} if at < self._told else {}
