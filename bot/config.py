@@ -151,6 +151,7 @@ def _settings_class() -> type[BaseSettings]:
             dotenv_settings: PydanticBaseSettingsSource,
             file_secret_settings: PydanticBaseSettingsSource,
         ) -> tuple[PydanticBaseSettingsSource, ...]:
+            """The environment wins over `NAME_FILE`, and that over `.env`."""
             in_dotenv = {k: v for k, v in getattr(dotenv_settings, "env_vars", {}).items() if v is not None}
             files = _FileSecrets(settings_cls, {**in_dotenv, **os.environ})
             return init_settings, env_settings, files, dotenv_settings

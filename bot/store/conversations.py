@@ -367,14 +367,7 @@ async def _note_steps(tx: Transaction, turn_id: str, notes: Sequence[StepNote]) 
 
 async def history(tx: Transaction, conversation_id: int, before: int, limit: int = 200) -> list[Message]:
     """The newest messages that stand before that source, oldest first. Unfinished answers are not in it."""
-    where = (
-        messages.c.tenant_id == tx.tenant_id,
-        messages.c.conversation_id == conversation_id,
-        messages.c.source_id < before,
-    )
-    newest = (
-        select(messages).where(*where).order_by(messages.c.source_id.desc(), messages.c.ordinal.desc()).limit(limit)
-    )
+    newest = _before(tx, select(messages), conversation_id, before).where(messages.c.for_model).limit(limit)
     rows = (await tx.connection.execute(newest)).all()
     return [_message(row) for row in reversed(rows)]
 
@@ -501,14 +494,17 @@ async def find_said(tx: Transaction, address: Address, platform_id: str) -> Said
 
 
 async def reword(tx: Transaction, said_: Said, inbound: InboundMessage | Command) -> None:
-    """A person changed what they said: the history and the event that a further turn will read."""
+    """A person changed what they said: the history and the event that a further turn will read. What was heard and seen stays."""
     where = (
         messages.c.conversation_id == said_.conversation_id,
         messages.c.source_id == said_.source_id,
         messages.c.ordinal == 0,
     )
-    parts = (Text(inbound.text),)
-    await tx.connection.execute(update(messages).where(*where).values(text=inbound.text, parts=to_plain(parts)))
+    row = (await tx.connection.execute(select(messages.c.id, messages.c.parts).where(*where))).one()
+    kept = tuple(part for part in from_plain(row.parts) if not isinstance(part, Text))
+    message = Message("user", (Text(inbound.text), *kept))
+    values = {"text": plain_text(message), "parts": to_plain(message.parts)}
+    await tx.connection.execute(update(messages).where(messages.c.id == row.id).values(values))
     await replace_payload(tx, said_.source_id, inbound)
 
 

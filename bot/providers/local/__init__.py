@@ -126,7 +126,7 @@ class LocalProvider:
             return PicoSpeaker(self.worker, "" if _is_piper(voice) else voice)
         _need("piper", "pip install 'parley-bot[local-voice-natural]'")
         path = Path(model) if model.endswith(".onnx") else self.library.file(model)
-        return PiperSpeaker(path.stem, path)
+        return PiperSpeaker(model, path)
 
     def painter(self, model: str) -> ImageGenerator:
         """There is none."""

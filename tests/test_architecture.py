@@ -1,0 +1,116 @@
+"""The sources are read: imports point one way, and no platform's or vendor's name stands in the core."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+VALUES = {"bot.types", "bot.ports", "bot.errors", "bot.media"}
+WORK = {"bot.store", "bot.jobs", "bot.telemetry"}
+ALLOWED: dict[str, set[str]] = {
+    "bot/types.py": set(),
+    "bot/errors.py": set(),
+    "bot/telemetry.py": set(),
+    "bot/ports.py": {"bot.types", "bot.errors"},
+    "bot/media": {"bot.types", "bot.errors"},
+    "bot/store": VALUES,
+    "bot/jobs": VALUES,
+    "bot/engine": VALUES | WORK,
+    "bot/inbox.py": VALUES | WORK | {"bot.engine"},
+    "bot/web": VALUES | WORK,
+    "bot/providers/__init__.py": VALUES,
+    "bot/config.py": {"bot.types", "bot.errors", "bot.providers", "adapters"},
+}
+"""What each part may import of ours, besides itself. Adapters and providers: see `allowed_for`."""
+ROOTS = ("bot/app.py", "bot/__main__.py", "bot/cli")
+"""These know everything."""
+EMULATOR = re.compile(r"^adapters/\w+/emulator/")
+NAMES = re.compile(r"slack|discord|openai|whisper|qwen|anthropic", re.IGNORECASE)
+
+
+def sources() -> Iterator[tuple[str, ast.Module]]:
+    """Every source file of ours by its path from the root."""
+    for folder in ("bot", "adapters"):
+        for path in sorted((ROOT / folder).rglob("*.py")):
+            yield path.relative_to(ROOT).as_posix(), ast.parse(path.read_text(encoding="utf-8"))
+
+
+def imports_of(tree: ast.Module) -> set[str]:
+    """The modules of ours that a source imports, function bodies included."""
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+            found |= (
+                {node.module}
+                if node.module not in ("bot", "adapters")
+                else {f"{node.module}.{a.name}" for a in node.names}
+            )
+    return {name for name in found if name.partition(".")[0] in ("bot", "adapters")}
+
+
+def allowed_for(path: str) -> set[str] | None:
+    """What this source may import besides itself; None when it may import everything."""
+    if path.startswith(ROOTS) or path in ("bot/__init__.py",):
+        return None
+    if EMULATOR.match(path):
+        return {path.split("/emulator/")[0].replace("/", ".") + ".emulator"}
+    parts = path.split("/")
+    if parts[0] == "adapters" or (path.startswith("bot/providers/") and len(parts) > 3):
+        return VALUES | {".".join(parts[: 2 if parts[0] == "adapters" else 3])}
+    key = next(key for key in sorted(ALLOWED, key=len, reverse=True) if path == key or path.startswith(f"{key}/"))
+    return ALLOWED[key] | {key.removesuffix(".py").replace("/", ".")}
+
+
+@pytest.mark.parametrize(
+    ("path", "tree"), [pytest.param(p, t, id=p) for p, t in sources() if p != "adapters/__init__.py"]
+)
+def test_imports_point_one_way(path: str, tree: ast.Module) -> None:
+    """A part imports only what the table allows it."""
+    allowed = allowed_for(path)
+    if allowed is None:
+        return
+    wrong = {name for name in imports_of(tree) if not any(name == ok or name.startswith(f"{ok}.") for ok in allowed)}
+    assert not wrong, f"{path} imports {sorted(wrong)}"
+
+
+def test_the_core_names_no_platform_and_no_vendor() -> None:
+    """Platform and model differences live in their folders: the engine's code does not know their names."""
+    wrong = []
+    for path, tree in sources():
+        if not path.startswith("bot/engine/"):
+            continue
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Name | ast.Attribute | ast.FunctionDef | ast.ClassDef):
+                name = getattr(node, "id", None) or getattr(node, "attr", None) or getattr(node, "name", "")
+                wrong += [f"{path}: {name}"] if NAMES.search(name) else []
+    assert not wrong
+
+
+def test_every_public_function_says_what_it_gives() -> None:
+    """Public functions and classes have docstrings."""
+    wrong: list[str] = []
+    for path, tree in sources():
+        if EMULATOR.match(path):
+            continue
+        for node in ast.walk(tree):
+            if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) or node.name.startswith("_"):
+                continue
+            is_nested = not any(node in getattr(parent, "body", []) for parent in [tree, *_classes(tree)])
+            is_nested = is_nested or any(
+                node in parent.body for parent in _classes(tree) if parent.name.startswith("_")
+            )
+            is_port = path == "bot/ports.py" and isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+            if not is_nested and not is_port and not ast.get_docstring(node):
+                wrong.append(f"{path}:{node.lineno} {node.name}")
+    assert not wrong
+
+
+def _classes(tree: ast.Module) -> list[ast.ClassDef]:
+    return [node for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]

@@ -1,0 +1,110 @@
+"""Values round-trip through plain JSON."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import typing
+from collections.abc import Mapping
+from datetime import UTC, date, datetime
+from types import UnionType
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot import types
+from bot.errors import BotError, CutOffError, OverloadedError, RejectedError, from_json
+from bot.types import VALUES, Address, Usage, from_plain, to_plain
+
+PLAIN = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+def strategy_for(hint: Any) -> st.SearchStrategy[Any]:
+    """Values of a field's type."""
+    origin, args = typing.get_origin(hint), typing.get_args(hint)
+    simple: dict[Any, st.SearchStrategy[Any]] = {
+        str: st.text(max_size=12),
+        int: st.integers(-(2**53), 2**53),
+        float: st.floats(allow_nan=False, allow_infinity=False),
+        bool: st.booleans(),
+        type(None): st.none(),
+        datetime: st.datetimes(timezones=st.just(UTC)),
+        date: st.dates(),
+        Any: PLAIN,
+    }
+    if hint in simple:
+        return simple[hint]
+    if origin is typing.Literal:
+        return st.sampled_from(args)
+    if origin in (typing.Union, UnionType):
+        return st.one_of([strategy_for(arg) for arg in args])
+    if origin is tuple:
+        return st.lists(strategy_for(args[0]), max_size=2).map(tuple)
+    if origin is frozenset:
+        return st.frozensets(strategy_for(args[0]), max_size=3)
+    if origin is Mapping:
+        return st.dictionaries(st.text(max_size=5), strategy_for(args[1]), max_size=2)
+    return value_of(hint)
+
+
+def value_of(kind: Any) -> st.SearchStrategy[Any]:
+    """Values of a dataclass of ours."""
+    hints = typing.get_type_hints(kind, vars(types))
+    return st.builds(
+        kind, **{f.name: st.deferred(lambda h=hints[f.name]: strategy_for(h)) for f in dataclasses.fields(kind)}
+    )
+
+
+@pytest.mark.parametrize("name", sorted(VALUES))
+def test_every_value_survives_json(name: str) -> None:
+    """Whatever value, to JSON and back it is equal: so it survives a queue, a database and a restart."""
+
+    @given(value_of(VALUES[name]))
+    def survives(value: Any) -> None:
+        assert from_plain(json.loads(json.dumps(to_plain(value)))) == value
+
+    survives()
+
+
+def test_a_field_of_a_newer_version_is_dropped() -> None:
+    """A value written by a newer version can be read: what is unknown is left out."""
+    plain = to_plain(Address("p", "w", "c")) | {"planet": "Mars"}
+    assert from_plain(plain) == Address("p", "w", "c")
+
+
+def test_what_has_no_plain_form_is_refused() -> None:
+    """Bytes do not ride in values."""
+    with pytest.raises(TypeError):
+        to_plain(b"bytes")
+    with pytest.raises(ValueError, match="no value is named"):
+        from_plain({"$": "Nonsense"})
+
+
+def test_usage_adds_up() -> None:
+    """Usage sums field by field, and a sum with an estimate is one."""
+    assert Usage(1, 2, audio_s=0.5) + Usage(3, output_tokens=4, is_estimate=True) == Usage(
+        4, 2, output_tokens=4, audio_s=0.5, is_estimate=True
+    )
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        BotError("a", detail="b"),
+        OverloadedError("a", retry_after_s=3.0),
+        RejectedError("a", param="temperature"),
+        CutOffError("a", partial="so far"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_errors_survive_json(error: BotError) -> None:
+    """A remembered step can have failed: its error comes back with its code, its text and what else it carries."""
+    again = from_json(json.loads(json.dumps(error.to_json())))
+    assert type(again) is type(error)
+    assert again.__dict__ == error.__dict__
