@@ -1,0 +1,137 @@
+"""The store keeps its promises on both databases."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from cryptography.fernet import Fernet
+from sqlalchemy import func, select, update
+
+from bot.errors import ConfigError, StoreError
+from bot.ports import Installation
+from bot.store import Store, open_store, schema, tenants
+from bot.store.blobs import TenantBlobs, drop_unused_everywhere
+from bot.store.bus import open_bus
+from bot.store.migrate import migrate
+from bot.store.workers import StorePresence
+
+NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+async def store(store_url: str) -> AsyncIterator[Store]:
+    """A migrated database of each kind."""
+    made = open_store(store_url)
+    await migrate(made)
+    yield made
+    await made.close()
+
+
+async def test_a_tenant_is_made_once(store: Store) -> None:
+    """Twenty first events of a workspace at once make one tenant."""
+    ids = await asyncio.gather(*(tenants.tenant_id(store, "p", "w", NOW) for _ in range(20)))
+    assert len(set(ids)) == 1
+
+
+async def test_writers_do_not_lose_updates(store: Store) -> None:
+    """Fifty read-modify-write transactions at once count to fifty."""
+    made = await tenants.tenant_id(store, "p", "w", NOW)
+
+    async def add() -> None:
+        async with store.begin(made) as tx:
+            row = (await tx.connection.execute(select(schema.tenants).with_for_update())).one()
+            await tx.connection.execute(update(schema.tenants).values(name=str(int(row.name or 0) + 1)))
+
+    await asyncio.gather(*(add() for _ in range(50)))
+    async with store.read(made) as tx:
+        assert await tx.connection.scalar(select(schema.tenants.c.name)) == "50"
+
+
+async def test_a_transaction_that_fails_leaves_nothing(store: Store) -> None:
+    """What was written before an error is taken back."""
+    made = await tenants.tenant_id(store, "p", "w", NOW)
+    with pytest.raises(RuntimeError):
+        async with store.begin(made) as tx:
+            await tx.connection.execute(update(schema.tenants).values(name="x"))
+            raise RuntimeError
+    async with store.read(made) as tx:
+        assert await tx.connection.scalar(select(schema.tenants.c.name)) == ""
+
+
+async def test_blobs_are_kept_once(store: Store) -> None:
+    """The same bytes twice are one row; another tenant cannot read them; unused ones go after a day."""
+    one, two = [await tenants.tenant_id(store, "p", name, NOW) for name in ("w1", "w2")]
+    blob = await TenantBlobs(store, one).write(b"bytes", "text/plain")
+    assert await TenantBlobs(store, one).write(b"bytes", "text/plain") == blob
+    assert await TenantBlobs(store, one).read(blob) == b"bytes"
+    with pytest.raises(StoreError, match="no longer there"):
+        await TenantBlobs(store, two).read(blob)
+    assert await drop_unused_everywhere(store, datetime.now(UTC)) == 0
+    assert await drop_unused_everywhere(store, datetime.now(UTC) + timedelta(days=2)) == 1
+
+
+async def test_tokens_are_sealed(store: Store) -> None:
+    """Installations come back with their tokens, which stand in the database only encrypted; keys can be rotated."""
+    old, new = Fernet.generate_key().decode(), Fernet.generate_key().decode()
+    kept = Installation("p", "w", "Acme", {"scopes": "a,b"}, {"token": "xoxb-secret"})
+    assert "xoxb" not in repr(kept)
+    await tenants.keep_installation(store, tenants.Seal(old), kept, NOW)
+    async with store.connect(write=False) as connection:
+        sealed = await connection.scalar(select(schema.tenants.c.sealed))
+    assert b"xoxb" not in sealed
+    assert await tenants.installation(store, tenants.Seal(f"{new},{old}"), "p", "w") == kept
+    with pytest.raises(ConfigError, match="PARLEY_SECRET_KEY"):
+        await tenants.installation(store, tenants.Seal(new), "p", "w")
+    with pytest.raises(ConfigError, match="PARLEY_SECRET_KEY is not set"):
+        await tenants.keep_installation(store, tenants.Seal(), kept, NOW)
+    with pytest.raises(ConfigError, match="PARLEY_SECRET_KEY"):
+        tenants.Seal("too short")
+    await tenants.drop_installation(store, "p", "w")
+    assert await tenants.installation(store, tenants.Seal(old), "p", "w") is None
+
+
+async def test_news_reach_every_subscriber(store_url: str, store: Store) -> None:
+    """What is published arrives, in order, at all who subscribed to that topic, in this process and in another."""
+    one, two = open_bus(store), open_bus(store)
+    await one.start()
+    await two.start()
+    other = two if store.is_shared else one
+    async with one.subscribe("t") as here, other.subscribe("t") as there:
+        for number in range(3):
+            await one.publish("t", {"n": number})
+            await one.publish("else", {"n": 9})
+        async with asyncio.timeout(10):
+            assert [(await anext(here))["n"] for _ in range(3)] == [0, 1, 2]
+            assert [(await anext(there))["n"] for _ in range(3)] == [0, 1, 2]
+    await one.close()
+    await two.close()
+
+
+async def test_a_name_is_held_by_one_process(store: Store) -> None:
+    """A second process of the same name gets another; when the first is gone, it counts as dead and its name is free."""
+    one, two = StorePresence(store), StorePresence(store)
+    assert await one.claim("main") == "main"
+    assert await two.claim("main") == "main-2"
+    assert await two.dead() == []
+    await one.release()
+    assert await two.dead() == ["main"]
+    await two.bury("main")
+    three = StorePresence(store)
+    assert await three.claim("main") == "main"
+    await three.release()
+    await two.release()
+    async with store.connect(write=False) as connection:
+        assert await connection.scalar(select(func.count()).select_from(schema.workers)) == 2
+
+
+async def test_a_database_that_is_away_is_said_plainly() -> None:
+    """An unreachable database is a StoreError whose text helps and whose log detail has no password."""
+    store = open_store("postgresql://user:hunter2@127.0.0.1:1/none")
+    with pytest.raises(StoreError) as caught:
+        await store.ping()
+    assert "cannot be reached" in caught.value.text
+    assert "hunter2" not in caught.value.detail + repr(store.url)
+    await store.close()
