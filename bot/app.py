@@ -129,6 +129,15 @@ class AppHost:
         """Every slash command by its name."""
         return SPECS
 
+    @property
+    def models(self) -> Mapping[Modality, str]:
+        """The configured model of each modality."""
+        return self._app.models
+
+    def overview(self) -> Sequence[Finding]:
+        """What is on and what is off."""
+        return self._app.overview()
+
     def blobs(self, address: Address) -> Blobs:
         """The bytes of the tenant that this place belongs to."""
         return _AddressBlobs(self._app, address)

@@ -103,6 +103,13 @@ class Host(Protocol):
     def commands(self) -> Mapping[str, CommandSpec]:
         """Every slash command by its name."""
 
+    @property
+    def models(self) -> Mapping[Modality, str]:
+        """The configured model of each modality, `provider:model`; empty when it is off."""
+
+    def overview(self) -> Sequence[Finding]:
+        """What is on, and what is off with the setting that brings it; asks nobody outside."""
+
     def blobs(self, address: Address) -> Blobs:
         """The bytes of the tenant that this place belongs to."""
 
