@@ -124,11 +124,19 @@ class Worker:
                 self._drop(self._idle())
                 continue
             if job is None:
-                self._drop(list(self._residents))
+                self._leave()
                 return
             if _step(job):
                 self._jobs.put(job)
             del job  # or the last job's models would live on while the thread waits
+
+    def _leave(self) -> None:
+        """Whoever still waits is told that nothing comes."""
+        with contextlib.suppress(queue.Empty):
+            while True:
+                if job := self._jobs.get_nowait():
+                    job.end(asyncio.CancelledError())
+        self._drop(list(self._residents))
 
     def _until_idle_s(self) -> float | None:
         if self._idle_s is None or not self._residents:
@@ -165,7 +173,7 @@ def _step(job: _Job) -> bool:
     try:
         next(job.steps)
     except StopIteration:
-        job.end(None)
+        job.end(asyncio.CancelledError() if job.stopped() else None)
         return False
     except BaseException as error:
         job.end(error)

@@ -1,0 +1,80 @@
+"""What a small local model reads: everything in words, and never more than fits."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.providers.local.prompt import ABOUT, Plain, fit, plain, tokens
+from bot.types import Attachment, Audio, Blob, File, Image, Message, Text, ToolCall, ToolResult, Unread
+
+BLOB = Blob("0" * 64, "image/png", 3)
+
+
+def test_every_part_is_put_into_words() -> None:
+    """A picture gives the text in it, a voice note its transcript, a file its text, a tool its result."""
+    asked = Message(
+        "user",
+        (
+            Text("look"),
+            Image(BLOB, "sign.png", "OPEN", "a door"),
+            Image(BLOB, "cat.png"),
+            Audio(BLOB, transcript="hello", is_voice_note=True),
+            Audio(BLOB, "talk.mp3", "long ago"),
+            File(BLOB, "a.txt", "inside"),
+            Unread(Attachment("b.zip", "application/zip", 1)),
+        ),
+    )
+    called = Message("assistant", (ToolCall("1", "draw", {}),))
+    result = Message("tool", (ToolResult("1", "made"),))
+    system, user = plain([Message("system", (Text("Be kind."),)), asked, called, result])
+    assert system == {"role": "system", "content": f"Be kind.\n\n{ABOUT}"}
+    assert user["content"].split("\n\n") == [
+        "look",
+        "[Picture sign.png, which you cannot see. It shows: a door. The text in it: OPEN]",
+        "[Picture cat.png, which you cannot see. No text was found in it.]",
+        "hello",
+        "[Recording talk.mp3, it says: long ago]",
+        "[File a.txt]\ninside",
+        "[Attachment b.zip, not opened]",
+        "[Result: made]",
+    ]
+
+
+def test_roles_take_turns_and_people_are_told_apart() -> None:
+    """Chat templates refuse two messages of one role in a row; names stand only where several people speak."""
+    one = [
+        Message("user", (Text("a"),), "Ada"),
+        Message("user", (Text("b"),), "Ada"),
+        Message("assistant", (Text("c"),)),
+    ]
+    assert plain(one)[1:] == [{"role": "user", "content": "a\n\nb"}, {"role": "assistant", "content": "c"}]
+    two = [*one, Message("user", (Text("d"),), "Bob")]
+    assert [message["content"] for message in plain(two)[1:]] == ["Ada: a\n\nAda: b", "c", "Bob: d"]
+
+
+def test_the_newest_messages_are_kept() -> None:
+    """What is left out is the oldest; an answer is not kept without its question."""
+    turns = [
+        {"role": "user" if number % 2 else "assistant", "content": f"{number} " + "x" * 88} for number in range(1, 8)
+    ]
+    kept, was_cut = fit([{"role": "system", "content": "s"}, *turns], 8 + 4 * 38)
+    assert was_cut
+    assert [message["content"][0] for message in kept] == ["s", "5", "6", "7"]
+    assert fit(turns[:2], 1000) == (turns[:2], False)
+
+
+@given(
+    st.lists(st.text(max_size=400), min_size=1, max_size=8),
+    st.text(max_size=400),
+    st.integers(min_value=60, max_value=400),
+)
+def test_a_prompt_always_fits(texts: list[str], system: str, budget: int) -> None:
+    """Whatever was said, the budget holds, the system message leads and the last message ends it."""
+    roles = ("user", "assistant")
+    turns: list[Plain] = [{"role": roles[number % 2], "content": text} for number, text in enumerate(texts)]
+    kept, _ = fit([{"role": "system", "content": system}, *turns], budget)
+    assert sum(tokens(message) for message in kept) <= budget
+    assert kept[0]["role"] == "system" and kept[-1]["role"] == turns[-1]["role"]
+    middle = kept[-1]["content"].split("\n[…]\n")
+    assert turns[-1]["content"].startswith(middle[0]) and turns[-1]["content"].endswith(middle[-1])
