@@ -1,0 +1,38 @@
+"""The console: a terminal as a platform, and the shortest complete example of an adapter.
+
+`parse.py` turns lines into values, `reply.py` shows answers, `listen.py` brings one turn from a question to its answer. What is
+drawn, and the conversation at the prompt, are `screen.py` and `chat.py`; another platform has no such files.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pydantic import BaseModel
+
+from bot.types import Capabilities
+
+if TYPE_CHECKING:
+    from adapters.console.reply import Console
+    from bot.ports import Host
+
+CAPABILITIES = Capabilities(
+    max_text=1_000_000,
+    shows_images=False,
+    plays_voice=False,
+    has_buttons=False,
+    upload_limit_bytes=1024 * 1024 * 1024,
+    keeps_history=False,
+)
+
+
+def missing(options: BaseModel) -> tuple[str, ...]:
+    """Nothing has to be set: a terminal is always there."""
+    return ()
+
+
+def create(options: BaseModel, host: Host) -> Console:
+    """Make the adapter; cheap."""
+    from adapters.console.reply import Console
+
+    return Console(host)

@@ -1,0 +1,76 @@
+"""One turn as the terminal lives it: hand in what was said, follow what is told about it, stop it when the person asks."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import aclosing
+from typing import Any
+
+from adapters.console.reply import told, topic
+from bot.errors import PlatformError
+from bot.ports import Accept, Host
+from bot.types import Command, Done, InboundMessage, Press, Reply, ReplyEvent
+
+SILENCE_S = 10.0
+"""After so long without news the database is asked whether the turn has ended: news may get lost when PostgreSQL restarts."""
+
+
+async def converse(
+    host: Host,
+    accept: Accept,
+    inbound: InboundMessage | Command,
+    show: Callable[[ReplyEvent], None],
+    *,
+    silence_s: float = SILENCE_S,
+) -> Reply:
+    """Give every event of the answer to `show`, its Done last, and the reply back.
+
+    Raises StoreError when the question cannot be written down.
+    """
+    async with host.bus.subscribe(topic(inbound.message_id)) as news:
+        accepted = await accept(inbound)
+        if accepted.outcome != "queued":
+            raise PlatformError("That was not taken as something to answer.", detail=accepted.outcome)
+        async with aclosing(_events(host, inbound, news, silence_s)) as events:
+            async for event in events:
+                show(event)
+                if isinstance(event, Done):
+                    return event.reply
+    raise PlatformError("The answer never ended.")
+
+
+async def stop(accept: Accept, inbound: InboundMessage | Command) -> None:
+    """Stop answering it; what had come stays."""
+    await accept(Press(uuid.uuid4().hex, inbound.message_id, inbound.address, inbound.author, "stop"))
+
+
+async def _events(
+    host: Host, inbound: InboundMessage | Command, news: AsyncIterator[dict[str, Any]], silence_s: float
+) -> AsyncGenerator[ReplyEvent, None]:
+    source = told(news)
+    coming = asyncio.ensure_future(anext(source))
+    try:
+        while True:
+            await asyncio.wait({coming}, timeout=silence_s)
+            if coming.done():
+                yield coming.result()
+                coming = asyncio.ensure_future(anext(source))
+            elif reply := await _kept(host, inbound):
+                yield Done(reply)
+    finally:
+        coming.cancel()
+        await asyncio.gather(coming, return_exceptions=True)
+        await source.aclose()
+
+
+async def _kept(host: Host, inbound: InboundMessage | Command) -> Reply | None:
+    """The answer as the conversation keeps it, once the turn has ended."""
+    entries = await host.entries(inbound.address)
+    turn_id = next((entry.turn_id for entry in entries if entry.message_id == inbound.message_id), "")
+    answers = [one for one in entries if turn_id and one.turn_id == turn_id and one.role == "assistant"]
+    if not answers or answers[-1].is_running:
+        return None
+    last = answers[-1]
+    return Reply(last.parts, last.notices, model=last.model, error=last.error)

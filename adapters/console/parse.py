@@ -1,0 +1,116 @@
+"""Lines of a terminal to values. Pure, but for looking at the files that are attached."""
+
+from __future__ import annotations
+
+import difflib
+import getpass
+import mimetypes
+import re
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Literal
+
+from bot.errors import UsageError
+from bot.types import Address, Attachment, Author, Command, CommandSpec, InboundMessage
+
+PLATFORM = "console"
+WORKSPACE = "local"
+SPEAK = {"speak": "1"}
+"""The `ref` that asks the engine for a spoken answer."""
+SLASH = re.compile(r"/([a-z][a-z_-]*)(?:\s+(.*))?", re.DOTALL)
+OWN_COMMANDS = {
+    "attach": "Send a file along with the next message: /attach FILE",
+    "new": "Go on in another conversation: /new [NAME]",
+    "quit": "Leave; the conversation is kept.",
+}
+"""What the terminal does itself, beside the commands that all platforms have."""
+
+
+@dataclass(frozen=True)
+class OwnCommand:
+    """Something for the terminal itself."""
+
+    name: Literal["attach", "new", "quit"]
+    text: str = ""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Who is at the terminal, and in which conversation."""
+
+    address: Address
+    author: Author
+
+
+def place(conversation: str = "default") -> Place:
+    """The place of that conversation for whoever is logged in. Raises UsageError for an empty name."""
+    if not conversation.strip():
+        raise UsageError("A conversation needs a name, such as `default`.")
+    name = user_name()
+    return Place(Address(PLATFORM, WORKSPACE, conversation.strip()), Author(name, name))
+
+
+def user_name() -> str:
+    """The name of whoever is logged in; `user` where the system has none, as in some containers."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):
+        return "user"
+
+
+def parse(
+    line: str,
+    at: Place,
+    attachments: Sequence[Attachment],
+    commands: Mapping[str, CommandSpec],
+    *,
+    now: datetime,
+    speak: bool = False,
+) -> InboundMessage | Command:
+    """What the line says: a message, or a command when it begins with a slash and a word. Raises UsageError for an unknown one."""
+    event_id, ref, files = uuid.uuid4().hex, SPEAK if speak else {}, tuple(attachments)
+    if found := SLASH.fullmatch(line.strip()):
+        name, text = found[1], (found[2] or "").strip()
+        if name not in commands:
+            raise UsageError(f"There is no command /{name}.{_hint(name, commands)}")
+        return Command(event_id, at.address, at.author, name, text, files, now, event_id, True, ref=ref)
+    return InboundMessage(event_id, event_id, at.address, at.author, line, files, now, True, ref=ref)
+
+
+def parse_own(line: str) -> OwnCommand | None:
+    """A command for the terminal itself, if the line is one."""
+    match SLASH.fullmatch(line.strip()):
+        case re.Match() as found if (name := found[1]) in OWN_COMMANDS:
+            return OwnCommand(name, (found[2] or "").strip())
+    return None
+
+
+def _hint(name: str, commands: Mapping[str, CommandSpec]) -> str:
+    near = difflib.get_close_matches(name, [*commands, *OWN_COMMANDS], n=1)
+    return f" Did you mean /{near[0]}?" if near else " /help lists what there is."
+
+
+def attachment(path: Path) -> Attachment:
+    """The file as an attachment; it is read when its turn comes. Raises UsageError when it cannot be."""
+    path = path.expanduser()
+    try:
+        with path.open("rb"):
+            size_bytes = path.stat().st_size
+    except OSError as error:
+        raise UsageError(f"{path} cannot be attached: {(error.strerror or 'it cannot be read').lower()}.") from error
+    mime_type = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
+    return Attachment(path.name, mime_type, size_bytes, {"path": str(path.resolve())}, _kind(mime_type))
+
+
+def _kind(mime_type: str) -> Literal["image", "audio", "video", "file"]:
+    match mime_type.partition("/")[0]:
+        case "image":
+            return "image"
+        case "audio":
+            return "audio"
+        case "video":
+            return "video"
+    return "file"

@@ -1,0 +1,124 @@
+"""The console's side of a turn: files are read from the disk, and what is shown is told to the terminal that asked.
+
+A terminal listens on the bus, so that any process may answer it. Whoever has left meanwhile finds the answer in the conversation.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from aiohttp import web
+
+from adapters.console import CAPABILITIES
+from adapters.console.parse import PLATFORM
+from bot.errors import UnreadableError
+from bot.ports import Accept, Host
+from bot.types import (
+    Attachment,
+    Command,
+    Done,
+    Earlier,
+    Finding,
+    InboundMessage,
+    Receipt,
+    Reply,
+    ReplyEvent,
+    TextDelta,
+    TextReset,
+    Turn,
+    from_plain,
+    to_plain,
+)
+
+READ_BYTES = 1024 * 1024
+PIECE = 3_000
+"""Characters of an event in one piece of news: a notification of PostgreSQL holds 8,000 bytes, and quoting may double them."""
+
+
+class Console:
+    """The adapter."""
+
+    name = PLATFORM
+    capabilities = CAPABILITIES
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+
+    async def listen(self, accept: Accept) -> None:
+        """There is no socket to hold: each terminal hands in its own lines."""
+
+    def routes(self, accept: Accept) -> Sequence[web.AbstractRouteDef]:
+        """None."""
+        return ()
+
+    async def fetch(self, attachment: Attachment) -> AsyncIterator[bytes]:
+        """Read the file. Only `parse.attachment` makes such attachments, from what the person at the terminal named."""
+        path = Path(attachment.ref["path"])
+        try:
+            with await asyncio.to_thread(path.open, "rb") as file:
+                while piece := await asyncio.to_thread(file.read, READ_BYTES):
+                    yield piece
+        except OSError as error:
+            raise UnreadableError(
+                f"{attachment.name} cannot be read any more: {(error.strerror or 'it is gone').lower()}."
+            ) from error
+
+    async def open(self, turn: Turn) -> Receipt:
+        """Nothing is posted beforehand; the receipt names the question, by which the terminal knows its answer."""
+        asked = turn.inbound.message_id
+        if turn.receipt:
+            return replace(turn.receipt, turn_id=turn.id)
+        return Receipt(turn.inbound.address, turn.id, (f"{asked}.answer",), {"to": asked})
+
+    async def show(self, receipt: Receipt, events: AsyncIterator[ReplyEvent]) -> None:
+        """Tell each event as it comes. `finish` tells the end, which may hold more than the answer did."""
+        has_text = False
+        async for event in events:
+            if isinstance(event, TextDelta) and not has_text:
+                has_text = True
+                await self._tell(receipt, TextReset())  # an answer that a crash broke off may stand there
+            if not isinstance(event, Done):
+                await self._tell(receipt, event)
+
+    async def finish(self, receipt: Receipt, reply: Reply) -> Receipt:
+        """Tell the reply."""
+        await self._tell(receipt, Done(reply))
+        return receipt
+
+    async def _tell(self, receipt: Receipt, event: ReplyEvent) -> None:
+        told = json.dumps(to_plain(event))
+        for at in range(0, len(told), PIECE):
+            news = {"piece": told[at : at + PIECE], "is_last": at + PIECE >= len(told)}
+            await self._host.bus.publish(topic(receipt.ref["to"]), news)
+
+    async def earlier(self, inbound: InboundMessage | Command) -> Earlier:
+        """A terminal keeps no history of its own."""
+        return Earlier()
+
+    async def check(self) -> Sequence[Finding]:
+        """Nothing outside can be wrong."""
+        return ()
+
+    async def close(self) -> None:
+        """Nothing is held."""
+
+
+def topic(message_id: str) -> str:
+    """Where the answer to that question is told."""
+    return f"console/{message_id}"
+
+
+async def told(news: AsyncIterator[dict[str, Any]]) -> AsyncGenerator[ReplyEvent, None]:
+    """The events that `show` and `finish` told, put together again from their pieces."""
+    pieces: list[str] = []
+    async for one in news:
+        pieces.append(one["piece"])
+        if one["is_last"]:
+            event: ReplyEvent = from_plain(json.loads("".join(pieces)))
+            pieces.clear()
+            yield event

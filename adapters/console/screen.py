@@ -1,0 +1,193 @@
+"""What a terminal shows of an answer: drawn Markdown for a person, plain text for a pipe, JSON lines for a program.
+
+Standard output holds the answer and nothing else; what is being done, notices and complaints go to standard error.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TextIO
+
+from markdown_it import MarkdownIt
+from rich.console import Console as Terminal
+from rich.console import Group, RenderableType
+from rich.live import Live
+from rich.markdown import Markdown
+from rich.segment import Segment, Segments
+from rich.spinner import Spinner
+from rich.text import Text as Words
+
+from bot.types import Done, Reply, ReplyEvent, Status, TextDelta, TextReset, to_plain
+
+CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+"""What would steer a terminal: a model's words must not."""
+FRAMES_PER_S = 12
+_markdown = MarkdownIt("commonmark").enable("table")
+
+
+class Screen:
+    """Plain text: the answer when it is whole. The other screens are kinds of it."""
+
+    def __init__(self, out: TextIO, err: TextIO) -> None:
+        self._out = out
+        self._err = err
+
+    def begin(self) -> None:
+        """An answer is awaited."""
+
+    def show(self, event: ReplyEvent) -> None:
+        """Show one event of it."""
+        match event:
+            case Status(text):
+                self.remark(text)
+            case Done(reply):
+                self._answer(reply)
+
+    def end(self) -> None:
+        """The answer has ended, or was given up."""
+
+    def remark(self, text: str) -> None:
+        """Say something beside the answer."""
+        print(clean(text), file=self._err, flush=True)
+
+    def complain(self, text: str) -> None:
+        """Say what went wrong."""
+        self.remark(text)
+
+    def _answer(self, reply: Reply) -> None:
+        if text := answer_text(reply):
+            print(text, file=self._out, flush=True)
+        self._under(reply)
+
+    def _under(self, reply: Reply) -> None:
+        for notice in notices(reply):
+            self.remark(notice)
+        if reply.error and not is_partial(reply):
+            self.complain(reply.text)
+
+
+class JsonScreen(Screen):
+    """One JSON object a line for each event, in the plain form of `bot.types.to_plain`."""
+
+    def show(self, event: ReplyEvent) -> None:
+        """Print it."""
+        print(json.dumps(to_plain(event), ensure_ascii=False), file=self._out, flush=True)
+
+
+class DrawnScreen(Screen):
+    """Markdown drawn while it streams. A block that is whole is printed for good; only the last one is drawn again and again,
+    so that an answer longer than the terminal scrolls as any other text does."""
+
+    def __init__(self, out: TextIO, err: TextIO, terminal: Terminal | None = None) -> None:
+        super().__init__(out, err)
+        self._terminal = terminal or Terminal(file=out)
+        self._live: Live | None = None
+        self._forget()
+
+    def _forget(self) -> None:
+        self._text, self._settled, self._status = "", 0, "Thinking…"
+
+    def begin(self) -> None:
+        """Show that an answer is awaited."""
+        self._forget()
+        self._live = Live(
+            console=self._terminal, get_renderable=self._tail, refresh_per_second=FRAMES_PER_S, transient=True
+        )
+        self._live.start(refresh=True)
+
+    def show(self, event: ReplyEvent) -> None:
+        """Draw it."""
+        match event:
+            case Status(text):
+                self._status = clean(text)
+            case TextDelta(text):
+                self._text += clean(text)
+                if "\n" in text:
+                    self._settle(settled(self._text, self._settled))
+            case TextReset():
+                self._start_over()
+            case Done(reply):
+                self._finish(reply)
+
+    def end(self) -> None:
+        """Leave only what was printed for good."""
+        if self._live:
+            self._live.stop()
+            self._live = None
+
+    def remark(self, text: str) -> None:
+        """Say something beside the answer."""
+        self._terminal.print(Words(clean(text), style="dim"), soft_wrap=True)
+
+    def complain(self, text: str) -> None:
+        """Say what went wrong."""
+        self._terminal.print(Words(clean(text), style="red"), soft_wrap=True)
+
+    def _settle(self, end: int) -> None:
+        block, self._settled = self._text[self._settled : end], end
+        if block.strip():
+            self._terminal.print(drawn(block))
+
+    def _start_over(self) -> None:
+        if self._settled:
+            self._terminal.rule("once more", style="dim")
+        self._text, self._settled = "", 0
+
+    def _finish(self, reply: Reply) -> None:
+        text = clean(answer_text(reply))
+        if text[: self._settled] != self._text[: self._settled]:
+            self._start_over()
+        self._text = text
+        self.end()
+        self._settle(len(text))
+        self._under(reply)
+
+    def _tail(self) -> RenderableType:
+        """The block that is not whole yet, as much of its end as fits the terminal, and what is being done."""
+        rest = self._text[self._settled :]
+        spinner = Spinner("dots", Words(self._status, style="dim"), style="dim")
+        if not rest.strip():
+            return spinner
+        lines = self._terminal.render_lines(drawn(rest), pad=False)[-max(self._terminal.height - 2, 1) :]
+        segments = [segment for line in lines for segment in (*line, Segment.line())]
+        return Group(Segments(segments), spinner) if self._status != "Thinking…" else Segments(segments)
+
+
+def drawn(text: str) -> RenderableType:
+    """Markdown for a terminal, the addresses of links beside their words."""
+    return Markdown(text, hyperlinks=False, code_theme="ansi_dark")
+
+
+def settled(text: str, start: int = 0) -> int:
+    """Up to where the Markdown from `start` on can no longer change: the beginning of its last block."""
+    rest = text[start:]
+    begins = [token.map[0] for token in _markdown.parse(rest) if token.level == 0 and token.map and token.nesting >= 0]
+    if len(begins) < 2:
+        return start
+    return start + sum(len(line) for line in rest.splitlines(keepends=True)[: begins[-1]])
+
+
+def clean(text: str) -> str:
+    """The text without what would steer the terminal."""
+    return CONTROL.sub("", text)
+
+
+def answer_text(reply: Reply) -> str:
+    """The words of the answer; an error's words are none, but what had come before it is."""
+    return "" if reply.error and not is_partial(reply) else reply.text
+
+
+def is_partial(reply: Reply) -> bool:
+    """Whether a reply with an error holds what had come of the answer; then the error stands in its notices."""
+    return bool(reply.error and reply.notices and reply.text)
+
+
+def notices(reply: Reply) -> list[str]:
+    """What stands under the answer."""
+    found = list(reply.notices)
+    if reply.stopped:
+        found.append("Stopped.")
+    if reply.truncated:
+        found.append("The model reached its length limit; ask it to go on for more.")
+    return found
