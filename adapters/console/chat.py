@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 WELCOME = (
     "Write to Parley. /help lists commands, /attach FILE sends a file, Ctrl-C stops an answer, /quit or Ctrl-D leaves."
-PROMPT = "> "
 )
+PROMPT = "> "
 
 
 class Chat:
