@@ -11,7 +11,19 @@ from adapters.playground.guard import Guard, is_loopback
 from adapters.playground.routes import Routes
 from bot.errors import StoreError, UnreadableError
 from bot.ports import Accept, Host
-from bot.types import Address, Attachment, Blob, Finding, Receipt, Reply, ReplyEvent, Turn
+from bot.types import (
+    Address,
+    Attachment,
+    Blob,
+    Command,
+    Earlier,
+    Finding,
+    InboundMessage,
+    Receipt,
+    Reply,
+    ReplyEvent,
+    Turn,
+)
 
 
 class Playground:
@@ -56,6 +68,10 @@ class Playground:
     async def finish(self, receipt: Receipt, reply_: Reply) -> Receipt:
         """Tell the pages the answer in the end."""
         return await reply.finish_reply(self._host, receipt, reply_)
+
+    async def earlier(self, inbound: InboundMessage | Command) -> Earlier:
+        """Nothing: all that was ever said on the page, it said through us."""
+        return Earlier()
 
     async def check(self) -> Sequence[Finding]:
         """Whether the page can be reached by those who should."""

@@ -43,7 +43,7 @@ class View:
         match told:
             case {"kind": "open", "to": str(to), "turn": str(turn)}:
                 self._answers[to] = _Answer(turn)
-                self._out.append(("open", {"to": to, "turn": turn}))
+                self._out.append(("begin", {"to": to, "turn": turn}))
             case {"kind": "snapshot", "to": str(to)}:
                 self._take_snapshot(to, told)
             case {"kind": "delta", "to": str(to)}:

@@ -108,6 +108,7 @@ def _parser() -> MarkdownIt:
     parser.validateLink = _is_safe_link  # type: ignore[method-assign]
     parser.core.ruler.push("bare_links", _link_bare)
     parser.core.ruler.push("tasks", _mark_tasks)
+    parser.core.ruler.push("columns", _align_by_class)
     parser.core.ruler.push("images", _images_to_links)
     parser.core.ruler.push("links", _harden_links)
     for name in ("fence", "code_block"):
@@ -181,6 +182,13 @@ def _harden_links(state: StateCore) -> None:
         for child in token.children or ():
             if child.type == "link_open":
                 child.attrs |= {"target": "_blank", "rel": "noopener noreferrer nofollow"}
+
+
+def _align_by_class(state: StateCore) -> None:
+    """The page forbids style attributes; a column's alignment is a class instead."""
+    for token in state.tokens:
+        if token.type in ("th_open", "td_open") and "style" in token.attrs:
+            token.attrs = {"class": str(token.attrs["style"]).rpartition(":")[2]}
 
 
 def _mark_tasks(state: StateCore) -> None:

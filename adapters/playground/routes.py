@@ -101,16 +101,17 @@ class Routes:
             return web.Response(text=text, content_type="text/html", status=403)
         response = web.HTTPSeeOther("/")
         self._guard.remember(request, response, proven=True)
-        return response
+        raise response
 
     # --- What there is ---------------------------------------------------------------------------------------------
 
     async def _status(self, request: web.Request) -> web.Response:
         """What the page needs to begin: whose it is, the commands, and what answers for each modality."""
-        chosen = getattr(self._host, "models", {})
+        chosen = getattr(self._host, "models", None)
         models = [
             {"modality": modality, "model": chosen.get(modality, ""), "setting": f"{modality.upper()}_MODEL"}
             for modality in MODALITIES
+            if chosen is not None
         ]
         commands = [
             {"name": spec.name, "summary": spec.summary, "usage": spec.usage, "begins_anew": spec.begins_anew}

@@ -220,12 +220,15 @@ function removeTurn(id) {
 }
 
 function drawQuestion(turn, entry) {
+  const isBare = !entry.parts.length && turn.question?.parts.length && (!entry.text || entry.text === turn.question.text);
+  if (isBare) entry = { ...entry, parts: turn.question.parts }; // its files are not read yet: what was sent stays
   const known = JSON.stringify([entry.text, entry.parts]);
   if (turn.drawn === known || state.editing === turn.id) return;
   turn.drawn = known;
   turn.question = entry;
   const bubble = el("div", { class: "bubble" }, ...entry.parts.map((part) => drawPart(part, true)));
   if (entry.text && !isTranscript(entry)) bubble.append(el("p", { class: "words" }, entry.text));
+  if (!bubble.children.length) bubble.append(el("p", { class: "words faint" }, "A file"));
   const tools = el("div", { class: "tools", role: "group", "aria-label": "Your message" });
   if (entry.text && !isTranscript(entry)) {
     tools.append(button("copy", "Copy your message", (event) => copy(event.currentTarget, entry.text)));
@@ -389,7 +392,7 @@ function listen() {
     if (wasLost) attempt(refresh);
     wasLost = false;
   });
-  on("open", ({ to, turn }) => drawAnswer(turnOf(to), { turn, blocks: [], parts: [], live: true, isDone: false }));
+  on("begin", ({ to, turn }) => drawAnswer(turnOf(to), { turn, blocks: [], parts: [], live: true, isDone: false }));
   on("rest", ({ to, turn, status, parts }) => {
     const shown = live(to, turn);
     Object.assign(shown.answer, { status, parts });
@@ -446,7 +449,7 @@ function drawState() {
   $("thread").hidden = state.turns.size === 0;
   $("hint").textContent = state.editing
     ? "Editing your message · Enter saves · Esc leaves it as it was"
-    : "Enter sends · Shift+Enter starts a new line · Esc stops · ↑ edits your last message";
+    : "Enter sends · Shift+Enter for a new line · / for commands · ↑ edits your last message";
 }
 
 // --- Scrolling ------------------------------------------------------------------------------------------------------
@@ -670,7 +673,7 @@ function drawPalette() {
   chosen = Math.min(chosen, Math.max(found.length - 1, 0));
   const rows = found.map((one, at) => {
     const name = el("b", {}, `/${one.name}`, one.usage ? el("i", {}, ` ${one.usage}`) : "");
-    const attributes = { role: "option", id: `command-${one.name}`, "aria-selected": at === chosen, onmousedown: (event) => event.preventDefault() };
+    const attributes = { role: "option", id: `command-${one.name}`, "aria-selected": String(at === chosen), onmousedown: (event) => event.preventDefault() };
     return el("li", { ...attributes, onclick: () => takeCommand(one) }, name, el("span", {}, one.summary));
   });
   $("palette").replaceChildren(...rows);
@@ -917,6 +920,7 @@ function drawEmpty() {
     return el("li", { class: model ? "on" : "off" }, el("b", {}, MODALITIES[modality] || modality), value);
   });
   $("models").replaceChildren(...rows);
+  $("models").hidden = !rows.length;
   const ideas = IDEAS.map((text) => el("button", { type: "button", onclick: () => send({ text }) }, text));
   $("ideas").replaceChildren(...ideas);
 }

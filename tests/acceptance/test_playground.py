@@ -1,0 +1,340 @@
+"""The page's HTTP, from a posted message to the stream that answers it, through a whole Parley with echo models."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import aiohttp
+import pytest
+
+from bot.app import App
+from tests.conftest import MakeConfig
+
+OGG = b"OggS\x00\x02" + bytes(range(200))
+
+
+@dataclass
+class Playground:
+    """A running Parley that serves the page."""
+
+    app: App
+    url: str
+    passed: dict[str, Any] = field(default_factory=dict)
+
+
+@asynccontextmanager
+async def playing(make_config: MakeConfig, **values: Any) -> AsyncIterator[Playground]:
+    """Serve the page on a free port of this machine."""
+    app = App(make_config(**values), only=("playground",), durable=False)
+    async with app.running(serve=True):
+        yield Playground(app, f"http://127.0.0.1:{app.port}")
+
+
+@pytest.fixture
+async def playground(make_config: MakeConfig) -> AsyncIterator[Playground]:
+    """A running Parley that serves the page."""
+    async with playing(make_config) as made:
+        yield made
+
+
+class Person:
+    """Somebody with a browser: a cookie jar, and the calls that the page makes."""
+
+    def __init__(self, url: str) -> None:
+        self.http = aiohttp.ClientSession(url, cookie_jar=aiohttp.CookieJar(unsafe=True))
+        self.channel = ""
+
+    async def arrive(self) -> dict[str, Any]:
+        """Open the page; begins a conversation."""
+        (await self.http.get("/")).raise_for_status()
+        status: dict[str, Any] = await self.get("/api/status")
+        self.channel = f"{status['handle']}-{uuid.uuid4().hex}"
+        return status
+
+    async def get(self, path: str) -> Any:
+        """JSON from there."""
+        async with self.http.get(path) as response:
+            response.raise_for_status()
+            return await response.json()
+
+    async def post(self, text: str, *files: tuple[str, bytes, str], voice: bool = False, message: str = "") -> str:
+        """Post a message; gives its id."""
+        message = message or uuid.uuid4().hex
+        form = aiohttp.FormData(
+            {"conversation": self.channel, "id": message, "text": text, "duration_s": "1.5"}, default_to_multipart=True
+        )
+        for name, data, mime_type in files:
+            form.add_field("voice" if voice else "file", data, filename=name, content_type=mime_type)
+        async with self.http.post("/api/messages", data=form) as response:
+            assert response.status == 202, await response.text()
+        return message
+
+    async def press(self, message: str, action: str) -> dict[str, Any]:
+        """Press a button under an answer."""
+        path = f"/api/conversations/{self.channel}/messages/{message}/press"
+        async with self.http.post(path, json={"id": uuid.uuid4().hex, "action": action}) as response:
+            answer: dict[str, Any] = await response.json()
+            return answer
+
+    @asynccontextmanager
+    async def watching(self) -> AsyncIterator[AsyncIterator[tuple[str, Any]]]:
+        """The events of the conversation, from now on."""
+        async with self.http.get("/api/events", params={"conversation": self.channel}) as response:
+            events = read_events(response)
+            assert (await anext(events))[0] == "ready"
+            yield events
+
+    async def entries(self) -> list[dict[str, Any]]:
+        """The history."""
+        found: list[dict[str, Any]] = await self.get(f"/api/conversations/{self.channel}")
+        return found
+
+    async def settled(self) -> list[dict[str, Any]]:
+        """The history, once no answer is under way."""
+        for _ in range(200):
+            entries = await self.entries()
+            if entries and not any(entry["is_running"] for entry in entries):
+                return entries
+            await asyncio.sleep(0.02)
+        raise AssertionError("an answer does not end")
+
+
+async def read_events(response: aiohttp.ClientResponse) -> AsyncIterator[tuple[str, Any]]:
+    """Name and data of each server-sent event."""
+    name = ""
+    async for line in response.content:
+        if line.startswith(b"event: "):
+            name = line[7:].decode().strip()
+        elif line.startswith(b"data: "):
+            yield name, json.loads(line[6:])
+
+
+async def until_done(events: AsyncIterator[tuple[str, Any]]) -> tuple[list[str], dict[str, Any]]:
+    """What the page shows after each event, and the final event."""
+    page: list[str] = []
+    states = []
+    async with asyncio.timeout(15):
+        async for name, data in events:
+            if name == "blocks":
+                page[data["at"] :] = data["blocks"]
+                states.append("".join(page))
+            if name == "done":
+                return states, data
+    raise AssertionError("the stream ended early")
+
+
+@pytest.fixture
+async def ann(playground: Playground) -> AsyncIterator[Person]:
+    """Somebody who opened the page."""
+    person = Person(playground.url)
+    await person.arrive()
+    yield person
+    await person.http.close()
+
+
+@pytest.fixture
+async def ben(playground: Playground) -> AsyncIterator[Person]:
+    """Somebody else."""
+    person = Person(playground.url)
+    await person.arrive()
+    yield person
+    await person.http.close()
+
+
+async def test_the_page_and_its_files_are_served(playground: Playground, ann: Person) -> None:
+    """The page loads nothing from elsewhere, and its cookie is out of scripts' and other sites' reach."""
+    async with aiohttp.ClientSession(playground.url) as http, http.get("/") as response:
+        page, cookie = await response.text(), response.headers["Set-Cookie"]
+    assert "HttpOnly" in cookie
+    assert "SameSite=Strict" in cookie
+    assert "<h1" in page
+    for asset in ("app.js", "app.css", "logo.svg", "login.css"):
+        async with ann.http.get(f"/playground/{asset}") as response:
+            page += (await response.text()).replace("http://www.w3.org/", "")
+            assert response.status == 200
+    assert not [piece for piece in ("http://", "https://", "@import") if piece in page]
+    assert (await ann.http.get("/playground/..%2f__init__.py")).status == 404
+
+
+async def test_an_answer_streams_and_stays(ann: Person) -> None:
+    """Posted words are answered as they come, rendered, and are in the history with a title afterwards."""
+    async with ann.watching() as events:
+        message = await ann.post("[[slow 0.01]] one two three four five six seven eight nine ten")
+        states, done = await until_done(events)
+    assert len(states) > 2
+    assert states[0] != states[-1]
+    assert done["to"] == message
+    assert "nine ten" in done["blocks"][0]
+    assert done["blocks"][0].startswith(states[0].removesuffix("</p>\n"))
+    question, answer = await ann.settled()
+    assert (question["id"], question["role"], answer["role"]) == (message, "user", "assistant")
+    assert answer["turn"] == question["turn"]
+    assert answer["blocks"] == done["blocks"]
+    (conversation,) = await ann.get("/api/conversations")
+    assert conversation["id"] == ann.channel
+    assert "one two three" in conversation["title"]
+
+
+async def test_a_message_posted_twice_is_answered_once(ann: Person) -> None:
+    """A page that did not hear the first answer may post again."""
+    message = await ann.post("hello")
+    await ann.post("hello", message=message)
+    assert [entry["role"] for entry in await ann.settled()] == ["user", "assistant"]
+
+
+async def test_a_page_that_opens_late_sees_the_whole_so_far(ann: Person) -> None:
+    """In the middle of an answer, or after a lost connection, the text starts at its first word."""
+    await ann.post("[[slow 0.03]] [[long 60]]")
+    await asyncio.sleep(0.5)
+    async with ann.watching() as events:
+        states, _ = await until_done(events)
+    assert states[0].startswith("<p>word0 word1")
+    assert len(states) > 2
+
+
+async def test_stop_keeps_what_had_come(ann: Person) -> None:
+    """The button ends the stream, and the answer says that it was stopped."""
+    async with ann.watching() as events:
+        message = await ann.post("[[slow 0.05]] [[long 400]]")
+        async for name, _ in events:
+            if name == "blocks":
+                break
+        assert (await ann.press(message, "stop"))["outcome"] == "done"
+        _, done = await until_done(events)
+    assert done["is_stopped"]
+    assert done["text"].startswith("word0")
+
+
+async def test_again_edit_and_delete(ann: Person) -> None:
+    """An answer can be had again in its place, a question changed, and both removed."""
+    message = await ann.post("first words")
+    await ann.settled()
+    async with ann.watching() as events:
+        assert (await ann.press(message, "regenerate"))["outcome"] == "queued"
+        _, again = await until_done(events)
+        assert again["to"] == message
+        await ann.settled()
+        path = f"/api/conversations/{ann.channel}/messages/{message}"
+        await ann.http.patch(path, json={"id": uuid.uuid4().hex, "text": "second words"})
+        _, revised = await until_done(events)
+    assert "second words" in revised["text"]
+    assert [entry["role"] for entry in await ann.settled()] == ["user", "assistant"]
+    assert (await ann.press(message, "thumbs_up"))["outcome"] == "done"
+    await ann.http.delete(path, params={"id": uuid.uuid4().hex})
+    assert await ann.entries() == []
+
+
+async def test_a_file_comes_back_whole_or_in_ranges(ann: Person) -> None:
+    """What was uploaded can be fetched by its hash, in part for players; nothing in it can act as a page."""
+    await ann.post("look", ("page.txt", b"<script>alert(1)</script>", "text/html"))
+    question, *_ = await ann.settled()
+    (part,) = question["parts"]
+    async with ann.http.get(part["url"]) as response:
+        assert await response.read() == b"<script>alert(1)</script>"
+        assert response.headers["Content-Disposition"] == "attachment; filename*=UTF-8''page.txt"
+        assert "sandbox" in response.headers["Content-Security-Policy"]
+    async with ann.http.get(
+        part["url"].replace("type=", "type=text/html&x="), headers={"Range": "bytes=1-6"}
+    ) as response:
+        assert (response.status, await response.read()) == (206, b"script")
+        assert response.headers["Content-Range"] == "bytes 1-6/25"
+        assert response.content_type == "application/octet-stream"
+    async with ann.http.get(part["url"], headers={"Range": "bytes=99-"}) as response:
+        assert response.status == 416
+
+
+async def test_commands_are_commands(ann: Person) -> None:
+    """A slash and a command's name is carried out, and `forget` by the list's button empties the conversation."""
+    async with ann.watching() as events:
+        await ann.post("/help")
+        _, done = await until_done(events)
+    assert "imagine" in done["text"]
+    await ann.http.delete(f"/api/conversations/{ann.channel}", params={"id": uuid.uuid4().hex})
+    for _ in range(100):
+        if not await ann.get("/api/conversations"):
+            break
+        await asyncio.sleep(0.02)
+    assert await ann.get("/api/conversations") == []
+
+
+async def test_conversations_are_ones_own(ann: Person, ben: Person) -> None:
+    """Nobody reads, watches, changes or writes into another person's conversation."""
+    message = await ann.post("a secret")
+    await ann.settled()
+    ben.channel = ann.channel
+    assert (await ben.http.get(f"/api/conversations/{ann.channel}")).status == 400
+    assert (await ben.http.get("/api/events", params={"conversation": ann.channel})).status == 400
+    assert (await ben.press(message, "regenerate"))["error"] == "usage"
+    form = aiohttp.FormData(
+        {"conversation": ann.channel, "id": uuid.uuid4().hex, "text": "x"}, default_to_multipart=True
+    )
+    assert (await ben.http.post("/api/messages", data=form)).status == 400
+    assert await ben.get("/api/conversations") == []
+
+
+async def test_bad_input_ends_in_a_clear_answer(ann: Person) -> None:
+    """Nothing at all, no form, no JSON, no such blob: each is told in words."""
+    form = aiohttp.FormData(
+        {"conversation": ann.channel, "id": uuid.uuid4().hex, "text": " "}, default_to_multipart=True
+    )
+    async with ann.http.post("/api/messages", data=form) as response:
+        assert (response.status, (await response.json())["text"]) == (400, "Write something or add a file.")
+    async with ann.http.post("/api/messages", data=b"x") as response:
+        assert (response.status, (await response.json())["text"]) == (400, "A message is sent as a form.")
+    path = f"/api/conversations/{ann.channel}/messages/{uuid.uuid4().hex}"
+    assert (await ann.http.patch(path, data=b"{", headers={"Content-Type": "application/json"})).status == 400
+    assert (await ann.http.get(f"/api/blobs/{'0' * 64}")).status in (404, 503)
+
+
+async def test_an_upload_above_the_limit_is_refused(make_config: MakeConfig) -> None:
+    """The limit is named, and the file with it."""
+    async with playing(make_config, max_attachment_mb=1) as playground:
+        ann = Person(playground.url)
+        await ann.arrive()
+        form = aiohttp.FormData(
+            {"conversation": ann.channel, "id": uuid.uuid4().hex, "text": "x"}, default_to_multipart=True
+        )
+        form.add_field(
+            "file", io.BytesIO(bytes(1024 * 1024 + 1)), filename="big.bin", content_type="application/x-thing"
+        )
+        async with ann.http.post("/api/messages", data=form) as response:
+            said = await response.json()
+        await ann.http.close()
+    assert (response.status, said["error"]) == (415, "unreadable")
+    assert said["text"].startswith("big.bin is too big: up to 1 MB")
+
+
+@pytest.mark.parametrize(
+    "headers", [{"Host": "evil.example"}, {"X-Forwarded-For": "203.0.113.7"}, {"Forwarded": "for=203.0.113.7"}]
+)
+async def test_without_a_password_only_this_machine_is_served(playground: Playground, headers: dict[str, str]) -> None:
+    """A rebound name or a proxied visitor is told which setting opens the page."""
+    async with aiohttp.ClientSession(playground.url) as http, http.get("/", headers=headers) as response:
+        assert response.status == 403
+        assert "PLAYGROUND_PASSWORD" in await response.text()
+
+
+async def test_a_password_guards_page_and_api(make_config: MakeConfig) -> None:
+    """With a password set, nothing is served before it was given, from anywhere; a cookie cannot be made up."""
+    async with playing(make_config, playground_password="open sesame") as playground:
+        person = Person(playground.url)
+        async with person.http.get("/") as response:
+            assert "Password" in await response.text()
+        assert (await person.http.get("/api/status")).status == 401
+        forged = {"parley_person": "x" * 32, "parley_pass": "0" * 64}
+        assert (await person.http.get("/api/status", cookies=forged)).status == 401
+        async with person.http.post("/playground/login", data={"password": "wrong"}) as response:
+            assert (response.status, "That is not the password" in await response.text()) == (403, True)
+        async with person.http.post("/playground/login", data={"password": "open sesame"}) as response:
+            assert "composer" in await response.text()
+        await person.arrive()
+        await person.post("hello")
+        assert len(await person.settled()) == 2
+        await person.http.close()
