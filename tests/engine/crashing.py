@@ -130,9 +130,9 @@ async def main(home: Path, url: str, text: str, moment: str) -> None:
         script = app.providers["echo"].script
         noted = script.note
 
-        def note(modality: str, *more: Any) -> None:
+        def note(modality: str, *more: Any, **named: Any) -> None:
             outside.note("paid", modality=modality)
-            noted(modality, *more)
+            noted(modality, *more, **named)
 
         script.note = note
         await app.accept(InboundMessage("E1", "M1", HERE, ANN, text, is_direct=True, ref={"speak": "1"}))
