@@ -41,8 +41,8 @@ class Chat:
         self._at = at
         self._folder = folder
         self._waiting: list[Attachment] = []
-        self.last = Reply()
-        """The newest answer."""
+        self.has_failed = False
+        """Whether any line so far could not be answered."""
 
     async def run(self, lines: AsyncIterator[str]) -> None:
         """Answer line by line until they end or one says /quit."""
@@ -53,6 +53,7 @@ class Chat:
             try:
                 await self._do(own) if own else await self._say(line)
             except BotError as error:
+                self.has_failed = True
                 self._screen.complain(error.text)
 
     async def _do(self, own: OwnCommand) -> None:
@@ -76,12 +77,10 @@ class Chat:
             return
         inbound = parse(line, self._at, self._waiting, self._host.commands, now=self._host.clock.now())
         self._waiting = []
-        self.last = await answer(self._host, self._accept, inbound, self._screen)
-        await self._save(inbound)
-
-    async def _save(self, inbound: InboundMessage | Command) -> None:
+        reply = await answer(self._host, self._accept, inbound, self._screen)
+        self.has_failed |= bool(reply.error)
         blobs = self._host.blobs(inbound.address)
-        for path in await save(self.last, blobs, self._folder, inbound.event_id[:8]):
+        for path in await save(reply, blobs, self._folder, inbound.event_id[:8]):
             self._screen.remark(f"Saved {path}")
 
 

@@ -67,6 +67,13 @@ class Screen:
             self.complain(reply.text)
 
 
+class StatusScreen(Screen):
+    """Only what is being done; the answer is for somebody else to show."""
+
+    def _answer(self, reply: Reply) -> None:
+        pass
+
+
 class JsonScreen(Screen):
     """One JSON object a line for each event, in the plain form of `bot.types.to_plain`."""
 

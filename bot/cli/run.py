@@ -1,0 +1,197 @@
+"""The commands that stay: `all`, and its parts `web`, `gateway` and `worker` as processes of their own. And `migrate`."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, NamedTuple
+
+import click
+
+from bot.cli import Command, State
+
+if TYPE_CHECKING:
+    from bot.app import App
+    from bot.config import Config
+    from bot.types import Finding
+
+STOP_S = 4.8
+"""Everything is to have ended within 5 s. What has not is left to the next start, as after a crash."""
+MARKS = {"ok": "[green]on[/]", "off": "[dim]off[/]", "warning": "[yellow]on, but[/]", "error": "[red]broken[/]"}
+
+
+class Parts(NamedTuple):
+    """Which parts of Parley a process is."""
+
+    name: str
+    listen: bool = False
+    work: bool = False
+    serve: bool = False
+
+
+def _part(parts: Parts, help_text: str) -> click.Command:
+    """A command that runs these parts until it is told to stop."""
+
+    @click.command(parts.name, cls=Command, help=help_text, short_help=help_text.partition("\n")[0])
+    @click.pass_obj
+    def run(state: State) -> None:
+        config = state.config()
+        _check_database(config, parts)
+        with _deadline() as stopping:
+            asyncio.run(_run(config, parts, stopping))
+
+    return run
+
+
+everything = _part(
+    Parts("all", listen=True, work=True, serve=True),
+    """Run everything that is set up, in one process.
+
+    \b
+    parley all
+    PORT=9000 parley all
+    """,
+)
+web = _part(
+    Parts("web", serve=True),
+    """Serve the page, health, metrics and platforms' calls.
+
+    A process of its own, beside `parley gateway` and `parley worker`; they meet in PostgreSQL.
+    """,
+)
+gateway = _part(
+    Parts("gateway", listen=True),
+    """Hold the platforms' sockets.
+
+    A process of its own, of which there should be one, beside `parley web` and `parley worker`; they meet in PostgreSQL.
+    """,
+)
+worker = _part(
+    Parts("worker", work=True),
+    """Answer turns.
+
+    A process of its own, of which there may be many, beside `parley web` and `parley gateway`; they meet in PostgreSQL.
+    """,
+)
+
+
+@click.command(cls=Command, short_help="Bring the database to this version.")
+@click.pass_obj
+def migrate(state: State) -> None:
+    """Bring the database to this version; harmless when it is there.
+
+    `parley all` does it by itself. Run it before the other processes where there are several.
+    """
+    config = state.config()
+    click.echo(f"The database is at revision {asyncio.run(_migrate(config))}.")
+
+
+async def _migrate(config: Config) -> str:
+    from bot.app import store_url
+    from bot.store import open_store
+    from bot.store.migrate import migrate as upgrade
+    from bot.store.migrate import newest_revision
+
+    store = open_store(store_url(config))
+    try:
+        await upgrade(store)
+    finally:
+        await store.close()
+    return newest_revision()
+
+
+def _check_database(config: Config, parts: Parts) -> None:
+    from bot.app import store_url
+    from bot.errors import ConfigError
+
+    if parts.name != "all" and store_url(config).startswith("sqlite"):
+        raise ConfigError(
+            f"DATABASE_URL: `parley {parts.name}` is one of several processes, which need PostgreSQL between them. "
+            "Set it to postgresql://USER:PASSWORD@HOST/NAME, or run `parley all`."
+        )
+
+
+async def _run(config: Config, parts: Parts, stopping: _Stopping) -> None:
+    from bot.app import App
+
+    told_to_stop = asyncio.Event()
+    stopping.tell(told_to_stop)
+    app = App(config, name=parts.name)
+    async with app.running(listen=parts.listen, work=parts.work, serve=parts.serve):
+        _show(app, config)
+        await told_to_stop.wait()
+
+
+class _Stopping:
+    """Turns SIGINT and SIGTERM into an event, and the first of them into a deadline for the whole process."""
+
+    def __init__(self) -> None:
+        self._timer = threading.Timer(STOP_S, _leave)
+        self._timer.daemon = True
+        self._event: asyncio.Event | None = None
+
+    def tell(self, event: asyncio.Event) -> None:
+        """Set this event when a signal comes; a second signal ends the process at once."""
+        self._event = event
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            with suppress(NotImplementedError):  # Windows: Ctrl-C raises KeyboardInterrupt instead
+                loop.add_signal_handler(number, self._stop)
+
+    def _stop(self) -> None:
+        if self._event is None or self._event.is_set():
+            _leave()
+            return
+        self._event.set()
+        self._timer.start()
+
+    def over(self) -> None:
+        """All has ended."""
+        self._timer.cancel()
+
+
+@contextmanager
+def _deadline() -> Iterator[_Stopping]:
+    stopping = _Stopping()
+    try:
+        yield stopping
+    finally:
+        stopping.over()
+
+
+def _leave() -> None:
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)
+
+
+def _show(app: App, config: Config) -> None:
+    from rich.console import Console
+
+    terminal = Console(highlight=False)
+    terminal.print(overview_table(app.overview()))
+    if app.port:
+        host = f"[{config.host}]" if ":" in config.host else config.host
+        terminal.print(f"Parley is at http://{host}:{app.port} – Ctrl-C stops it.", markup=False)
+    else:
+        terminal.print("Running – Ctrl-C stops it.", markup=False)
+    sys.stdout.flush()
+
+
+def overview_table(findings: Sequence[Finding]) -> object:
+    """What is on and what is off, for a terminal."""
+    from rich import box
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    for title in ("part", "state", "what", "setting"):
+        table.add_column(title, overflow="fold")
+    for one in findings:
+        table.add_row(escape(one.subject), MARKS[one.level], escape(one.text), escape(one.setting))
+    return table

@@ -1,0 +1,104 @@
+"""`transcribe`: recordings to text and subtitles, through the whole engine, one turn for each file."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import uuid
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from bot.cli import DONE, FAILED, Command, State, transcripts
+from bot.cli.talk import FILE, console
+from bot.types import Audio, Entry, InboundMessage, Reply
+
+if TYPE_CHECKING:
+    from adapters.console.screen import Screen
+    from bot.app import App
+    from bot.config import Config
+
+
+@click.command(cls=Command, short_help="Recordings to text or subtitles.")
+@click.argument("files", nargs=-1, required=True, type=FILE, metavar="FILE...")
+@click.option("--format", "shape", type=click.Choice(["text", "srt", "vtt", "json"]), default="text", show_default=True)
+@click.option("--out", "-o", type=FILE, metavar="DIR", help="Write a file for each recording there, not to the screen.")
+@click.pass_obj
+def transcribe(state: State, files: tuple[Path, ...], shape: str, out: Path | None) -> int:
+    """Write down what is said in voice notes, recordings and videos.
+
+    With several files, one that cannot be read does not keep the others from being done; the exit status is 1 then.
+    Nothing of them is kept.
+
+    \b
+    parley transcribe note.ogg
+    parley transcribe talk.mp4 --format srt > talk.srt
+    parley transcribe *.m4a --format vtt --out subtitles
+    """
+    return asyncio.run(_transcribe(state.config(quiet=True), files, shape, out))
+
+
+async def _transcribe(config: Config, files: Sequence[Path], shape: str, out: Path | None) -> int:
+    from adapters.console.screen import StatusScreen
+    from bot.errors import BotError
+
+    status, shown = DONE, StatusScreen(sys.stdout, sys.stderr)
+    async with console(config) as app:
+        for path in files:
+            try:
+                text = transcripts.written(await _hear(app, path, shown), path.name, shape)
+                await asyncio.to_thread(_hand_out, text, path, shape, out, title=len(files) > 1)
+            except BotError as error:
+                named = error.text if path.name in error.text else f"{path.name}: {error.text}"
+                click.echo(f"parley: {named}", err=True)
+                status = FAILED
+    return status
+
+
+def _hand_out(text: str, path: Path, shape: str, out: Path | None, *, title: bool) -> None:
+    """To a file in the folder `out`, or to standard output, under its name where there are several."""
+    from bot.errors import UsageError
+
+    if out is None:
+        heading = f"{path.name}:\n" if title and shape == "text" else ""
+        click.echo(heading + text, nl=not text.endswith("\n"))
+        return
+    target = out / f"{path.name}.{'txt' if shape == 'text' else shape}"
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        target.write_text(text.rstrip("\n") + "\n", encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"{target} cannot be written: {(error.strerror or 'unknown reason').lower()}.") from error
+    click.echo(f"Wrote {target}", err=True)
+
+
+async def _hear(app: App, path: Path, shown: Screen) -> Audio:
+    """What one turn hears in the file; its conversation is forgotten afterwards. Raises BotError."""
+    from adapters.console.chat import answer
+    from adapters.console.parse import attachment, parse, place
+
+    at, commands = place(f"transcribe {uuid.uuid4().hex}"), app.host.commands
+    inbound = parse("", at, [attachment(path)], commands, now=app.clock.now())
+    assert isinstance(inbound, InboundMessage)
+    try:
+        reply = await answer(app.host, app.accept, replace(inbound, asks="transcribe"), shown)
+        return _heard(reply, await app.host.entries(at.address))
+    finally:
+        forget = parse("/forget", at, [], commands, now=app.clock.now())
+        await answer(app.host, app.accept, forget, shown)
+
+
+def _heard(reply: Reply, entries: Sequence[Entry]) -> Audio:
+    from bot.errors import BotError
+
+    if reply.stopped:
+        raise KeyboardInterrupt
+    if reply.error:
+        raise BotError(reply.text)
+    for part in (part for entry in entries if entry.role == "user" for part in entry.parts):
+        if isinstance(part, Audio):
+            return part
+    raise BotError(" ".join(reply.notices) or "There is no sound in it.")
