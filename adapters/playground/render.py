@@ -28,10 +28,19 @@ MAX_HIGHLIGHTED = 40_000
 SCHEMES = ("http", "https", "mailto")
 BARE_LINK = re.compile(r"https?://[^\s<>\"'`\]]+[^\s<>\"'`\].,;:!?)*_]", re.IGNORECASE)
 TASK = re.compile(r"\[([ xX])\] ")
-INLINE_TYPES = frozenset(
-    ("image/png", "image/jpeg", "image/gif", "image/webp", "video/mp4", "video/webm", "video/quicktime")
-    + tuple(f"audio/{name}" for name in ("ogg", "mpeg", "mp4", "wav", "x-wav", "webm", "aac", "flac"))
+INLINE_IMAGES = ("image/png", "image/jpeg", "image/gif", "image/webp")
+INLINE_VIDEOS = ("video/mp4", "video/webm", "video/quicktime")
+INLINE_SOUNDS = (
+    "audio/ogg",
+    "audio/mpeg",
+    "audio/mp4",
+    "audio/wav",
+    "audio/x-wav",
+    "audio/webm",
+    "audio/aac",
+    "audio/flac",
 )
+INLINE_TYPES = frozenset((*INLINE_IMAGES, *INLINE_VIDEOS, *INLINE_SOUNDS))
 """What a browser may show itself; all else, HTML and SVG above all, is only ever downloaded."""
 
 

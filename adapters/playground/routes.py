@@ -109,7 +109,11 @@ class Routes:
         """What the page needs to begin: whose it is, the commands, and what answers for each modality."""
         chosen = getattr(self._host, "models", None)
         models = [
-            {"modality": modality, "model": chosen.get(modality, ""), "setting": f"{modality.upper()}_MODEL"}
+            {
+                "modality": modality,
+                "model": chosen.get(modality, ""),
+                "setting": f"OPENAI_API_KEY or {modality.upper()}_MODEL",
+            }
             for modality in MODALITIES
             if chosen is not None
         ]

@@ -13,10 +13,24 @@ from bot.types import Audio, Blob, File, Image, Text, ToolCall
 
 SHA = "ab" * 32
 TAGS = re.compile(r"<\s*/?\s*([a-zA-Z][\w-]*)([^>]*)>")
-KNOWN_TAGS = frozenset(
-    "p br hr strong em s code pre a ul ol li blockquote h1 h2 h3 h4 h5 h6 figure figcaption span div table thead tbody tr th td "
-    "input".split()
-)
+TEXT_TAGS = {"p", "br", "hr", "strong", "em", "s", "code", "pre", "a", "blockquote", "h1", "h2", "h3", "h4", "h5", "h6"}
+FRAME_TAGS = {
+    "ul",
+    "ol",
+    "li",
+    "figure",
+    "figcaption",
+    "span",
+    "div",
+    "table",
+    "thead",
+    "tbody",
+    "tr",
+    "th",
+    "td",
+    "input",
+}
+KNOWN_TAGS = TEXT_TAGS | FRAME_TAGS
 KNOWN_ATTRIBUTES = re.compile(
     r'\s*(?:(?:class|href|target|rel|tabindex|start|title|type|aria-label)="[^"<>]*"|disabled|checked)\s*/?'
 )

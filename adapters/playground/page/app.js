@@ -460,7 +460,7 @@ function isAtBottom() {
 }
 function toBottom(force = false) {
   if (force) follows = true;
-  if (!follows) return;
+  if (!follows || !state.turns.size) return;
   $("scroll").scrollTo({ top: $("scroll").scrollHeight, behavior: "instant" });
 }
 $("scroll").addEventListener("scroll", () => {
@@ -899,6 +899,11 @@ function showSide(isShown) {
 $("menu").addEventListener("click", () => showSide(!document.body.classList.contains("side-open")));
 $("scrim").addEventListener("click", () => showSide(false));
 NARROW.addEventListener("change", () => showSide(false));
+
+document.querySelector(".skip").addEventListener("click", (event) => {
+  event.preventDefault(); // the address after # names the conversation
+  $("words").focus();
+});
 
 for (const dialog of document.querySelectorAll("dialog")) {
   dialog.addEventListener("click", (event) => {
