@@ -29,13 +29,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 async def _serve(options: argparse.Namespace) -> None:
-    app = AppConfig(name=options.name, token=FIXED_TOKEN, message_content=not options.no_message_content)
+    app = AppConfig(name=options.name, id=FIXED_ID, token=FIXED_TOKEN, message_content=not options.no_message_content)
     async with DiscordEmulator(app, port=options.port) as discord:
         sys.stdout.write(greeting(discord))
         sys.stdout.flush()
         await asyncio.Event().wait()
 
 
+FIXED_ID = 1_000_000_000_000_000_000
 FIXED_TOKEN = "MTAwMDAwMDAwMDAwMDAwMDAwMA.EMULAT.offline-discord-emulator-token"
 """The same at each start, so that the environment stays."""
 

@@ -98,7 +98,7 @@ class Buckets:
             "X-RateLimit-Limit": str(size),
             "X-RateLimit-Remaining": str(bucket.remaining),
             "X-RateLimit-Reset": f"{bucket.resets_at:.3f}",
-            "X-RateLimit-Reset-After": f"{wait:.3f}",
+            "X-RateLimit-Reset-After": f"{wait + 0.0005:.3f}",
             "X-RateLimit-Bucket": hashlib.sha1(route.encode(), usedforsecurity=False).hexdigest()[:32],
         }
         if refused:

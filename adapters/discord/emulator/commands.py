@@ -18,7 +18,8 @@ CREATES_A_DAY = 200
 OPTIONS, CHOICES, CHARACTERS = 25, 25, 8000
 SUBCOMMAND, GROUP, STRING, INTEGER, BOOLEAN, USER_OPTION, CHANNEL, ROLE, MENTIONABLE, NUMBER, ATTACHMENT = range(1, 12)
 LOCALES = frozenset(
-    ["ar", "bg", "cs", "da", "de", "el", "en-GB", "en-US", "es-419", "es-ES", "fi", "fr", "he", "hi", "hr", "hu", "id", "it", "ja", "ko", "lt", "nl", "no", "pl", "pt-BR", "ro", "ru", "sv-SE", "th", "tr", "uk", "vi", "zh-CN", "zh-TW"]
+    ["ar", "bg", "cs", "da", "de", "el", "en-GB", "en-US", "es-419", "es-ES", "fi", "fr", "he", "hi", "hr", "hu", "id", "it", "ja", "ko", "lt", "nl", "no", "pl", "pt-BR", "ro", "ru", "sv-SE", "th", "tr", "uk"]
+    + ["vi", "zh-CN", "zh-TW"]
 )
 NAME = re.compile(r"^[-_'\w\u0900-\u097F\u0E00-\u0E7F]{1,32}$")
 
@@ -151,7 +152,7 @@ def check(form: Form, body: Json, path: limits.Path) -> None:
 
 def _check_name(form: Form, body: Json, path: limits.Path, *, chat: bool = True) -> None:
     limits.text(form, body, "name", path, 32, low=1, required=True)
-    named = [(("name",), body.get("name"))]
+    named: list[tuple[tuple[str, ...], Any]] = [(("name",), body.get("name"))]
     named += [(("name_localizations", key), one) for key, one in (body.get("name_localizations") or {}).items()]
     for at, name in named:
         if at[-1] != "name" and at[-1] not in LOCALES:
@@ -200,7 +201,7 @@ def _check_option(form: Form, option: Json, path: limits.Path, depth: int) -> No
 
 
 def check_choices(form: Form, choices: list[Any], path: limits.Path, kind: int) -> None:
-    """Choices of an option, or of an autocomplete's answer: names of 1 to 100 characters, values of the option's type."""
+    """Choices of an option or of an autocomplete's answer: names of 1 to 100 characters, values of the option's type."""
     for index, choice in enumerate(choices):
         limits.text(form, choice, "name", (*path, index), 100, low=1, required=True)
         if kind == STRING:

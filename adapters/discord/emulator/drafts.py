@@ -203,7 +203,7 @@ def read_edit(
     if any(len(file.data) > place.upload_limit_bytes for file in call.files):
         raise ApiError(40005)
     draft = _draft(world, body, int(body.get("flags") or 0))
-    changed = {name for name in ("content", "embeds", "components", "flags") if name in body}
+    changed: set[str] = {name for name in ("content", "embeds", "components", "flags") if name in body}
     if "attachments" in body or call.files:
         changed.add("attachments")
         draft.attachments = _kept(message, body) + _uploaded(world, body, call.files, place)

@@ -221,7 +221,7 @@ class DiscordEmulator(People):
         """What a user may do in a channel."""
         return permissions.in_channel(self.world, channel, user.id)
 
-    async def wait_for(self, predicate: Callable[[], T], timeout: float = 5.0) -> T:  # noqa: ASYNC109
+    async def wait_for(self, predicate: Callable[[], T], timeout: float = 5.0) -> T:
         """Wait until the predicate gives something true, and give that; looks again at every change.
 
         timeout: real seconds, after which TimeoutError is raised with the last calls.
@@ -244,7 +244,7 @@ class DiscordEmulator(People):
         except TimeoutError:
             return
 
-    async def wait_connected(self, timeout: float = 5.0) -> None:  # noqa: ASYNC109
+    async def wait_connected(self, timeout: float = 5.0) -> None:
         """Wait until the app has a session on the gateway."""
         await self.wait_for(lambda: self.gateway.connected, timeout)
 

@@ -1,4 +1,4 @@
-"""Owns the gateway: sessions that survive their sockets, events by intents and shards, resume, heartbeats, close codes."""
+"""Owns the gateway: sessions that survive their sockets, events by intents and shards, resume, close codes."""
 
 from __future__ import annotations
 
@@ -196,7 +196,8 @@ class Gateway:
             raise Closed(BAD_PAYLOAD, "Error while decoding payload.")
         try:
             frame: Json = json.loads(raw)
-            op, data = frame["op"], frame.get("d")
+            op = frame["op"]
+            data: Any = frame.get("d")
         except (ValueError, KeyError, TypeError):
             raise Closed(BAD_PAYLOAD, "Error while decoding payload.") from None
         self.log.append(frame)

@@ -1,4 +1,4 @@
-"""Owns interactions: what a person triggered, the 3 seconds to answer, the 15 minutes of its token, and what came back."""
+"""Owns interactions: what a person triggered, the 3 seconds to answer, the token's 15 minutes, what came back."""
 
 from __future__ import annotations
 

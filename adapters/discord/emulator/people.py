@@ -231,7 +231,8 @@ class People:
         first, *rest = name.split()
         command = self._command(user, channel, first, commands.CHAT_INPUT)
         data = self._named(command)
-        level, resolved = data, {}
+        level = data
+        resolved: Json = {}
         known: list[Json] = command.get("options") or []
         for word in rest:
             sub = next((one for one in known if one["name"] == word and one["type"] in (1, 2)), None)
@@ -279,8 +280,7 @@ class People:
         ):
             raise Refused(f"the text of {option['name']} has a wrong length")
         if checked and kind in (commands.INTEGER, commands.NUMBER):
-            if not option.get("min_value", value) <= value <= option.get("max_value", value):
-                raise Refused(f"{value} is out of the range of {option['name']}")
+            _check_range(option, value)
         return value
 
     def _resolve(self, resolved: Json, kind: int, value: Any, channel: Channel) -> str:
@@ -371,6 +371,11 @@ class People:
         if component["type"] == components.UPLOAD:
             entered = [self._value({"type": commands.ATTACHMENT}, f, channel, resolved, checked=True) for f in entered]
         return body | {"values": list(entered)}
+
+
+def _check_range(option: Json, value: float) -> None:
+    if not option.get("min_value", value) <= value <= option.get("max_value", value):
+        raise Refused(f"{value} is out of the range of {option['name']}")
 
 
 def _unset(component: Json) -> Any:
