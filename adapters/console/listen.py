@@ -11,7 +11,7 @@ from typing import Any
 from adapters.console.reply import told, topic
 from bot.errors import PlatformError
 from bot.ports import Accept, Host
-from bot.types import Command, Done, InboundMessage, Press, Reply, ReplyEvent
+from bot.types import Command, Done, InboundMessage, Press, Reply, ReplyEvent, TextDelta, TextReset
 
 SILENCE_S = 10.0
 """After so long without news the database is asked whether the turn has ended: news may get lost when PostgreSQL restarts."""
@@ -33,9 +33,12 @@ async def converse(
         accepted = await accept(inbound)
         if accepted.outcome != "queued":
             raise PlatformError("That was not taken as something to answer.", detail=accepted.outcome)
+        has_text = False
         async with aclosing(_events(host, inbound, news, silence_s)) as events:
             async for event in events:
-                show(event)
+                if has_text or not isinstance(event, TextReset):
+                    show(event)
+                has_text |= isinstance(event, TextDelta)
                 if isinstance(event, Done):
                     return event.reply
     raise PlatformError("The answer never ended.")

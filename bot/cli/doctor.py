@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import json
-import sys
 from typing import TYPE_CHECKING
 
 import click
 
 from bot.cli import DONE, FAILED, Command, State
+from bot.cli.tables import findings_table, wide_terminal
 
 if TYPE_CHECKING:
     from bot.config import Config
@@ -45,12 +45,7 @@ async def _findings(config: Config) -> list[Finding]:
 
 
 def _print(findings: list[Finding]) -> None:
-    from rich.console import Console
-
-    from bot.cli.run import overview_table
-
-    terminal = Console(width=None if sys.stdout.isatty() else 160, highlight=False)
-    terminal.print(overview_table(findings))
+    wide_terminal().print(findings_table(findings))
     wrong = sum(one.level == "error" for one in findings)
     doubtful = sum(one.level == "warning" for one in findings)
     click.echo(f"{wrong} broken, {doubtful} to look at." if wrong or doubtful else "All that is on is well.")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import click
 
 from bot.cli import Command, State
+from bot.cli.tables import wide_terminal
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bars
@@ -69,7 +70,7 @@ def _libraries(config: Config) -> Iterator[Library]:
 def list_models(state: State) -> None:
     """List the models that Parley knows for this machine, and which of them are here."""
     from rich import box
-    from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     table = Table("model", "for", "size", "here", "licence", "what it is", box=box.SIMPLE_HEAD, show_edge=False)
@@ -78,8 +79,8 @@ def list_models(state: State) -> None:
             weights = item.weights
             here = "yes" if item.is_there else "no: models pull" if item.is_wanted else "no"
             size = f"{weights.size_bytes / 1e6:,.0f} MB"
-            table.add_row(weights.name, weights.purpose, size, here, weights.licence, weights.title)
-    Console(width=None if sys.stdout.isatty() else 160, highlight=False).print(table)
+            table.add_row(weights.name, weights.purpose, size, here, weights.licence, escape(weights.title))
+    wide_terminal().print(table)
 
 
 @models.command("pull", cls=Command, short_help="Fetch what is missing.")

@@ -7,22 +7,21 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
 from bot.cli import Command, State
+from bot.cli.tables import findings_table, wide_terminal
 
 if TYPE_CHECKING:
     from bot.app import App
     from bot.config import Config
-    from bot.types import Finding
 
 STOP_S = 4.8
 """Everything is to have ended within 5 s. What has not is left to the next start, as after a crash."""
-MARKS = {"ok": "[green]on[/]", "off": "[dim]off[/]", "warning": "[yellow]on, but[/]", "error": "[red]broken[/]"}
 
 
 class Parts(NamedTuple):
@@ -171,27 +170,11 @@ def _leave() -> None:
 
 
 def _show(app: App, config: Config) -> None:
-    from rich.console import Console
-
-    terminal = Console(highlight=False)
-    terminal.print(overview_table(app.overview()))
+    terminal = wide_terminal()
+    terminal.print(findings_table(app.overview()))
     if app.port:
         host = f"[{config.host}]" if ":" in config.host else config.host
         terminal.print(f"Parley is at http://{host}:{app.port} – Ctrl-C stops it.", markup=False)
     else:
         terminal.print("Running – Ctrl-C stops it.", markup=False)
     sys.stdout.flush()
-
-
-def overview_table(findings: Sequence[Finding]) -> object:
-    """What is on and what is off, for a terminal."""
-    from rich import box
-    from rich.markup import escape
-    from rich.table import Table
-
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
-    for title in ("part", "state", "what", "setting"):
-        table.add_column(title, overflow="fold")
-    for one in findings:
-        table.add_row(escape(one.subject), MARKS[one.level], escape(one.text), escape(one.setting))
-    return table

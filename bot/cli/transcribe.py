@@ -14,12 +14,14 @@ import click
 
 from bot.cli import DONE, FAILED, Command, State, transcripts
 from bot.cli.talk import FILE, console
-from bot.types import Audio, Entry, InboundMessage, Reply
+from bot.types import Address, Audio, Entry, InboundMessage, Reply
 
 if TYPE_CHECKING:
     from adapters.console.screen import Screen
     from bot.app import App
     from bot.config import Config
+
+SETTLE_S = 0.02
 
 
 @click.command(cls=Command, short_help="Recordings to text or subtitles.")
@@ -85,20 +87,29 @@ async def _hear(app: App, path: Path, shown: Screen) -> Audio:
     assert isinstance(inbound, InboundMessage)
     try:
         reply = await answer(app.host, app.accept, replace(inbound, asks="transcribe"), shown)
-        return _heard(reply, await app.host.entries(at.address))
+        return _heard(reply, await _when_settled(app, at.address))
     finally:
         forget = parse("/forget", at, [], commands, now=app.clock.now())
         await answer(app.host, app.accept, forget, shown)
 
 
+async def _when_settled(app: App, address: Address) -> Sequence[Entry]:
+    """The conversation once its turn is written down, which is a moment after its answer was shown."""
+    while True:
+        entries = await app.host.entries(address)
+        if not any(one.is_running for one in entries):
+            return entries
+        await app.clock.sleep(SETTLE_S)
+
+
 def _heard(reply: Reply, entries: Sequence[Entry]) -> Audio:
-    from bot.errors import BotError
+    from bot.errors import BotError, UsageError
 
     if reply.stopped:
         raise KeyboardInterrupt
-    if reply.error:
+    if reply.error and reply.error != UsageError.code:
         raise BotError(reply.text)
     for part in (part for entry in entries if entry.role == "user" for part in entry.parts):
         if isinstance(part, Audio):
             return part
-    raise BotError(" ".join(reply.notices) or "There is no sound in it.")
+    raise BotError(" ".join(reply.notices) or "there is neither sound nor video in it.")
