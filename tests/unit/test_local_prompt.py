@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.providers.local.prompt import ABOUT, Plain, fit, plain, tokens
+from bot.providers.local.prompt import ABOUT, NO_DRAWING, NO_SEEING, Plain, fit, plain, tokens
 from bot.types import Attachment, Audio, Blob, File, Image, Message, Text, ToolCall, ToolResult, Unread
 
 BLOB = Blob("0" * 64, "image/png", 3)
@@ -28,7 +28,7 @@ def test_every_part_is_put_into_words() -> None:
     called = Message("assistant", (ToolCall("1", "draw", {}),))
     result = Message("tool", (ToolResult("1", "made"),))
     system, user = plain([Message("system", (Text("Be kind."),)), asked, called, result])
-    assert system == {"role": "system", "content": f"Be kind.\n\n{ABOUT}"}
+    assert system == {"role": "system", "content": f"{ABOUT}\n\nBe kind.\n\n{NO_SEEING}"}
     assert user["content"].split("\n\n") == [
         "look",
         "[Picture sign.png, which you cannot see. It shows: a door. The text in it: OPEN]",
@@ -39,6 +39,16 @@ def test_every_part_is_put_into_words() -> None:
         "[Attachment b.zip, not opened]",
         "[Result: made]",
     ]
+
+
+def test_limits_are_told_only_where_they_apply() -> None:
+    """A wish for a picture brings the sentence about pictures; any other message is spared it."""
+
+    def system(text: str) -> str:
+        return plain([Message("user", (Text(text),))])[0]["content"]
+
+    assert system("Draw me a cat") == system("Mal mir ein Haus") == f"{ABOUT}\n\n{NO_DRAWING}"
+    assert system("Translate to English: Guten Abend") == system("A normal example, malformed") == ABOUT
 
 
 def test_roles_take_turns_and_people_are_told_apart() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import TypeAlias
 
@@ -10,12 +11,16 @@ from bot.types import Audio, File, Image, Message, Part, Text, ToolCall, ToolRes
 Plain: TypeAlias = dict[str, str]
 """One message as chat templates take it: `role` and `content`."""
 
-ABOUT = (
-    "Your name is Parley. You were made by the Parley project. You only read and write text. Answer briefly. "
-    "If asked to draw or to make a picture, say: I cannot make pictures. Set IMAGE_MODEL to a model that can. "
-    "If asked about a photo without text, say: I cannot see photos. Set CHAT_MODEL to a model that can."
+ABOUT = "Your name is Parley. You were made by the Parley project. Answer briefly."
+"""A small model invents what it is not told. It stands first: after the other instructions it costs right answers."""
+NO_DRAWING = "If asked to draw or to make a picture, say: I cannot make pictures. Set IMAGE_MODEL to a model that can."
+NO_SEEING = "You cannot see photos. If asked about one without text, say: I cannot see photos. Set CHAT_MODEL to a model that can."
+DRAWING = re.compile(
+    r"\b(draw|paint|sketch|picture|image|photo|illustrat|zeichne|mal[et]?\b|bild|dessin|peins|dibuj|pinta|imagen|disegn|immagin)",
+    re.I,
 )
-"""Small models invent what they are not told: who made them, and pictures."""
+"""Words of a wish for a picture. The two sentences above are said only where they apply: a model of half a billion parameters
+takes them for the answer to anything else."""
 BYTES_PER_TOKEN = 3
 """Careful: English takes about 4 bytes a token, Chinese about 4.5, and a prompt that is too long is refused, not cut."""
 TOKENS_PER_MESSAGE = 8
@@ -24,7 +29,8 @@ CUT = "\n[…]\n"
 
 def plain(messages: Sequence[Message]) -> list[Plain]:
     """The messages as text: one system message first that says who answers, then user and assistant by turns."""
-    system = "\n\n".join([*(_said(message, False) for message in messages if message.role == "system"), ABOUT])
+    given = [_said(message, False) for message in messages if message.role == "system"]
+    system = "\n\n".join([ABOUT, *given, *_limits(messages)])
     several = len({message.author for message in messages if message.role == "user" and message.author}) > 1
     turns: list[Plain] = [{"role": "system", "content": system.strip()}]
     for message in messages:
@@ -36,6 +42,15 @@ def plain(messages: Sequence[Message]) -> list[Plain]:
         else:
             turns.append({"role": role, "content": content})
     return turns
+
+
+def _limits(messages: Sequence[Message]) -> list[str]:
+    """What the model must know that it cannot do, to answer the last message."""
+    asked = next((message for message in reversed(messages) if message.role == "user"), None)
+    parts = asked.parts if asked else ()
+    sees = any(isinstance(part, Image) for part in parts)
+    draws = any(isinstance(part, Text) and DRAWING.search(part.text) for part in parts)
+    return [NO_SEEING] if sees else [NO_DRAWING] if draws else []
 
 
 def _said(message: Message, several: bool) -> str:
