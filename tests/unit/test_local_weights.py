@@ -102,6 +102,12 @@ def make(tmp_path: Path) -> Callable[..., Library]:
     return library
 
 
+@pytest.fixture(autouse=True)
+def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A proxy that this machine may have has no part in a loopback test."""
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+
+
 def quiet(progress: Progress) -> None:
     """Nobody looks."""
 

@@ -167,22 +167,14 @@ class Library:
         troubles: list[str] = []
         wrong = False
         for source, attempt in attempts:
-            try:
-                attempt()
-            except SourceError as error:
-                troubles.append(f"{source}: {error}")
-                continue
-            except OSError as error:
-                raise _disk_refused(final.parent, error) from error
-            if not (complaint := _complaint(temporary, file)):
-                temporary.replace(final)
+            if not (trouble := _attempted(attempt, final.parent)):
                 wheels.forget(file)
-                tell(Progress(weights.name, file.name, file.size_bytes, file.size_bytes))
-                return
-            wrong = True
-            troubles.append(f"{source}: {complaint}")
-            temporary.unlink()
-            wheels.forget(file)
+                if not (trouble := _complaint(temporary, file)):
+                    temporary.replace(final)
+                    return report(file.size_bytes)
+                temporary.unlink()
+                wrong = True
+            troubles.append(f"{source}: {trouble}")
         raise _failure(weights, file, troubles, wrong=wrong)
 
     def _check_space(self, missing: Sequence[Weights]) -> None:
@@ -214,6 +206,17 @@ class Library:
                 return
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
+
+
+def _attempted(attempt: Callable[[], None], folder: Path) -> str:
+    """Empty when the source gave something, otherwise why it did not. Raises StoreError when the disk refused."""
+    try:
+        attempt()
+    except SourceError as error:
+        return str(error)
+    except OSError as error:
+        raise _disk_refused(folder, error) from error
+    return ""
 
 
 def _disk_refused(folder: Path, error: OSError) -> StoreError:
