@@ -235,6 +235,19 @@ async def test_the_palette_offers_commands(page: Any) -> None:
     await expect(answers(page)).to_contain_text("/imagine")
 
 
+async def test_a_reset_begins_anew_in_sight_of_the_old(page: Any) -> None:
+    """What was said stays in sight, greyed, until the page is left; what follows is a conversation of its own."""
+    await ask(page, "old words")
+    await expect(answers(page)).to_have_count(1)
+    await ask(page, "/reset")
+    await expect(page.locator(".past")).to_have_count(2)
+    await ask(page, "new words")
+    await expect(answers(page)).to_have_count(3)
+    await expect(answers(page).last).to_contain_text("new words")
+    await page.reload()
+    await expect(page.locator(".question .words")).to_have_text("new words")
+
+
 async def test_an_error_is_told_calmly_and_can_be_tried_again(page: Any) -> None:
     """A failed model leaves a notice under the question, with a way to ask again."""
     await ask(page, "[[fail quota]]")

@@ -179,7 +179,7 @@ async function refresh() {
   const questions = entries.filter((entry) => entry.role === "user" && entry.id);
   const answers = entries.filter((entry) => entry.role === "assistant");
   const ids = new Set(questions.map((entry) => entry.id));
-  for (const [id, turn] of state.turns) if (!ids.has(id) && !turn.isPending && !turn.answer?.live) removeTurn(id);
+  for (const [id, turn] of state.turns) if (!ids.has(id) && !turn.isPending && !turn.isPast && !turn.answer?.live) removeTurn(id);
   for (const entry of questions) {
     const turn = turnOf(entry.id);
     const answer = entry.turn ? answers.filter((other) => other.turn === entry.turn) : [];
@@ -209,8 +209,9 @@ function takeAnswer(turn, entry, answers) {
 
 function orderTurns(questions) {
   const nodes = questions.map((entry) => state.turns.get(entry.id).node);
-  const rest = [...$("thread").children].filter((node) => !nodes.includes(node));
-  const wanted = [...nodes, ...rest];
+  const others = [...$("thread").children].filter((node) => !nodes.includes(node));
+  const past = others.filter((node) => node.classList.contains("past"));
+  const wanted = [...past, ...nodes, ...others.filter((node) => !past.includes(node))];
   if (wanted.some((node, at) => $("thread").children[at] !== node)) $("thread").append(...wanted);
 }
 
@@ -308,7 +309,7 @@ function drawRest(turn) {
 function drawTools(turn) {
   const tools = turn.node.querySelector(".answer .tools");
   const { answer, id } = turn;
-  if (!answer.isDone) return tools.replaceChildren();
+  if (!answer.isDone || turn.isPast) return tools.replaceChildren();
   if (tools.dataset.turn === `${answer.turn}${answer.is_truncated}` && tools.children.length) return;
   tools.dataset.turn = `${answer.turn}${answer.is_truncated}`;
   const thumb = (value, label) => {
@@ -420,12 +421,25 @@ function live(to, turn) {
 function finish(done) {
   const shown = turnOf(done.to);
   drawAnswer(shown, { ...done, live: true, isDone: true });
+  const command = /^\/([a-z_-]+)/.exec(shown.question?.text || "")?.[1];
+  if (!done.error && state.status.commands.some((one) => one.name === command && one.begins_anew)) beginAnew(shown, command);
   say([done.text, ...done.notices].filter(Boolean).join(" ") || "The answer is there.");
   setTimeout(() => {
     if (shown.answer?.isDone) shown.answer.live = false;
     attempt(refresh);
     attempt(loadConversations);
   }, REFRESH_MS);
+}
+
+// What was said before stays in sight until the page is left, though the history begins anew, or was deleted.
+function beginAnew(shown, command) {
+  for (const [id, turn] of state.turns) {
+    if (command === "forget" && turn !== shown) removeTurn(id);
+    turn.isPast = true;
+    turn.node.classList.add("past");
+    turn.node.classList.toggle("last-past", turn === shown);
+    for (const tools of turn.node.querySelectorAll(".tools")) tools.replaceChildren();
+  }
 }
 
 // An answer whose process died tells nothing; its end is found in the history.
@@ -578,7 +592,8 @@ async function saveEdit(text) {
   cancelEdit();
   if (!turn || text === turn.question.text) return;
   await attempt(async () => {
-    await api(messagePath(id), { method: "PATCH", json: { id: newId(), text } });
+    const { outcome } = await api(messagePath(id), { method: "PATCH", json: { id: newId(), text } });
+    if (outcome === "ignored") return toast("This message cannot be changed; send it again instead.");
     drawQuestion(turn, { ...turn.question, text });
   });
 }
@@ -636,7 +651,7 @@ $("words").addEventListener("keydown", (event) => {
     event.preventDefault();
     submit();
   } else if (event.key === "ArrowUp" && !$("words").value && !state.editing) {
-    const mine = [...state.turns.values()].filter((turn) => turn.question?.text && !turn.question.text.startsWith("/"));
+    const mine = [...state.turns.values()].filter((turn) => turn.question?.text && !turn.isPast && !turn.question.text.startsWith("/"));
     if (mine.length) {
       event.preventDefault();
       edit(mine[mine.length - 1].id);
@@ -699,11 +714,11 @@ function takeCommand(one) {
 function paletteKey(event) {
   const found = matching();
   if ($("palette").hidden || !found.length) return false;
-  const isExact = found.some((one) => `/${one.name}` === $("words").value);
+  const isWhole = `/${found[chosen].name}` === $("words").value && /^(\[|$)/.test(found[chosen].usage);
   if (event.key === "ArrowDown" || event.key === "ArrowUp") {
     chosen = (chosen + (event.key === "ArrowDown" ? 1 : found.length - 1)) % found.length;
     drawPalette();
-  } else if (event.key === "Tab" || (event.key === "Enter" && !(isExact && !found[chosen].usage))) {
+  } else if (event.key === "Tab" || (event.key === "Enter" && !event.shiftKey && !isWhole)) {
     takeCommand(found[chosen]);
   } else {
     return false;
