@@ -36,7 +36,7 @@ def spoken_text(markdown: str) -> str:
     text = CODE_BLOCK.sub("\n(The code is in the text.)\n", markdown)
     text = LINK.sub(lambda found: found[1] or "", text)
     text = MARKS.sub("", text).replace("|", ", ")
-    return re.sub(r"[ \t]+", " ", re.sub(r"\n{2,}", "\n", text)).strip()
+    return re.sub(r"[ \t]*\n\s*", "\n", re.sub(r"[ \t]+", " ", text)).strip()
 
 
 def sentences(text: str, limit: int = MAX_PIECE) -> list[str]:

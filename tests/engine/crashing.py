@@ -1,6 +1,6 @@
 """A Parley that kills itself at a chosen moment, run as a process of its own by the crash tests.
 
-    python -m tests.engine.crashing HOME DATABASE_URL EVENT_TEXT [MOMENT]
+    python -m tests.engine.crashing HOME URL TEXT [MOMENT]
 
 MOMENT: `accepted` (written, not begun), `in:STEP` (the step has done its work, which is not recorded), `after:STEP` (recorded), or
 `streaming` (half an answer shown). Without one, it works until nothing is left. What happens outside is written to HOME/outside.jsonl.
