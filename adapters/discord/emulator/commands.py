@@ -17,10 +17,11 @@ PER_KIND = {CHAT_INPUT: 100, USER: 15, MESSAGE: 15}
 CREATES_A_DAY = 200
 OPTIONS, CHOICES, CHARACTERS = 25, 25, 8000
 SUBCOMMAND, GROUP, STRING, INTEGER, BOOLEAN, USER_OPTION, CHANNEL, ROLE, MENTIONABLE, NUMBER, ATTACHMENT = range(1, 12)
-LOCALES = frozenset(
-    ["ar", "bg", "cs", "da", "de", "el", "en-GB", "en-US", "es-419", "es-ES", "fi", "fr", "he", "hi", "hr", "hu", "id", "it", "ja", "ko", "lt", "nl", "no", "pl", "pt-BR", "ro", "ru", "sv-SE", "th", "tr", "uk"]
-    + ["vi", "zh-CN", "zh-TW"]
+_LOCALES = (
+    "ar bg cs da de el en-GB en-US es-419 es-ES fi fr he hi hr hu id it ja ko lt nl no pl pt-BR ro ru sv-SE th tr uk "
+    "vi zh-CN zh-TW"
 )
+LOCALES = frozenset(_LOCALES.split())
 NAME = re.compile(r"^[-_'\w\u0900-\u097F\u0E00-\u0E7F]{1,32}$")
 
 

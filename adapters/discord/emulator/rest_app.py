@@ -24,7 +24,6 @@ def me(api: Api, call: Call) -> Json:
         "premium_type": 0,
         "email": None,
         "verified": True,
-        "bio": "",
     }
 
 
@@ -46,7 +45,6 @@ def application(api: Api, call: Call) -> Json:
         "verify_key": "00" * 32,
         "flags": app.flags,
         "flags_new": str(app.flags),
-        "hook": True,
         "redirect_uris": [],
         "interactions_endpoint_url": app.interactions_endpoint_url,
         "role_connections_verification_url": None,

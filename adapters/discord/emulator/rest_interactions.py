@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from . import commands, components, drafts, interactions, messages, model, wire
 from .errors import ApiError, Form
 from .interactions import Interaction
@@ -77,23 +79,20 @@ def _message(api: Api, call: Call, made: Interaction, data: Json) -> Json:
     return {"type": 4, "message": _shown(api, made.original)}
 
 
-def _defer(api: Api, call: Call, made: Interaction, data: Json) -> Json:
+def _defer(api: Api, call: Call, made: Interaction, data: Json) -> None:
     """Type 5: show that work is going on; whether only one person sees the answer is settled here."""
     flags = int(data.get("flags") or 0)
-    if flags & ~model.EPHEMERAL or (set(data) - {"flags"} and any(data[key] for key in set(data) - {"flags", "tts"})):
+    if flags & ~model.EPHEMERAL or any(data[key] for key in set(data) - {"flags", "tts"}):
         message = "A deferred response takes no flag but EPHEMERAL and no content."
-        raise ApiError(
-            50035, errors={"data": {"flags": {"_errors": [{"code": "MESSAGE_FLAGS_INVALID", "message": message}]}}}
-        )
+        errors = {"data": {"flags": {"_errors": [{"code": "MESSAGE_FLAGS_INVALID", "message": message}]}}}
+        raise ApiError(50035, errors=errors)
     made.is_ephemeral = bool(flags)
     made.original = api.interactions.post(made, Draft(flags=flags | model.LOADING), is_first=True)
-    return {"type": 5, "message": _shown(api, made.original)}
 
 
-def _defer_update(api: Api, call: Call, made: Interaction, data: Json) -> Json | None:
+def _defer_update(api: Api, call: Call, made: Interaction, data: Json) -> None:
     """Type 6: a click was heard; nothing shows."""
     made.original = made.message or (made.parent.message if made.parent else None)
-    return {"type": 6, "message": _shown(api, made.original)} if made.original else None
 
 
 def _update(api: Api, call: Call, made: Interaction, data: Json) -> Json:
@@ -133,7 +132,14 @@ def _modal(api: Api, call: Call, made: Interaction, data: Json) -> None:
     made.modal = {**data, "components": components.numbered(data["components"])}
 
 
-ANSWERS = {4: _message, 5: _defer, 6: _defer_update, 7: _update, 8: _choices, 9: _modal}
+ANSWERS: dict[int, Callable[[Api, Call, Interaction, Json], Json | None]] = {
+    4: _message,
+    5: _defer,
+    6: _defer_update,
+    7: _update,
+    8: _choices,
+    9: _modal,
+}
 
 
 def _made(api: Api, call: Call) -> Interaction:
