@@ -269,7 +269,8 @@ class App:
         self.providers = {}
         for name in provider_folders.names():
             module = provider_folders.load(name)
-            if hasattr(module, "create") and not module.missing(self.config):
+            is_wanted = not getattr(module, "ONLY_WHEN_NAMED", False) or self._is_named(name)
+            if is_wanted and hasattr(module, "create") and not module.missing(self.config):
                 self.providers[name] = module.create(self.config, self.host)
                 stack.push_async_callback(self.providers[name].close)
         self.models = {modality: self._choose(modality) for modality in MODALITIES}
@@ -280,6 +281,9 @@ class App:
             if wanted and hasattr(module, "create") and not module.missing(self.config):
                 self.adapters[name] = module.create(self.config, self.host)
                 stack.push_async_callback(self.adapters[name].close)
+
+    def _is_named(self, provider: str) -> bool:
+        return any(self.config.named_model(modality).startswith(f"{provider}:") for modality in MODALITIES)
 
     def _choose(self, modality: Modality) -> str:
         named = self.config.named_model(modality)

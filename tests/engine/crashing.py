@@ -2,8 +2,8 @@
 
     python -m tests.engine.crashing HOME URL TEXT [MOMENT]
 
-MOMENT: `accepted` (written, not begun), `in:STEP` (the step has done its work, which is not recorded), `after:STEP` (recorded), or
-`streaming` (half an answer shown). Without one, it works until nothing is left. What happens outside is written to HOME/outside.jsonl.
+MOMENT: `accepted` (written, not begun), `in:STEP` (its work is done, not recorded), `after:STEP` (recorded), or
+`streaming` (half an answer shown). Without one, it works until nothing is left. HOME/outside.jsonl tells what happened outside.
 """
 
 from __future__ import annotations

@@ -19,6 +19,10 @@ MODELS = ("echo", "echo-blind", "echo-unpriced")
 IMAGE_MICRO_USD = 1_000
 
 
+ONLY_WHEN_NAMED = True
+"""No choice for people: it is there when a setting of the environment asks for it."""
+
+
 def missing(options: BaseModel) -> tuple[str, ...]:
     """Nothing has to be set: echo is always there."""
     return ()
