@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TextIO
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any, TextIO
 
 from markdown_it import MarkdownIt
 from rich.console import Console as Terminal
@@ -90,6 +93,7 @@ class DrawnScreen(Screen):
         super().__init__(out, err)
         self._terminal = terminal or Terminal(file=out)
         self._live: Live | None = None
+        self._quiet_keys = ExitStack()
         self._forget()
 
     def _forget(self) -> None:
@@ -98,6 +102,7 @@ class DrawnScreen(Screen):
     def begin(self) -> None:
         """Show that an answer is awaited."""
         self._forget()
+        self._quiet_keys.enter_context(keys_unseen())
         self._live = Live(
             console=self._terminal, get_renderable=self._tail, refresh_per_second=FRAMES_PER_S, transient=True
         )
@@ -122,6 +127,7 @@ class DrawnScreen(Screen):
         if self._live:
             self._live.stop()
             self._live = None
+        self._quiet_keys.close()
 
     def remark(self, text: str) -> None:
         """Say something beside the answer."""
@@ -132,9 +138,9 @@ class DrawnScreen(Screen):
         self._terminal.print(Words(clean(text), style="red"), soft_wrap=True)
 
     def _settle(self, end: int) -> None:
-        block, self._settled = self._text[self._settled : end], end
-        if block.strip():
-            self._terminal.print(drawn(block))
+        start, self._settled = self._settled, end
+        if block := self._text[start:end].strip("\n"):
+            self._terminal.print(Group("", drawn(block)) if start else drawn(block))
 
     def _start_over(self) -> None:
         if self._settled:
@@ -156,9 +162,37 @@ class DrawnScreen(Screen):
         spinner = Spinner("dots", Words(self._status, style="dim"), style="dim")
         if not rest.strip():
             return spinner
-        lines = self._terminal.render_lines(drawn(rest), pad=False)[-max(self._terminal.height - 2, 1) :]
-        segments = [segment for line in lines for segment in (*line, Segment.line())]
+        lines = self._terminal.render_lines(drawn(rest), pad=False)[-max(self._terminal.height - 3, 1) :]
+        space = [Segment.line()] if self._settled else []
+        segments = space + [segment for line in lines for segment in (*line, Segment.line())]
         return Group(Segments(segments), spinner) if self._status != "Thinking…" else Segments(segments)
+
+
+@contextmanager
+def keys_unseen() -> Iterator[None]:
+    """What is typed meanwhile, Ctrl-C among it, is not echoed into what is drawn; it waits for the next prompt."""
+    if (keys := _terminal_keys()) is None:
+        yield
+        return
+    termios, before = keys
+    silent = [*before]
+    silent[3] &= ~termios.ECHO
+    termios.tcsetattr(sys.stdin, termios.TCSADRAIN, silent)
+    try:
+        yield
+    finally:
+        termios.tcsetattr(sys.stdin, termios.TCSADRAIN, before)
+
+
+def _terminal_keys() -> tuple[Any, list[Any]] | None:
+    """What changes how standard input echoes, and how it does now; None where it is no terminal that can be told."""
+    if not sys.stdin.isatty():
+        return None
+    try:
+        import termios
+    except ImportError:  # Windows
+        return None
+    return termios, termios.tcgetattr(sys.stdin)
 
 
 def drawn(text: str) -> RenderableType:
