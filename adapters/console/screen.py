@@ -26,6 +26,7 @@ from bot.types import Done, Reply, ReplyEvent, Status, TextDelta, TextReset, to_
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 """What would steer a terminal: a model's words must not."""
 FRAMES_PER_S = 12
+THINKING = "Thinking…"
 _markdown = MarkdownIt("commonmark").enable("table")
 
 
@@ -97,7 +98,7 @@ class DrawnScreen(Screen):
         self._forget()
 
     def _forget(self) -> None:
-        self._text, self._settled, self._status = "", 0, "Thinking…"
+        self._text, self._settled, self._status = "", 0, THINKING
 
     def begin(self) -> None:
         """Show that an answer is awaited."""
@@ -140,7 +141,7 @@ class DrawnScreen(Screen):
     def _settle(self, end: int) -> None:
         start, self._settled = self._settled, end
         if block := self._text[start:end].strip("\n"):
-            self._terminal.print(Group("", drawn(block)) if start else drawn(block))
+            self._terminal.print(self._joined(self._lines(block), space=start > 0), end="")
 
     def _start_over(self) -> None:
         if self._settled:
@@ -162,10 +163,20 @@ class DrawnScreen(Screen):
         spinner = Spinner("dots", Words(self._status, style="dim"), style="dim")
         if not rest.strip():
             return spinner
-        lines = self._terminal.render_lines(drawn(rest), pad=False)[-max(self._terminal.height - 3, 1) :]
-        space = [Segment.line()] if self._settled else []
-        segments = space + [segment for line in lines for segment in (*line, Segment.line())]
-        return Group(Segments(segments), spinner) if self._status != "Thinking…" else Segments(segments)
+        lines = self._lines(rest)[-max(self._terminal.height - 3, 1) :]
+        shown = self._joined(lines, space=self._settled > 0)
+        return Group(shown, spinner) if self._status != THINKING else shown
+
+    def _lines(self, text: str) -> list[list[Segment]]:
+        """The text drawn, without the empty lines that some kinds of blocks bring along at their edges."""
+        lines = self._terminal.render_lines(drawn(text), pad=False)
+        filled = [number for number, line in enumerate(lines) if any(segment.text.strip() for segment in line)]
+        return lines[filled[0] : filled[-1] + 1] if filled else []
+
+    def _joined(self, lines: list[list[Segment]], *, space: bool) -> Segments:
+        """One block, after an empty line unless it is the first."""
+        before = [Segment.line()] if space else []
+        return Segments(before + [segment for line in lines for segment in (*line, Segment.line())])
 
 
 @contextmanager
