@@ -215,6 +215,16 @@ def check_modal(form: Form, modal: Json, path: Path) -> None:
     _unique(form, list(walk(inside)), (*path, "components"))
 
 
+FILLED: dict[int, Json] = {
+    STRING_SELECT: {"min_values": 1, "max_values": 1},
+    THUMBNAIL: {"description": None, "spoiler": False},
+    FILE: {"spoiler": False},
+    SEPARATOR: {"spacing": 1, "divider": True},
+    CONTAINER: {"accent_color": None, "spoiler": False},
+}
+"""What Discord fills in where a component leaves it out."""
+
+
 def numbered(components: list[Json]) -> list[Json]:
     """The components as Discord gives them back: each with an `id`, counted from 1 where none was given."""
     taken = {one["id"] for one in walk(components) if one.get("id")}
@@ -222,7 +232,7 @@ def numbered(components: list[Json]) -> list[Json]:
 
     def number(component: Json) -> Json:
         made = {key: value for key, value in component.items() if value is not None}
-        made["id"] = component.get("id") or next(free)
+        made = {**FILLED.get(made["type"], {}), **made, "id": component.get("id") or next(free)}
         for key in ("accessory", "component"):
             if key in made:
                 made[key] = number(made[key])

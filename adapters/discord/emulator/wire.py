@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -273,7 +274,7 @@ def _content_part(world: World, message: Message, readable: bool) -> Json:
         "mention_roles": [str(role) for role in message.mention_roles],
         "attachments": list(_shown_files(message, files)) if readable else [],
         "embeds": resolved(message.embeds, files) if readable else [],
-        "components": resolved(message.components, files) if readable else [],
+        "components": component_json(message.components, files) if readable else [],
         "timestamp": iso(message.sent_at),
         "edited_timestamp": iso(message.edited_at) if message.edited_at else None,
         "flags": message.flags,
@@ -288,17 +289,42 @@ def _shown_files(message: Message, files: dict[str, Json]) -> Iterable[Json]:
 
 
 def resolved(value: Any, files: dict[str, Json]) -> Any:
-    """Media that point at attachment://name, pointed at the file's signed address."""
+    """Embeds whose images point at attachment://name, pointed at the file's signed address."""
     if isinstance(value, list):
         return [resolved(item, files) for item in value]
     if not isinstance(value, dict):
         return value
-    url = value.get("url")
-    if isinstance(url, str) and url.startswith("attachment://") and url[13:] in files:
-        file = files[url[13:]]
-        picked = {key: file[key] for key in ("url", "proxy_url", "width", "height", "content_type") if key in file}
-        return {**value, **picked}
+    file = files.get(str(value.get("url")).removeprefix("attachment://"))
+    if file and str(value["url"]).startswith("attachment://"):
+        return {**value, **_pick(file)}
     return {key: resolved(item, files) for key, item in value.items()}
+
+
+def _pick(file: Json) -> Json:
+    return {key: file[key] for key in ("url", "proxy_url", "width", "height", "content_type") if key in file}
+
+
+def component_json(value: Any, files: dict[str, Json]) -> Any:
+    """Components with their media unfurled: an address, the file's size and id, and all that Discord fills in."""
+    if isinstance(value, list):
+        return [component_json(item, files) for item in value]
+    if not isinstance(value, dict):
+        return value
+    made = {key: component_json(item, files) for key, item in value.items()}
+    for key in ("media", "file"):
+        if isinstance(value.get(key), dict):
+            file = files.get(str(value[key].get("url")).removeprefix("attachment://"))
+            made[key] = _unfurled(value[key], file)
+            made |= {"name": file["filename"], "size": file["size"]} if file and key == "file" else {}
+    if "items" in made:
+        made["items"] = [{"description": None, "spoiler": False, **item} for item in made["items"]]
+    return made
+
+
+def _unfurled(media: Json, file: Json | None) -> Json:
+    if file is None:
+        return {"id": str(zlib.crc32(media["url"].encode())), "url": media["url"], "proxy_url": media["url"]}
+    return {**_pick(file), "id": file["id"], "attachment_id": file["id"]}
 
 
 def _optional_part(world: World, message: Message) -> Json:
