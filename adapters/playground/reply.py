@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
 from adapters.playground import news
+from bot.errors import StoreError
 from bot.ports import Host
 from bot.types import (
     Audio,
@@ -28,14 +30,22 @@ from bot.types import (
     to_plain,
 )
 
+log = logging.getLogger(__name__)
+
 PACE_S = 0.03
 """Between two deltas: faster than the eye, slow enough for the bus."""
 
 
 async def tell(host: Host, channel: str, told: dict[str, Any]) -> None:
-    """Publish news of any size to the pages of this conversation."""
-    for piece in news.pieces(told):
-        await host.bus.publish(news.topic(channel), piece)
+    """Publish news of any size to the pages of this conversation.
+
+    News are a courtesy: when the bus is away the answer goes on, and a page that hears nothing looks into the history.
+    """
+    try:
+        for piece in news.pieces(told):
+            await host.bus.publish(news.topic(channel), piece)
+    except StoreError as error:
+        log.warning("the pages were not told: %s %s", error.text, error.detail)
 
 
 async def open_reply(host: Host, turn: Turn) -> Receipt:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -25,6 +26,8 @@ PAGE = Path(__file__).parent / "page"
 ASSETS = {"app.css": "text/css", "app.js": "text/javascript", "login.css": "text/css", "logo.svg": "image/svg+xml"}
 PACE_S = 0.04
 """Between two paints of an answer: 25 a second look steady."""
+RENDER_SHARE = 5
+"""A long answer takes long to render: it is painted less often, so that one page takes at most a sixth of a core."""
 HEARTBEAT_S = 15.0
 """Proxies close streams that are silent for longer, often after 30 or 60 s."""
 MAX_FIELD_BYTES = 8_000_000
@@ -225,7 +228,8 @@ class Routes:
             reader = asyncio.create_task(self._read_news(channel, pieces, view, changed))
             try:
                 await self._host.bus.publish(news.asking_topic(channel), {})
-                await _write_changes(response, view, changed, reader)
+                with suppress(ConnectionResetError):
+                    await _write_changes(response, view, changed, reader)
             finally:
                 reader.cancel()
                 with suppress(asyncio.CancelledError):
@@ -251,10 +255,10 @@ async def _write_changes(
             await response.write(b": still here\n\n")
             continue
         changed.clear()
+        began = time.perf_counter()
         events = b"".join(_event(name, data) for name, data in view.changes())
-        with suppress(ConnectionResetError):
-            await response.write(events)
-        await asyncio.sleep(PACE_S)
+        await response.write(events)
+        await asyncio.sleep(max(PACE_S, (time.perf_counter() - began) * RENDER_SHARE))
 
 
 def _event(name: str, data: dict[str, Any]) -> bytes:

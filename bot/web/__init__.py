@@ -39,12 +39,12 @@ HEADERS = {
     "frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
+    "Referrer-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "microphone=(self), camera=(), geolocation=()",
 }
-"""On every answer, unless its handler set the header itself."""
+"""On every answer, unless its handler set the header itself. Without any referrer a browser would post forms as from "null"."""
 
 
 class WebServer:

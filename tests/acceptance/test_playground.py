@@ -199,6 +199,21 @@ async def test_a_page_that_opens_late_sees_the_whole_so_far(ann: Person) -> None
     assert len(states) > 2
 
 
+async def test_long_answers_stream_through_postgresql(make_config: MakeConfig, postgres_url: str) -> None:
+    """The database's notifications are small; a text far larger comes whole, to a page that opens late too."""
+    async with playing(make_config, database_url=postgres_url) as playground:
+        ann = Person(playground.url)
+        await ann.arrive()
+        async with ann.watching() as events:
+            await ann.post("[[long 6000]]")
+            async with ann.watching() as late:
+                _, done = await until_done(events)
+                _, same = await until_done(late)
+        await ann.http.close()
+    assert done["text"].endswith("word5999")
+    assert same == done
+
+
 async def test_stop_keeps_what_had_come(ann: Person) -> None:
     """The button ends the stream, and the answer says that it was stopped."""
     async with ann.watching() as events:

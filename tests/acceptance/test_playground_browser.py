@@ -40,9 +40,13 @@ class Browser:
         self._browser, self._url = browser, url
         self.troubles: list[str] = []
 
+    async def visit(self, **looks: Any) -> Any:
+        """A profile of its own, without cookies."""
+        return await self._browser.new_context(**looks)
+
     async def open(self, **looks: Any) -> Any:
         """The page, ready to be typed into."""
-        context = await self._browser.new_context(**looks)
+        context = await self.visit(**looks)
         page = await context.new_page()
         page.set_default_timeout(10_000)
         page.on("pageerror", lambda error: self.troubles.append(str(error)))
@@ -302,3 +306,23 @@ async def test_dark_and_light(browser: Browser) -> None:
     await page.reload()
     await expect(page.locator("#theme")).to_contain_text("light")
     assert await page.evaluate(paper) == light
+
+
+async def test_the_password_is_asked_for_once(make_config: MakeConfig) -> None:
+    """A wrong password says so; the right one opens the page, for the next visit too."""
+    async with (
+        playing(make_config, playground_password="open sesame") as playground,
+        browsing(playground.url) as browser,
+    ):
+        context = await browser.visit()
+        page = await context.new_page()
+        await page.goto(playground.url)
+        await page.get_by_label("Password").fill("wrong")
+        await page.get_by_role("button", name="Enter").click()
+        await expect(page.get_by_role("alert")).to_have_text("That is not the password.")
+        await page.get_by_label("Password").fill("open sesame")
+        await page.get_by_role("button", name="Enter").click()
+        await expect(page.locator("#empty")).to_be_visible()
+        again = await context.new_page()
+        await again.goto(playground.url)
+        await expect(again.locator("#empty")).to_be_visible()

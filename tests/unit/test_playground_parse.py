@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.playground import news, parse
+from adapters.playground import news, parse, reply
 from adapters.playground.live import View
-from bot.errors import UsageError
-from bot.types import Author, Blob, Command, InboundMessage, Reply, Text, to_plain
+from bot.errors import StoreError, UsageError
+from bot.ports import Host
+from bot.types import Author, Blob, Command, InboundMessage, Receipt, Reply, Text, to_plain
 
 HANDLE = "0123456789abcdef"
 CHANNEL = f"{HANDLE}-aaaabbbbcccc"
@@ -159,8 +163,8 @@ def test_only_the_end_of_a_growing_answer_is_sent() -> None:
 def test_the_end_comes_with_everything() -> None:
     """The final event carries words, notices and how it ended."""
     view = View()
-    reply = Reply((Text("Done *so*"),), notices=("left out",), error="quota", stopped=True)
-    view.take({"kind": "done", "to": ID, "turn": "t", "reply": to_plain(reply)})
+    answer = Reply((Text("Done *so*"),), notices=("left out",), error="quota", stopped=True)
+    view.take({"kind": "done", "to": ID, "turn": "t", "reply": to_plain(answer)})
     ((name, data),) = list(view.changes())
     assert name == "done"
     assert (data["text"], data["notices"], data["error"], data["is_stopped"]) == (
@@ -170,3 +174,19 @@ def test_the_end_comes_with_everything() -> None:
         True,
     )
     assert data["blocks"] == ["<p>Done <em>so</em></p>\n"]
+
+
+class AwayBus:
+    """A bus whose database is away."""
+
+    async def publish(self, topic: str, news: Mapping[str, Any]) -> None:
+        """Fail."""
+        raise StoreError("The database cannot be reached right now.")
+
+
+async def test_an_answer_goes_on_while_the_bus_is_away(caplog: pytest.LogCaptureFixture) -> None:
+    """The pages miss the news, the log says so, and the turn is not harmed."""
+    receipt = Receipt(ADDRESS, "turn", (f"{ID}.answer",), {"to": ID})
+    host = cast(Host, SimpleNamespace(bus=AwayBus()))
+    assert await reply.finish_reply(host, receipt, Reply((Text("words"),))) == receipt
+    assert "the pages were not told" in caplog.text

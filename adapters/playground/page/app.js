@@ -5,7 +5,7 @@ const SVG = "http://www.w3.org/2000/svg";
 const NARROW = matchMedia("(max-width: 820px)");
 const CALM = matchMedia("(prefers-reduced-motion: reduce)");
 const REFRESH_MS = 500; // after an answer ends: by then it is written down, with the transcript of what was said
-const QUIET_MS = 3000; // an answer under way that tells nothing for so long is looked up
+const QUIET_MS = 2000; // an answer under way that tells nothing for so long is looked up
 
 const state = {
   status: null, // what the server said of itself
@@ -18,6 +18,8 @@ const state = {
   recording: null,
   sending: false,
   lastNews: 0,
+  asked: 0, // looks into the history, and the latest of them that was answered
+  answered: 0,
 };
 
 // --- Small things ---------------------------------------------------------------------------------------------------
@@ -174,8 +176,10 @@ function turnOf(id) {
 
 async function refresh() {
   const channel = state.channel;
+  const asked = (state.asked += 1);
   const entries = await api(`/api/conversations/${channel}`);
-  if (channel !== state.channel) return;
+  if (channel !== state.channel || asked < state.answered) return; // another conversation, or overtaken by a later look
+  state.answered = asked;
   const questions = entries.filter((entry) => entry.role === "user" && entry.id);
   const answers = entries.filter((entry) => entry.role === "assistant");
   const ids = new Set(questions.map((entry) => entry.id));
@@ -193,6 +197,7 @@ async function refresh() {
 
 function takeAnswer(turn, entry, answers) {
   if (turn.answer?.live && !turn.answer.isDone) return;
+  if (turn.answer?.isDone && entry.is_running && entry.turn === turn.answer.turn) return lookAgain(); // told, not yet written down
   if (answers.length) {
     const last = answers[answers.length - 1];
     const merged = { ...last, blocks: answers.flatMap((one) => one.blocks), parts: answers.flatMap((one) => one.parts) };
@@ -205,6 +210,12 @@ function takeAnswer(turn, entry, answers) {
   } else if (turn.answer && !turn.answer.live) {
     drawAnswer(turn, null);
   }
+}
+
+let lookTimer = 0;
+function lookAgain() {
+  clearTimeout(lookTimer);
+  lookTimer = setTimeout(() => attempt(refresh), REFRESH_MS);
 }
 
 function orderTurns(questions) {
@@ -421,14 +432,20 @@ function live(to, turn) {
 function finish(done) {
   const shown = turnOf(done.to);
   drawAnswer(shown, { ...done, live: true, isDone: true });
-  const command = /^\/([a-z_-]+)/.exec(shown.question?.text || "")?.[1];
-  if (!done.error && state.status.commands.some((one) => one.name === command && one.begins_anew)) beginAnew(shown, command);
+  const command = anew(shown.question?.text || "");
+  if (command && !done.error) beginAnew(shown, command);
   say([done.text, ...done.notices].filter(Boolean).join(" ") || "The answer is there.");
   setTimeout(() => {
     if (shown.answer?.isDone) shown.answer.live = false;
     attempt(refresh);
     attempt(loadConversations);
   }, REFRESH_MS);
+}
+
+// The name of the command in this text, if it is one after which the history begins anew.
+function anew(text) {
+  const name = /^\/([a-z_-]+)/.exec(text)?.[1];
+  return state.status.commands.find((one) => one.name === name && one.begins_anew)?.name;
 }
 
 // What was said before stays in sight until the page is left, though the history begins anew, or was deleted.
@@ -496,6 +513,7 @@ async function send({ text, files = [], voice = null }) {
   if (voice) form.append("duration_s", String(voice.seconds));
   for (const { file } of files) form.append("file", file, file.name);
   if (voice) form.append("voice", voice.blob, voice.name);
+  if (anew(text)) for (const other of state.turns.values()) other.isPast = true; // the history lets go of them at once
   const turn = turnOf(id);
   turn.isPending = true;
   drawQuestion(turn, { id, text, parts: previews(files, voice) });
@@ -611,10 +629,14 @@ async function erase(id) {
 // Words that a button stood for have no id of the page's own; their answer has.
 const pressable = (id) => (state.turns.get(id)?.question?.is_editable === false ? `${id}.answer` : id);
 const press = (id, action) =>
-  attempt(() => api(`${messagePath(pressable(id))}/press`, { method: "POST", json: { id: newId(), action } }));
+  attempt(async () => {
+    const answer = await api(`${messagePath(pressable(id))}/press`, { method: "POST", json: { id: newId(), action } });
+    if (answer.outcome === "ignored" && action !== "stop") throw new Error("That cannot be done with this answer any more.");
+    return answer;
+  });
 
 async function rate(id, action, pressed) {
-  await press(id, action);
+  if (!(await press(id, action))) return;
   for (const other of pressed.parentElement.querySelectorAll("[aria-pressed]")) other.setAttribute("aria-pressed", other === pressed);
   say("Thank you");
 }
@@ -694,14 +716,13 @@ function drawPalette() {
   $("palette").replaceChildren(...rows);
   $("palette").hidden = !found.length;
   $("palette").querySelector('[aria-selected="true"]')?.scrollIntoView({ block: "nearest" });
-  $("words").setAttribute("aria-expanded", String(found.length > 0));
   if (found.length) $("words").setAttribute("aria-activedescendant", `command-${found[chosen].name}`);
   else $("words").removeAttribute("aria-activedescendant");
 }
 
 function hidePalette() {
   $("palette").hidden = true;
-  $("words").setAttribute("aria-expanded", "false");
+  $("words").removeAttribute("aria-activedescendant");
 }
 
 function takeCommand(one) {
