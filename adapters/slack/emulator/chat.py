@@ -38,12 +38,18 @@ def update(call: Call) -> Json:
     if message.is_streaming:
         raise SlackError("streaming_state_conflict")
     content = read_content(call, UPDATE_TEXT_MAX)
-    if "metadata" not in call.args:
-        content.pop("metadata")
-    content["markdown"] = content["markdown"]
+    for kept in _kept_on_update(call, message):
+        content.pop(kept)
     call.desk.timeline.change(message, call.me, stream=None, **content)
     shown = message_json(call.desk.world, message, metadata=True)
     return {"channel": channel.id, "ts": message.ts, "text": message.text, "message": shown}
+
+
+def _kept_on_update(call: Call, message: Message) -> list[str]:
+    """What stays as it was when the call does not name it: blocks too, unless Markdown or a stream had made them."""
+    made = "markdown_text" in call.args or message.markdown is not None
+    names = [name for name in ("metadata", "attachments") if name not in call.args]
+    return names if made or "blocks" in call.args else [*names, "blocks"]
 
 
 @method("chat.delete", "chat:write", tier="t3")

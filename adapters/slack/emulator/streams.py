@@ -69,7 +69,7 @@ def finish(call: Call, message: Message, blocks: list[Json]) -> None:
     assert message.stream is not None
     message.stream.live = False
     message.extra = {}
-    call.desk.timeline.change(message, None, blocks=[*_content_blocks(message.stream), *blocks])
+    call.desk.timeline.change(message, None, blocks=[*content_blocks(message.stream), *blocks])
 
 
 def _streaming(call: Call) -> Message:
@@ -191,8 +191,8 @@ def _merge_task(stream: Stream, chunk: Json) -> None:
         task["details"] = details
 
 
-def _content_blocks(stream: Stream) -> list[Json]:
-    """The blocks that a finished stream is kept as."""
+def content_blocks(stream: Stream) -> list[Json]:
+    """The blocks that a stream amounts to: its Markdown, tasks and blocks in their order."""
     cards = {name: _task_card(task) for name, task in stream.tasks.items()}
     blocks: list[Json] = []
     if stream.task_display_mode == "plan" and cards:

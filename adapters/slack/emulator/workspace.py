@@ -111,8 +111,11 @@ class Message:
 
     @property
     def shown(self) -> str:
-        """The text a person reads: the Markdown it was sent as, else its text, else the text of its blocks."""
-        return self.markdown if self.markdown is not None else self.text or block_text(self.blocks)
+        """What a person reads: its Markdown, else its blocks' text (`text` is then for notifications), else `text`."""
+        if self.markdown is not None:
+            return self.markdown
+        own = [block for block in self.blocks if block.get("type") != "rich_text"]
+        return block_text(self.blocks) if own else self.text
 
     @property
     def pings(self) -> list[str]:
