@@ -221,10 +221,10 @@ class Renderer:
         return f'<img src="{escape(source)}" alt="{alt}">' if source else f'<span class="offline">🖼 {alt}</span>'
 
     def _feedback(self, element: Json, action: str) -> str:
-        sides = ((element["positive_button"], "👍"), (element["negative_button"], "👎"))
+        sides = ((element["positive_button"], "up"), (element["negative_button"], "down"))
         return "".join(
             f'<button type="button" class="act icon" data-action="{action}" data-value="{escape(side["value"])}" '
-            f'title="{escape(side["text"]["text"])}">{icon}</button>'
+            f'title="{escape(side["text"]["text"])}"><i class="i {icon}"></i></button>'
             for side, icon in sides
         )
 

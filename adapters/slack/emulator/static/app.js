@@ -81,7 +81,7 @@ function show() {
 function showRooms() {
   const row = (room, mark) => `<li><button type="button" data-room="${room.id}" ${room.id === here.channel && here.tab === "messages" ? 'aria-current="page"' : ""}><span aria-hidden="true">${mark}</span>${esc(room.label)}</button></li>`;
   const pick = (test, mark) => state.channels.filter(test).map((room) => row(room, mark(room))).join("");
-  keep($("rooms"), pick((r) => r.kind === "public" || r.kind === "private", (r) => (r.kind === "private" ? "🔒" : "#")));
+  keep($("rooms"), pick((r) => r.kind === "public" || r.kind === "private", (r) => (r.kind === "private" ? '<i class="i lock"></i>' : "#")));
   keep($("dms"), pick((r) => !r.agent && (r.kind === "im" || r.kind === "mpim"), () => "●"));
   keep($("apps"), pick((r) => r.agent, () => "✦"));
 }
@@ -105,7 +105,7 @@ function showThread() {
   list($("replies"), thread.messages);
   const line = thread.status ? `<span class="text thinking">${esc(state.app)} ${esc(thread.status)}</span>` : "<span class='text'></span>";
   $("status").hidden = !thread.status && !thread.can_stop;
-  keep($("status"), line + (thread.can_stop ? '<button type="button" class="plain" data-stop>◼ Stop</button>' : ""));
+  keep($("status"), line + (thread.can_stop ? '<button type="button" class="plain" data-stop><i class="i stop"></i> Stop</button>' : ""));
 }
 
 function showModal() {
@@ -178,7 +178,7 @@ function drawFile(file) {
   if (file.kind === "image") return `<a href="${file.url}" target="_blank"><img src="${file.url}" alt="${esc(file.alt)}"></a>`;
   if (file.kind === "audio") return `<div class="card sound">${name}<audio controls preload="metadata" src="${file.url}"></audio>${file.transcript ? `<small>${esc(file.transcript)}</small>` : ""}</div>`;
   if (file.kind === "video") return `<video controls preload="metadata" src="${file.url}" aria-label="${esc(file.title)}"></video>`;
-  const card = `<span aria-hidden="true">📄</span><span>${name}<small>${esc(file.type)} · ${size}</small></span>`;
+  const card = `<i class="i file"></i><span>${name}<small>${esc(file.type)} · ${size}</small></span>`;
   if (file.text) return `<details class="card"><summary>${name} <small>${size}</small></summary><div class="body"><pre>${esc(file.text)}</pre></div></details>`;
   return `<a class="card" href="${file.url}" download="${esc(file.name)}">${card}</a>`;
 }
@@ -191,8 +191,8 @@ function drawReactions(message) {
 
 function tools(message, inThread) {
   if (message.ephemeral) return "";
-  const tool = (name, label, icon) => `<button type="button" data-tool="${name}" aria-label="${label}" title="${label}">${icon}</button>`;
-  return `<div class="tools">${tool("up", "React with thumbs up", "👍")}${inThread ? "" : tool("thread", "Reply in thread", "💬")}${tool("more", "More actions", "⋯")}</div>`;
+  const tool = (name, label, icon) => `<button type="button" data-tool="${name}" aria-label="${label}" title="${label}"><i class="i ${icon}"></i></button>`;
+  return `<div class="tools">${tool("up", "React with thumbs up", "up")}${inThread ? "" : tool("thread", "Reply in thread", "reply")}${tool("more", "More actions", "more")}</div>`;
 }
 
 function toast(text) {
@@ -289,8 +289,8 @@ $("modal").addEventListener("submit", (event) => {
 function composer(form) {
   const place = form.dataset.place;
   form.innerHTML = `<textarea id="compose-${place}" rows="1" aria-label="Message" placeholder="${place === "thread" ? "Reply…" : "Message, @name, #channel or /command"}"></textarea>
-    <div class="row"><button type="button" class="ghost" data-do="attach" aria-label="Attach files" title="Attach files">＋</button>
-    <button type="button" class="ghost" data-do="record" aria-label="Record a voice clip" title="Record a voice clip">🎤</button>
+    <div class="row"><button type="button" class="ghost" data-do="attach" aria-label="Attach files" title="Attach files"><i class="i plus"></i></button>
+    <button type="button" class="ghost" data-do="record" aria-label="Record a voice clip" title="Record a voice clip"><i class="i mic"></i></button>
     <span class="grow" aria-live="polite"></span><button type="submit" class="primary" aria-label="Send">Send</button></div>
     <input type="file" multiple hidden data-pick="file"><input type="file" accept="audio/*,video/*" hidden data-pick="clip">`;
   const box = form.querySelector("textarea");
@@ -340,7 +340,7 @@ function recorder(button, note, place, fallback) {
         await upload(place, "", [new File(pieces, `audio_message.${type.split("/")[1]}`, { type })], true);
       };
       recording.start();
-      note.textContent = "Recording… press 🎤 again to send";
+      note.textContent = "Recording… press the microphone again to send";
       note.classList.add("recording");
     } catch {
       fallback.click();
