@@ -110,7 +110,7 @@ class Routes:
 
     async def _status(self, request: web.Request) -> web.Response:
         """What the page needs to begin: whose it is, the commands, and what answers for each modality."""
-        chosen = getattr(self._host, "models", None)
+        chosen = self._host.models
         models = [
             {
                 "modality": modality,
@@ -118,7 +118,6 @@ class Routes:
                 "setting": f"OPENAI_API_KEY or {modality.upper()}_MODEL",
             }
             for modality in MODALITIES
-            if chosen is not None
         ]
         commands = [
             {"name": spec.name, "summary": spec.summary, "usage": spec.usage, "begins_anew": spec.begins_anew}
