@@ -1,8 +1,8 @@
 """The check: `make test`. Every step runs even if an earlier one fails; one table says how it went.
 
-    python -m tests                 everything
-    python -m tests lint types      these steps alone
-    python -m tests tests -- -k slack --lf      what follows -- goes to pytest
+python -m tests                 everything
+python -m tests lint types      these steps alone
+python -m tests tests -- -k slack --lf      what follows -- goes to pytest
 """
 
 from __future__ import annotations
@@ -65,16 +65,16 @@ def main(arguments: Sequence[str]) -> int:
     steps = [step for step in STEPS if step.name in names.split()] if names.split() else list(STEPS)
     unknown = set(names.split()) - {step.name for step in STEPS}
     if unknown or not steps:
-        print(f"There is no step {', '.join(sorted(unknown))}. Steps: {', '.join(step.name for step in STEPS)}.")
+        say(f"There is no step {', '.join(sorted(unknown))}. Steps: {', '.join(step.name for step in STEPS)}.")
         return 2
     outcomes = [run(step, more.split()) for step in steps]
-    print(summary(outcomes))
+    say(summary(outcomes))
     return int(any(outcome.status for outcome in outcomes))
 
 
 def run(step: Step, more: Sequence[str]) -> Outcome:
     """Run one step, its output as it comes. more: for pytest."""
-    print(f"--- {step.name}: {step.promise}", flush=True)
+    say(f"--- {step.name}: {step.promise}")
     began = time.monotonic()
     command = [*step.command, *(more if "pytest" in step.command else ())]
     status = subprocess.run(command, cwd=ROOT, env=environment(), check=False).returncode
@@ -96,6 +96,12 @@ def summary(outcomes: Sequence[Outcome]) -> str:
     failed = [outcome.step.name for outcome in outcomes if outcome.status]
     lines.append(f"Failed: {', '.join(failed)}." if failed else "All is well.")
     return "\n".join(lines)
+
+
+def say(text: str) -> None:
+    """Tell the person, before what a step says next."""
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":

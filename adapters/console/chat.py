@@ -30,6 +30,10 @@ WELCOME = (
 PROMPT = "> "
 
 
+class GivenUp(Exception):
+    """The person no longer waits for an answer; the turn goes on without a terminal."""
+
+
 class Chat:
     """One person at one terminal."""
 
@@ -52,6 +56,8 @@ class Chat:
                 return
             try:
                 await self._do(own) if own else await self._say(line)
+            except GivenUp:
+                self._screen.remark("No longer waiting for that answer.")
             except BotError as error:
                 self.has_failed = True
                 self._screen.complain(error.text)
@@ -85,7 +91,7 @@ class Chat:
 
 
 async def answer(host: Host, accept: Accept, inbound: InboundMessage | Command, screen: Screen) -> Reply:
-    """Show one answer as it comes. Ctrl-C stops it, a second Ctrl-C no longer waits for it: then raises KeyboardInterrupt."""
+    """Show one answer as it comes. Ctrl-C stops it, a second Ctrl-C no longer waits: then raises GivenUp."""
     screen.begin()
     try:
         with stoppable(lambda: stop(accept, inbound)):
@@ -93,7 +99,7 @@ async def answer(host: Host, accept: Accept, inbound: InboundMessage | Command, 
     except asyncio.CancelledError as error:
         if (task := asyncio.current_task()) is not None:
             task.uncancel()  # what is closed on the way out may wait
-        raise KeyboardInterrupt from error
+        raise GivenUp from error
     finally:
         screen.end()
 

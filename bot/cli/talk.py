@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -60,7 +60,7 @@ def ask(
     text = sys.stdin.read() if text == "-" else text
     config = state.config(quiet=True)
     outputs = (speak, image_out or saved_folder(config))
-    return asyncio.run(_ask(config, text, attach, conversation, outputs, screen(as_json=as_json)))
+    return until_given_up(_ask(config, text, attach, conversation, outputs, screen(as_json=as_json)))
 
 
 async def _ask(
@@ -124,6 +124,16 @@ async def _chat(config: Config, conversation: str, folder: Path, history: Path) 
             shown.remark(WELCOME)
         await talk.run(prompted_lines(history, app.host.commands) if is_terminal else piped_lines())
     return FAILED if talk.has_failed and not is_terminal else DONE
+
+
+def until_given_up(doing: Coroutine[Any, Any, int]) -> int:
+    """Run it; gives its exit status, or that of Ctrl-C."""
+    from adapters.console.chat import GivenUp
+
+    try:
+        return asyncio.run(doing)
+    except GivenUp:
+        return INTERRUPTED
 
 
 @asynccontextmanager

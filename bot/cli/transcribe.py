@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from bot.cli import DONE, FAILED, Command, State, transcripts
-from bot.cli.talk import FILE, console
+from bot.cli.talk import FILE, console, until_given_up
 from bot.types import Address, Audio, Entry, InboundMessage, Reply
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def transcribe(state: State, files: tuple[Path, ...], shape: str, out: Path | No
     parley transcribe talk.mp4 --format srt > talk.srt
     parley transcribe *.m4a --format vtt --out subtitles
     """
-    return asyncio.run(_transcribe(state.config(quiet=True), files, shape, out))
+    return until_given_up(_transcribe(state.config(quiet=True), files, shape, out))
 
 
 async def _transcribe(config: Config, files: Sequence[Path], shape: str, out: Path | None) -> int:
@@ -103,10 +103,11 @@ async def _when_settled(app: App, address: Address) -> Sequence[Entry]:
 
 
 def _heard(reply: Reply, entries: Sequence[Entry]) -> Audio:
+    from adapters.console.chat import GivenUp
     from bot.errors import BotError, UsageError
 
     if reply.stopped:
-        raise KeyboardInterrupt
+        raise GivenUp
     if reply.error and reply.error != UsageError.code:
         raise BotError(reply.text)
     for part in (part for entry in entries if entry.role == "user" for part in entry.parts):
