@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import logging
 import os
-import pkgutil
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -78,6 +77,8 @@ class Parley(click.Group):
             found: click.Command = getattr(import_module(f"bot.cli.{module}"), function)
             return found
         if cmd_name in adapters.names() and (own := _own_commands(cmd_name)):
+            if len(own) == 1 and own[0].name == cmd_name:
+                return own[0]
             return click.Group(
                 cmd_name, {str(one.name): one for one in own}, help=f"Commands of the {cmd_name} adapter."
             )
@@ -103,7 +104,10 @@ class Parley(click.Group):
 
 
 def _own_commands(name: str) -> Sequence[click.Command]:
-    """What the adapter's folder adds: `commands()` in its `__init__.py` gives click commands, which run as `parley NAME …`."""
+    """What the adapter's folder adds: `commands()` in its `__init__.py` gives a group of its name, or the commands for one.
+
+    They run as `parley NAME …`, and `click.pass_obj` hands them the State, whose `config()` holds their Options.
+    """
     module: ModuleType = adapters.load(name)
     own: Sequence[click.Command] = module.commands() if hasattr(module, "commands") else ()
     return own
@@ -167,12 +171,7 @@ def _debug_option() -> click.Option:
 
 def emulators() -> list[str]:
     """The platforms whose folder holds an emulator that can be started."""
-    return [name for name in adapters.names() if _has_emulator(name)]
-
-
-def _has_emulator(name: str) -> bool:
-    folder = Path(adapters.__path__[0]) / name / "emulator"
-    return any(module.name == "__main__" for module in pkgutil.iter_modules([str(folder)]))
+    return sorted(path.parts[-3] for path in Path(adapters.__path__[0]).glob("*/emulator/__main__.py"))
 
 
 def version() -> str:

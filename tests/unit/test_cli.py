@@ -1,0 +1,400 @@
+"""The command line: each command in a process of its own, judged by what it prints and how it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from types import ModuleType
+
+import aiohttp
+import click
+import pytest
+from click.testing import CliRunner
+
+import adapters
+from bot.cli import COMMANDS, FAILED, INTERRUPTED, WRONG, cli, transcripts
+from bot.errors import OverloadedError
+from bot.store.tenants import Seal
+from bot.types import Audio, Blob, Segment, from_plain
+
+ROOT = Path(__file__).resolve().parents[2]
+TRACEBACK = "Traceback (most recent call last)"
+HEAVY = (
+    "sqlalchemy",
+    "openai",
+    "slack_bolt",
+    "slack_sdk",
+    "discord",
+    "rich",
+    "aiohttp",
+    "dbos",
+    "av",
+    "numpy",
+    "prompt_toolkit",
+)
+
+
+@pytest.fixture
+def surroundings(tmp_path: Path) -> dict[str, str]:
+    """The environment of a person with echo models and nothing else."""
+    kept = {name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "LANG", "TMPDIR")}
+    models = {f"{name}_MODEL": "echo:echo" for name in ("CHAT", "TRANSCRIBE", "SPEECH", "IMAGE", "EMBEDDING")}
+    return {**kept, **models, "PYTHONPATH": str(ROOT), "PARLEY_HOME": str(tmp_path / "home"), "PORT": "0"}
+
+
+class Person:
+    """Somebody at a shell in a folder of theirs."""
+
+    def __init__(self, folder: Path, surroundings: Mapping[str, str]) -> None:
+        self.folder = folder
+        self.surroundings = dict(surroundings)
+
+    def runs(self, *arguments: str, stdin: str = "", **variables: str) -> subprocess.CompletedProcess[str]:
+        """The command, to its end."""
+        return subprocess.run(
+            [sys.executable, "-m", "bot", *arguments],
+            cwd=self.folder,
+            env={**self.surroundings, **variables},
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    @asynccontextmanager
+    async def starts(self, *arguments: str, **variables: str) -> AsyncIterator[asyncio.subprocess.Process]:
+        """The command, killed at the end if it still runs."""
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "bot",
+            *arguments,
+            cwd=self.folder,
+            env={**self.surroundings, **variables},
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        try:
+            yield process
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.communicate()
+
+
+@pytest.fixture
+def person(tmp_path: Path, surroundings: dict[str, str]) -> Person:
+    """Somebody at a shell."""
+    return Person(tmp_path, surroundings)
+
+
+def every_command(group: click.Group, *path: str) -> Iterator[tuple[str, ...]]:
+    """The path of each command and sub-command of ours."""
+    with click.Context(group) as ctx:
+        for name in group.list_commands(ctx):
+            command = group.get_command(ctx, name)
+            yield (*path, name)
+            if isinstance(command, click.Group) and name != "emulator":
+                yield from every_command(command, *path, name)
+
+
+# --- Help ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", list(every_command(cli)), ids=" ".join)
+def test_every_command_has_a_help(path: tuple[str, ...]) -> None:
+    """It says what the command does, and knows --debug where something can fail."""
+    result = CliRunner().invoke(cli, [*path, "--help"])
+    assert result.exit_code == 0
+    assert f"Usage: parley {' '.join(path)}" in result.output and len(result.output.splitlines()) > 5
+
+
+def test_help_lists_every_command() -> None:
+    """With a line for each."""
+    output = CliRunner().invoke(cli, ["--help"]).output
+    assert all(re.search(rf"^  {name} +\S.{{10}}", output, re.MULTILINE) for name in COMMANDS)
+
+
+def test_help_and_completion_load_nothing_heavy(person: Person) -> None:
+    """They answer at once, since no library of a platform, a model or the database is imported."""
+    code = f"""
+import sys
+from bot.cli import cli
+try:
+    cli.main(["--help"])
+except SystemExit:
+    print([name for name in {HEAVY!r} if name in sys.modules])
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=person.surroundings, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_shells_can_complete(shell: str) -> None:
+    """The script is for `parley`, and what it calls knows our commands."""
+    script = CliRunner().invoke(cli, ["completion", shell]).output
+    assert "_PARLEY_COMPLETE" in script and "parley" in script
+    words = {"COMP_WORDS": "parley tran", "COMP_CWORD": "tran" if shell == "fish" else "1"}
+    offered = CliRunner().invoke(cli, env={"_PARLEY_COMPLETE": f"{shell}_complete", **words}, prog_name="parley").output
+    assert "transcribe" in offered and "worker" not in offered
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["bogus"], "No such command 'bogus'"),
+        (["ask"], "there is nothing to ask"),
+        (["ask", "x", "--speak", "out.mp3"], "name the file out.ogg"),
+        (["transcribe"], "Missing argument 'FILE...'"),
+        (["transcribe", "x", "--format", "doc"], "'doc' is not one of"),
+        (["models", "bogus"], "No such command 'bogus'"),
+        (["--bogus"], "No such option"),
+    ],
+)
+def test_wrong_usage_is_one_line(arguments: list[str], says: str) -> None:
+    """Status 2, what is wrong, and where the right way stands."""
+    result = CliRunner().invoke(cli, arguments)
+    assert result.exit_code == WRONG
+    assert says in result.stderr and "--help shows how)" in result.stderr and len(result.stderr.splitlines()) == 1
+
+
+def test_nothing_at_all_shows_the_help() -> None:
+    """A bare `parley` is wrong usage, answered by the help."""
+    result = CliRunner().invoke(cli, [])
+    assert result.exit_code == WRONG and "Commands:" in result.stderr
+
+
+# --- Adapters' own commands ------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def tower(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """A platform with a command of its own."""
+    module = ModuleType("adapters.tower")
+
+    @click.command("ring")
+    @click.option("--fail", type=click.Choice(["bot", "bug"]))
+    def ring(fail: str | None) -> None:
+        if fail == "bot":
+            raise OverloadedError("The bell is busy.")
+        if fail == "bug":
+            raise RuntimeError("a crack")
+        click.echo("dong")
+
+    module.commands = lambda: [ring]  # type: ignore[attr-defined]
+    load, names = adapters.load, adapters.names
+    monkeypatch.setattr(adapters, "names", lambda: [*names(), "tower"])
+    monkeypatch.setattr(adapters, "load", lambda name: module if name == "tower" else load(name))
+    return module
+
+
+def test_an_adapter_brings_commands_of_its_own(tower: ModuleType) -> None:
+    """`commands()` of the folder `tower` becomes `parley tower …`."""
+    assert CliRunner().invoke(cli, ["tower", "ring"]).stdout == "dong\n"
+    assert "  tower " in CliRunner().invoke(cli, ["--help"]).output
+
+
+def test_failures_are_one_line_each(tower: ModuleType) -> None:
+    """Ours with its text; a fault of the program with its kind; a traceback for whoever asks for one."""
+    known = CliRunner().invoke(cli, ["tower", "ring", "--fail", "bot"])
+    assert (known.exit_code, known.stderr) == (FAILED, "parley: The bell is busy.\n")
+    fault = CliRunner().invoke(cli, ["tower", "ring", "--fail", "bug"])
+    assert fault.exit_code == FAILED
+    assert fault.stderr == "parley: something went wrong: RuntimeError: a crack (--debug shows where)\n"
+    debugged = CliRunner().invoke(cli, ["--debug", "tower", "ring", "--fail", "bug"])
+    assert isinstance(debugged.exception, RuntimeError)
+
+
+def test_emulators_are_found_in_the_adapters_folders() -> None:
+    """Each is started with the arguments behind its name, --help among them."""
+    listed = CliRunner().invoke(cli, ["emulator", "--help"]).output
+    for folder in sorted((ROOT / "adapters").glob("*/emulator/__main__.py")):
+        name = folder.parts[-3]
+        assert f"  {name} " in listed
+        shown = subprocess.run(
+            [sys.executable, "-m", "bot", "emulator", name, "--help"],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert shown.returncode == 0 and "usage" in shown.stdout.lower()
+
+
+# --- ask and chat ----------------------------------------------------------------------------------------------------
+
+
+def test_ask_prints_the_answer_and_later_knows_it(person: Person) -> None:
+    """Standard output holds the answer alone; the next process goes on in the same conversation."""
+    first = person.runs("ask", "Hello **you**")
+    assert (first.returncode, first.stdout, first.stderr) == (0, "You said: Hello **you**\n", "")
+    second = person.runs("ask", "-", "--json", stdin="And now?\n")
+    events = [from_plain(json.loads(line)) for line in second.stdout.splitlines()]
+    assert events[-1].reply.text == "You said: And now?\n\nMessages before: 2"
+
+
+def test_ask_speaks_hears_and_draws(person: Person) -> None:
+    """A spoken answer is written where it was asked to, another turn hears it, and pictures go to their folder."""
+    spoken = person.runs("ask", "Good morning", "--speak", "out.ogg")
+    assert spoken.returncode == 0, spoken.stderr
+    assert (person.folder / "out.ogg").read_bytes()[:4] == b"OggS"
+    heard = person.runs("ask", "What did I say?", "--attach", "out.ogg", "--conversation", "other")
+    assert "I heard: You said: Good morning" in heard.stdout
+    drawn = person.runs("ask", "/imagine a lighthouse", "--image-out", "pictures")
+    (picture,) = (person.folder / "pictures").iterdir()
+    assert drawn.stderr.endswith(f"Saved pictures/{picture.name}\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "variables", "status", "says"),
+    [
+        (["ask", "[[fail credential]]"], {}, FAILED, "credential"),
+        (["ask", "Hi", "--speak", "x.ogg"], {"SPEECH_MODEL": "none"}, FAILED, "SPEECH_MODEL"),
+        (["ask", "Hi", "--attach", "none.png"], {}, WRONG, "none.png cannot be attached"),
+        (["ask", "/imagin it"], {}, WRONG, "Did you mean /imagine?"),
+        (["ask", "Hi"], {"CHAT_MODEL": "gpt"}, WRONG, "CHAT_MODEL: write it as provider:model"),
+        (["ask", "Hi"], {"OPENAI_API_KEY_FILE": "none", "PARLEY_SECRET_KEY": "x"}, WRONG, "PARLEY_SECRET_KEY"),
+        (["all"], {"PORT": "many"}, WRONG, "PORT"),
+        (["worker"], {}, WRONG, "DATABASE_URL"),
+    ],
+)
+def test_a_failure_says_what_to_do(
+    person: Person, arguments: list[str], variables: dict[str, str], status: int, says: str
+) -> None:
+    """One line on standard error and the right status; no traceback, no answer."""
+    done = person.runs(*arguments, **variables)
+    assert done.returncode == status, done.stderr
+    assert says in done.stderr and TRACEBACK not in done.stderr
+
+
+async def test_ctrl_c_stops_the_answer_quietly(person: Person) -> None:
+    """What had come stays in the conversation; nothing is complained about."""
+    async with person.starts("ask", "[[slow 0.1]] [[long 900]]", "--json") as process:
+        assert process.stdout is not None
+        await process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        out, err = await asyncio.wait_for(process.communicate(), 20)
+    assert (process.returncode, err) == (INTERRUPTED, b"")
+    assert from_plain(json.loads(out.splitlines()[-1])).reply.stopped
+
+
+def test_chat_without_a_terminal_reads_a_message_a_line(person: Person) -> None:
+    """The answers in order; the status says whether all could be answered."""
+    done = person.runs("chat", stdin="One\n/new elsewhere\nTwo\n")
+    assert (done.returncode, done.stdout) == (0, "You said: One\nYou said: Two\n")
+    failed = person.runs("chat", stdin="/bogus\nStill here\n")
+    assert failed.returncode == FAILED and "Still here" in failed.stdout
+
+
+# --- transcribe ------------------------------------------------------------------------------------------------------
+
+
+def test_transcribe_does_what_it_can(person: Person) -> None:
+    """One bad file among several is complained about by name; the others are written; nothing is kept."""
+    person.runs("ask", "Good morning", "--speak", "good.ogg", "--conversation", "a")
+    (person.folder / "bad.ogg").write_text("no sound")
+    done = person.runs("transcribe", "bad.ogg", "none.ogg", "good.ogg", "--format", "srt", "--out", "subtitles")
+    assert done.returncode == FAILED
+    complaints = [line for line in done.stderr.splitlines() if line.startswith("parley: ")]
+    assert len(complaints) == 2 and "bad.ogg" in complaints[0] and "none.ogg" in complaints[1]
+    written = (person.folder / "subtitles" / "good.ogg.srt").read_text()
+    assert written.startswith("1\n00:00:00,000 --> 00:00:0") and "Good morning" in written
+    found = person.runs("ask", "/search Good", "--conversation", "b")
+    assert "transcribe" not in found.stdout
+
+
+HEARD = Audio(
+    Blob("0" * 64, "audio/ogg", 1),
+    transcript=" Hi & bye. ",
+    language="en",
+    duration_s=3_661.5,
+    segments=(Segment(0, 1.25, " Hi <b>"), Segment(3_600, 3_661.5, "bye. ", "Ann")),
+)
+
+
+def test_subtitles_have_the_formats_that_players_read() -> None:
+    """SubRip with commas and numbers, WebVTT with points, escapes and voices."""
+    assert transcripts.written(HEARD, "a", "srt") == (
+        "1\n00:00:00,000 --> 00:00:01,250\nHi <b>\n\n2\n01:00:00,000 --> 01:01:01,500\nAnn: bye.\n"
+    )
+    assert transcripts.written(HEARD, "a", "vtt") == (
+        "WEBVTT\n\n00:00:00.000 --> 00:00:01.250\nHi &lt;b>\n\n01:00:00.000 --> 01:01:01.500\n<v Ann>bye.\n"
+    )
+
+
+def test_transcripts_are_plain_or_json() -> None:
+    """The text alone, or one object on one line."""
+    assert transcripts.written(HEARD, "a", "text") == "Hi & bye."
+    line = transcripts.written(HEARD, "a.ogg", "json")
+    assert "\n" not in line and json.loads(line)["segments"][1]["speaker"] == "Ann"
+    assert json.loads(line)["file"] == "a.ogg"
+
+
+def test_a_transcript_without_times_is_one_subtitle() -> None:
+    """From the beginning to the end; silence gives none."""
+    timeless = Audio(HEARD.blob, transcript="All of it", duration_s=2)
+    assert "00:00:00.000 --> 00:00:02.000\nAll of it" in transcripts.written(timeless, "a", "vtt")
+    assert transcripts.written(Audio(HEARD.blob, duration_s=2), "a", "srt") == ""
+
+
+# --- The rest --------------------------------------------------------------------------------------------------------
+
+
+async def test_all_shows_what_is_on_serves_and_stops(person: Person) -> None:
+    """A table with the setting that brings what is off, the address, health; SIGTERM ends it within 5 s with status 0."""
+    async with person.starts("all", IMAGE_MODEL="none") as process:
+        assert process.stdout is not None
+        told = ""
+        while "http://" not in told:
+            line = await asyncio.wait_for(process.stdout.readline(), 30)
+            assert line, told
+            told += line.decode()
+        url = re.findall(r"http://\S+", told)[0]
+        assert re.search(r"^image +off +.*IMAGE_MODEL", told, re.MULTILINE)
+        assert re.search(r"^chat +on +echo:echo", told, re.MULTILINE)
+        async with aiohttp.ClientSession() as session, session.get(f"{url}/healthz") as answer:
+            assert answer.status == 200
+        process.send_signal(signal.SIGTERM)
+        await asyncio.wait_for(process.communicate(), 5)
+    assert process.returncode == 0
+
+
+def test_doctor_tells_programs_too(person: Person) -> None:
+    """Findings as JSON, each with the setting that changes it; for a person, a table."""
+    done = person.runs("doctor", "--json")
+    findings = json.loads(done.stdout)
+    assert done.returncode == 0 and {"subject", "level", "text", "setting"} == set(findings[0])
+    assert any(one["subject"] == "chat" and one["text"] == "echo:echo" for one in findings)
+    broken = person.runs("doctor", CHAT_MODEL="echo:bogus")
+    assert re.search(r"^chat +.*bogus.* CHAT_MODEL", broken.stdout, re.MULTILINE)
+
+
+def test_migrate_can_be_repeated(person: Person) -> None:
+    """It says where the database is."""
+    first, second = person.runs("migrate"), person.runs("migrate")
+    assert first.returncode == second.returncode == 0
+    assert first.stdout == second.stdout and "revision" in first.stdout
+
+
+def test_models_are_listed_with_their_licences(person: Person) -> None:
+    """What is not here can be pulled."""
+    listed = person.runs("models", "list").stdout
+    assert re.search(r"whisper-base +transcribe +148 MB +no: models pull +MIT", listed)
+
+
+def test_a_new_secret_key_seals(person: Person) -> None:
+    """What is printed is a key as PARLEY_SECRET_KEY wants it, another each time."""
+    first, second = (CliRunner().invoke(cli, ["secret-key"]).stdout.strip() for _ in range(2))
+    seal = Seal(f"{second},{first}")
+    assert seal.open(Seal(first).close({"a": "b"})) == {"a": "b"} and first != second
