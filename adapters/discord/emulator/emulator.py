@@ -17,6 +17,7 @@ from .faults import Fault, Faults
 from .gateway import Gateway
 from .interactions import Interaction, Interactions
 from .model import Channel, Guild, Message, Role, Tag, User
+from .page import Page
 from .people import People
 from .rest import Api, Call, Rest
 from .world import AppConfig, Event, World
@@ -91,16 +92,13 @@ class DiscordEmulator(People):
         application.router.add_get("/gateway", self.gateway.serve)
         application.router.add_get("/gateway/", self.gateway.serve)
         cdn.mount(application.router, self.world)
-        self.mount_page(application)
+        Page(self).mount(application.router)
         self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.5)
         await self._runner.setup()
         site = web.TCPSite(self._runner, self._host, self._port)
         await site.start()
         self._port = self._runner.addresses[0][1]
         self.gateway.url, self.world.cdn.base_url = self.gateway_url, self.cdn_url
-
-    def mount_page(self, application: web.Application) -> None:
-        """Add the page that shows the server to people."""
 
     async def stop(self) -> None:
         """End every connection and stop listening."""
