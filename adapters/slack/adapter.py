@@ -1,0 +1,105 @@
+"""The Slack adapter: the port of `bot.ports.Adapter`, each method handed to the part that owns it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+from aiohttp import web
+
+from adapters.slack import CAPABILITIES
+from adapters.slack.check import Check
+from adapters.slack.client import NAME, SlackClient
+from adapters.slack.entities import Directory
+from adapters.slack.files import Files
+from adapters.slack.history import History
+from adapters.slack.home import Home
+from adapters.slack.install import Install
+from adapters.slack.listen import Listener
+from adapters.slack.reply import Replies
+from bot.errors import BotError
+from bot.ports import Accept, Host
+from bot.types import Attachment, Command, Earlier, Finding, InboundMessage, Receipt, Reply, ReplyEvent, Turn
+
+log = logging.getLogger(__name__)
+
+
+class Slack:
+    """Slack as a platform."""
+
+    name = NAME
+    capabilities = CAPABILITIES
+
+    def __init__(self, options: Any, host: Host) -> None:
+        self.client = SlackClient(options, host)
+        self.directory = Directory(self.client)
+        self.files = Files(self.client)
+        self.replies = Replies(self.client, self.files)
+        self.history = History(self.client, self.directory)
+        self.home = Home(self.client)
+        self.install = Install(self.client)
+        self.listener = Listener(self.client, self.directory, self.home, self.install)
+        self._options = options
+
+    async def listen(self, accept: Accept) -> None:
+        """Hold the sockets, and fetch what was missed whenever none was open."""
+        if not self._options.slack_app_token:
+            await self._catch_up(accept)
+            return
+        catching_up = asyncio.create_task(self._catch_up_when_connected(accept))
+        try:
+            await self.listener.listen(accept)
+        finally:
+            catching_up.cancel()
+            await asyncio.gather(catching_up, return_exceptions=True)
+
+    async def _catch_up_when_connected(self, accept: Accept) -> None:
+        while True:
+            await self.listener.sockets.connected.wait()
+            await self._catch_up(accept)
+            await self.listener.sockets.disconnected.wait()
+
+    async def _catch_up(self, accept: Accept) -> None:
+        try:
+            count = await self.history.catch_up(accept)
+        except BotError as error:
+            log.warning("what was missed at Slack could not be fetched: %s", error.text)
+        else:
+            if count:
+                log.info("handed in %d messages that were missed at Slack", count)
+
+    def routes(self, accept: Accept) -> Sequence[web.AbstractRouteDef]:
+        """The request URL and OAuth's two addresses, as far as they are set up."""
+        return [*self.listener.routes(accept), *self.install.routes()]
+
+    def fetch(self, attachment: Attachment) -> AsyncIterator[bytes]:
+        """The bytes of a file. Raises UnreadableError, PlatformError."""
+        return self.files.fetch(attachment)
+
+    async def open(self, turn: Turn) -> Receipt:
+        """A status line, a session, and what answering needs."""
+        return await self.replies.open(turn)
+
+    async def show(self, receipt: Receipt, events: AsyncIterator[ReplyEvent]) -> None:
+        """The answer as it comes."""
+        await self.replies.show(receipt, events)
+
+    async def finish(self, receipt: Receipt, reply: Reply) -> Receipt:
+        """The answer as it stays. Raises PlatformError."""
+        return await self.replies.finish(receipt, reply)
+
+    async def earlier(self, inbound: InboundMessage | Command) -> Earlier:
+        """What was said there before."""
+        return await self.history.earlier(inbound)
+
+    async def check(self) -> Sequence[Finding]:
+        """What `doctor` should know."""
+        return await Check(self.client).findings()
+
+    async def close(self) -> None:
+        """Let go of connections."""
+        await self.listener.close()
+        await self.directory.close()
+        await self.client.close()

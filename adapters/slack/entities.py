@@ -1,0 +1,185 @@
+"""Names for Slack's entities: people, channels, user groups and links in a text, looked up once and kept for a while."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from html import unescape as unescape_html
+from typing import Any
+
+from adapters.slack.client import Place, SlackClient
+from bot.errors import PlatformError
+from bot.types import Author, Command, Deletion, Edit, Inbound, InboundMessage, Press
+
+PATIENCE_S = 1.5
+"""Names are worth this wait; Slack wants its answer within 3 s."""
+KEEP_S = 3_600.0
+MAX_KEPT = 20_000
+_ENTITY = re.compile(r"<([@#!]|https?://|mailto:|tel:)([^<>|\n]*)(?:\|([^<>\n]*))?>")
+
+
+@dataclass(frozen=True)
+class Names:
+    """Names by Slack's ids."""
+
+    people: Mapping[str, str] = field(default_factory=dict)
+    channels: Mapping[str, str] = field(default_factory=dict)
+    groups: Mapping[str, str] = field(default_factory=dict)
+
+
+def readable(text: str, names: Names) -> str:
+    """Slack's text as people read it: entities by name, links as Markdown, `&amp;` and the like undone."""
+    return _unescape(_ENTITY.sub(lambda found: _entity(found, names), text))
+
+
+def _unescape(text: str) -> str:
+    return text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
+
+
+def _entity(found: re.Match[str], names: Names) -> str:
+    sign, body, label = found.group(1), found.group(2), found.group(3) or ""
+    match sign:
+        case "@":
+            return f"@{names.people.get(body) or label or body}"
+        case "#":
+            return f"#{label or names.channels.get(body) or body}"
+        case "!":
+            return _special(body, label, names)
+    target = f"{'' if sign in ('mailto:', 'tel:') else sign}{body}"
+    plain = target.removeprefix("mailto:")
+    return (
+        plain
+        if not label or label in (target, plain, plain.rstrip("/")) or target.endswith(label)
+        else f"[{label}]({target})"
+    )
+
+
+def _special(body: str, label: str, names: Names) -> str:
+    if body.startswith("subteam^"):
+        return f"@{label.lstrip('@') or names.groups.get(body[8:]) or body[8:]}"
+    if body.startswith("date^"):
+        return label
+    return f"@{body}" if body in ("here", "channel", "everyone") else (label or body)
+
+
+def ids_in(text: str) -> tuple[set[str], set[str], set[str]]:
+    """The people, channels and user groups whose names a text needs: those that Slack sent without a label."""
+    people: set[str] = set()
+    channels: set[str] = set()
+    groups: set[str] = set()
+    for found in _ENTITY.finditer(text):
+        sign, body, label = found.groups()
+        if sign == "@":
+            people.add(body)
+        elif sign == "#" and not label:
+            channels.add(body)
+        elif sign == "!" and body.startswith("subteam^") and not label:
+            groups.add(body[8:])
+    return people, channels, groups
+
+
+class Directory:
+    """Looks names up at Slack and remembers them."""
+
+    def __init__(self, client: SlackClient) -> None:
+        self._client = client
+        self._known: dict[tuple[str, str], tuple[float, str]] = {}
+        self._asking: dict[tuple[str, str], asyncio.Task[str]] = {}
+
+    async def named(self, inbound: Inbound, patience_s: float = PATIENCE_S) -> Inbound:
+        """The inbound with names for ids; what cannot be learned in time keeps its id."""
+        if isinstance(inbound, Deletion):
+            return inbound
+        place = place_of(inbound.ref, inbound.address.workspace)
+        text = "" if isinstance(inbound, Press) else inbound.text
+        user = inbound.ref.get("user", "")
+        names = await self.names(place, text, {user} if user else set(), patience_s)
+        author = inbound.author
+        if user and names.people.get(user):
+            author = replace(author, name=names.people[user])
+        return _renamed(inbound, text, names, author)
+
+    async def names(self, place: Place, text: str, people: set[str], patience_s: float = PATIENCE_S) -> Names:
+        """The names that a text needs, and those of these people."""
+        in_text, channels, groups = ids_in(text)
+        wanted = [("person", one) for one in in_text | people]
+        wanted += [("channel", one) for one in channels] + [("group", one) for one in groups]
+        found = await self._all(place, wanted, patience_s)
+        return Names(*({one: found.get((kind, one), "") for k, one in wanted if k == kind} for kind in KINDS))
+
+    async def _all(self, place: Place, wanted: list[tuple[str, str]], patience_s: float) -> dict[tuple[str, str], str]:
+        now = self._client.host.clock.monotonic()
+        found: dict[tuple[str, str], str] = {}
+        waiting: dict[tuple[str, str], asyncio.Task[str]] = {}
+        for key in wanted:
+            known = self._known.get(key)
+            if known and now - known[0] < KEEP_S:
+                found[key] = known[1]
+            else:
+                waiting[key] = self._ask(place, key)
+        if waiting:
+            await asyncio.wait(waiting.values(), timeout=patience_s)
+        for key, task in waiting.items():
+            found[key] = task.result() if task.done() and not task.cancelled() else ""
+        return found
+
+    def _ask(self, place: Place, key: tuple[str, str]) -> asyncio.Task[str]:
+        """One question at a time for each id, whoever asks."""
+        if key not in self._asking:
+            task = asyncio.create_task(self._look_up(place, *key))
+            self._asking[key] = task
+            task.add_done_callback(lambda _: self._asking.pop(key, None))
+        return self._asking[key]
+
+    async def _look_up(self, place: Place, kind: str, id_: str) -> str:
+        try:
+            name = await LOOK_UPS[kind](self, place, id_)
+        except PlatformError:
+            name = ""
+        if len(self._known) >= MAX_KEPT:
+            self._known.clear()
+        self._known[(kind, id_)] = (self._client.host.clock.monotonic(), name)
+        return name
+
+    async def _person(self, place: Place, id_: str) -> str:
+        user: dict[str, Any] = (await self._client.call(place, "users.info", user=id_)).get("user") or {}
+        profile = user.get("profile") or {}
+        names = (profile.get("display_name"), profile.get("real_name"), user.get("real_name"), user.get("name"))
+        return next((unescape_html(str(name)) for name in names if name), "")
+
+    async def _channel(self, place: Place, id_: str) -> str:
+        channel = (await self._client.call(place, "conversations.info", channel=id_)).get("channel") or {}
+        return str(channel.get("name") or "")
+
+    async def _group(self, place: Place, id_: str) -> str:
+        groups = (await self._client.call(place, "usergroups.list")).get("usergroups") or ()
+        at = self._client.host.clock.monotonic()
+        for group in groups:
+            self._known[("group", str(group.get("id")))] = (at, str(group.get("handle") or ""))
+        return next((str(group.get("handle") or "") for group in groups if group.get("id") == id_), "")
+
+    async def close(self) -> None:
+        """End the questions that are under way."""
+        tasks = list(self._asking.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+KINDS = ("person", "channel", "group")
+LOOK_UPS = {"person": Directory._person, "channel": Directory._channel, "group": Directory._group}
+
+
+def _renamed(
+    inbound: InboundMessage | Edit | Command | Press, text: str, names: Names, author: Author
+) -> InboundMessage | Edit | Command | Press:
+    if isinstance(inbound, Press):
+        return replace(inbound, author=author)
+    return replace(inbound, author=author, text=readable(text, names))
+
+
+def place_of(ref: Mapping[str, str], team: str = "") -> Place:
+    """Whose token an answer or a fetch needs."""
+    return Place(ref.get("team") or team, ref.get("enterprise", ""))

@@ -1,0 +1,128 @@
+"""Files from and to Slack: downloads with the token that are really files, uploads into a thread."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urljoin, urlsplit
+
+import aiohttp
+
+from adapters.slack.client import SlackClient, SlackError
+from adapters.slack.entities import place_of
+from adapters.slack.parse import attachment as parse_attachment
+from bot.errors import PlatformError, UnreadableError
+from bot.types import Attachment
+
+if TYPE_CHECKING:
+    from adapters.slack.post import Target
+
+MAX_REDIRECTS = 5
+PIECE_BYTES = 256 * 1024
+UPLOAD_S = 300
+_LOGIN_PAGE = re.compile(rb"^\s*(?:\xef\xbb\xbf)?\s*<(?:!doctype\s+html|html)", re.IGNORECASE)
+
+
+class Files:
+    """Fetches and uploads."""
+
+    def __init__(self, client: SlackClient) -> None:
+        self._client = client
+
+    async def fetch(self, attachment: Attachment) -> AsyncIterator[bytes]:
+        """The bytes as they come. Raises UnreadableError when the file is gone or elsewhere, PlatformError when Slack refuses."""
+        url = await self._url(attachment)
+        async for piece in self._download(url, attachment):
+            yield piece
+
+    async def _url(self, attachment: Attachment) -> str:
+        """Where it is; a file of another company is known by its id alone until Slack is asked."""
+        ref = attachment.ref
+        if ref.get("external"):
+            raise UnreadableError(
+                f"{attachment.name} is kept outside Slack ({ref['external']}); please upload the file itself."
+            )
+        if ref.get("url"):
+            return ref["url"]
+        try:
+            answer = await self._client.call(place_of(ref), "files.info", file=ref["file"])
+        except SlackError as error:
+            if error.slack_code in ("file_not_found", "file_deleted", "access_denied"):
+                raise UnreadableError(f"{attachment.name} is gone from Slack, or I may not see it.") from error
+            raise
+        url = parse_attachment(answer.get("file") or {}, {}).ref.get("url", "")
+        if not url:
+            raise UnreadableError(f"Slack does not say where {attachment.name} is.")
+        return url
+
+    async def _download(self, url: str, attachment: Attachment) -> AsyncIterator[bytes]:
+        token = await self._client.token(place_of(attachment.ref))
+        for _ in range(MAX_REDIRECTS):
+            headers = {"Authorization": f"Bearer {token}"} if self.is_slack(url) else {}
+            try:
+                async with self._client.session.get(url, headers=headers, allow_redirects=False) as response:
+                    if response.status in (301, 302, 303, 307, 308):
+                        url = urljoin(url, response.headers.get("Location", ""))
+                        continue
+                    async for piece in _checked(response, attachment):
+                        yield piece
+                    return
+            except (TimeoutError, aiohttp.ClientError) as error:
+                raise PlatformError(
+                    f"{attachment.name} could not be fetched from Slack.", detail=type(error).__name__
+                ) from error
+        raise PlatformError(f"{attachment.name} could not be fetched from Slack.", detail="too many redirects")
+
+    def is_slack(self, url: str) -> bool:
+        """Whether the token may go there: Slack's own hosts by https, or the host of SLACK_API_URL."""
+        asked, api = urlsplit(url), urlsplit(self._client.options.slack_api_url)
+        host = asked.hostname or ""
+        if (host, asked.port, asked.scheme) == (api.hostname, api.port, api.scheme):
+            return True
+        return asked.scheme == "https" and (host == "slack.com" or host.endswith(".slack.com"))
+
+    async def upload(self, target: Target, name: str, data: bytes, *, title: str = "", alt: str = "") -> str:
+        """Put a file into the thread; gives its id. Raises SlackError."""
+        announced = await self._client.call(
+            target.place, "files.getUploadURLExternal", filename=name, length=len(data), alt_txt=alt or None
+        )
+        await self._send(str(announced["upload_url"]), name, data)
+        shared: dict[str, Any] = {"files": [{"id": announced["file_id"], "title": title or name}]}
+        shared["channel_id"] = target.channel
+        if target.thread:
+            shared["thread_ts"] = target.thread
+        await self._client.call(target.place, "files.completeUploadExternal", can_repeat=False, **shared)
+        return str(announced["file_id"])
+
+    async def _send(self, url: str, name: str, data: bytes) -> None:
+        timeout = aiohttp.ClientTimeout(total=UPLOAD_S)
+        try:
+            async with self._client.session.post(url, data=data, timeout=timeout) as response:
+                if response.status != 200:
+                    raise SlackError(f"Slack did not take {name}.", detail=f"upload: {response.status}")
+        except (TimeoutError, aiohttp.ClientError) as error:
+            raise SlackError(f"{name} could not be uploaded to Slack.", detail=type(error).__name__) from error
+
+
+async def _checked(response: aiohttp.ClientResponse, attachment: Attachment) -> AsyncIterator[bytes]:
+    """The bytes, if they are the file's: without `files:read` Slack leads to a page to sign in, with status 200."""
+    if response.status in (403, 404, 410):
+        raise UnreadableError(f"{attachment.name} is gone from Slack, or I may not see it.")
+    if response.status != 200:
+        raise PlatformError(f"Slack did not give {attachment.name}.", detail=f"download: {response.status}")
+    is_first = True
+    wants_html = _is_html(attachment.mime_type, attachment.name)
+    async for piece in response.content.iter_chunked(PIECE_BYTES):
+        if is_first and not wants_html and (_is_html(response.content_type, "") or _LOGIN_PAGE.match(piece[:400])):
+            raise PlatformError(
+                f"Slack asked me to sign in instead of giving {attachment.name}. Parley lacks the permission files:read: "
+                "reinstall it with the current manifest.",
+                detail="download: sign-in page",
+            )
+        is_first = False
+        yield piece
+
+
+def _is_html(mime_type: str, name: str) -> bool:
+    return mime_type.startswith("text/html") or name.lower().endswith((".html", ".htm"))

@@ -1,0 +1,208 @@
+"""What was said at Slack while Parley was not there: a thread before it joined, and messages missed in a downtime."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+from adapters.slack import entities, parse
+from adapters.slack.client import NAME, Place, SlackClient, SlackError
+from adapters.slack.entities import Directory, place_of
+from adapters.slack.post import is_ts
+from bot.errors import BotError
+from bot.ports import Accept
+from bot.types import Address, Author, Command, Earlier, InboundMessage, Seen
+
+PAGE = 200
+MAX_PAGES = 3
+CHANNEL_MESSAGES = 40
+"""Read of a channel for a command, or for a question about the channel that is looked at."""
+QUOTA_PAGE = 15
+"""What an app distributed outside the Marketplace gets at once, once a minute. Source: Slack, Rate limits."""
+PATIENCE_S = 8.0
+"""A question does not wait longer than this for the past."""
+NAMES_S = 4.0
+MAX_CONVERSATIONS = 300
+SPARE_S = 2.0
+log = logging.getLogger(__name__)
+
+
+class History:
+    """Reads Slack's own history."""
+
+    def __init__(self, client: SlackClient, directory: Directory) -> None:
+        self._client, self._directory = client, directory
+
+    # --- before Parley joined ---
+
+    async def earlier(self, inbound: InboundMessage | Command) -> Earlier:
+        """The thread up to the question, or the channel a command or the agent panel is about."""
+        place = place_of(inbound.ref, inbound.address.workspace)
+        channel, thread = inbound.address.channel, inbound.address.thread
+        if channel_seen := inbound.ref.get("looking_at"):
+            return await self._read(place, channel_seen, "", "", CHANNEL_MESSAGES, label=True)
+        if isinstance(inbound, Command):
+            return await self._read(place, channel, "", "", CHANNEL_MESSAGES)
+        before = inbound.ref.get("about") or inbound.message_id
+        if not thread or thread == inbound.message_id:
+            return Earlier()
+        is_shortcut = inbound.ref.get("shortcut") == "1"
+        latest = before if is_ts(before) and not is_shortcut else ""
+        earlier = await self._read(place, channel, thread, latest, PAGE)
+        kept = tuple(one for one in earlier.messages if not (is_shortcut and one.message_id == before))
+        return replace(earlier, messages=kept)
+
+    async def _read(
+        self, place: Place, channel: str, thread: str, latest: str, limit: int, *, label: bool = False
+    ) -> Earlier:
+        try:
+            messages, is_complete = await self._pages(place, channel, thread, latest, limit)
+        except SlackError as error:
+            log.info("history of %s: %s", channel, error.detail or error.text)
+            return Earlier(is_complete=False)
+        found = await self._values(place, channel, messages, label=label)
+        return Earlier(tuple(found), is_complete)
+
+    async def _pages(
+        self, place: Place, channel: str, thread: str, latest: str, limit: int
+    ) -> tuple[list[dict[str, Any]], bool]:
+        """The messages, oldest first, and whether that is all. Raises SlackError."""
+        method = "conversations.replies" if thread else "conversations.history"
+        args: dict[str, Any] = {"channel": channel, "limit": limit, "include_all_metadata": True}
+        args |= {"ts": thread} if thread else {}
+        args |= {"latest": latest, "inclusive": False} if latest else {}
+        found: dict[str, dict[str, Any]] = {}
+        for _ in range(MAX_PAGES if thread else 1):
+            if self._client.governor.wait_s(place.team, method) > PATIENCE_S:
+                return _sorted(found), False
+            answer = await self._client.call(place, method, **args)
+            messages = answer.get("messages") or []
+            found.update({str(one.get("ts")): one for one in messages})
+            has_more = bool(answer.get("has_more"))
+            if has_more and len(messages) <= QUOTA_PAGE < limit:
+                self._client.governor.limit(place.team, method, 1)
+                return _sorted(found), False
+            cursor = (answer.get("response_metadata") or {}).get("next_cursor")
+            if not has_more or not cursor:
+                return _sorted(found), not (has_more and thread)
+            args["cursor"] = cursor
+        return _sorted(found), False
+
+    async def _values(
+        self, place: Place, channel: str, messages: Sequence[Mapping[str, Any]], *, label: bool
+    ) -> list[InboundMessage]:
+        spoken = [one for one in messages if one.get("subtype") in parse.SPOKEN_SUBTYPES]
+        people = {str(one.get("user")) for one in spoken if one.get("user")}
+        texts = "\n".join(said(one) for one in spoken) + (f" <#{channel}>" if label else "")
+        names = await self._directory.names(place, texts, people, NAMES_S)
+        try:
+            us = (await self._client.identity(place)).user_id
+        except SlackError:
+            us = ""
+        where = f" in #{names.channels.get(channel) or channel}" if label else ""
+        return [value for one in spoken if (value := _value(place, channel, one, names, us, where))]
+
+    # --- after a downtime ---
+
+    async def catch_up(self, accept: Accept) -> int:
+        """Fetch what was missed in active conversations and hand it in; gives how many messages were new.
+
+        What is known already is met as a repeat, what is older than SLACK_BACKFILL_HOURS is left alone.
+        """
+        hours = self._client.options.slack_backfill_hours
+        if not hours:
+            return 0
+        since = self._client.host.clock.now() - timedelta(hours=hours)
+        seen = sorted(await self._client.host.active(NAME, since), key=lambda one: one.sent_at, reverse=True)
+        count = 0
+        oldest = f"{since.timestamp():.6f}"
+        for place, channel, thread, after in _gaps(seen[:MAX_CONVERSATIONS], oldest):
+            try:
+                count += await self._missed(place, channel, thread, after, accept)
+            except BotError as error:
+                log.info("what was missed in %s could not be fetched: %s", channel, error.text)
+        return count
+
+    async def _missed(self, team: str, channel: str, thread: str, after: str, accept: Accept) -> int:
+        place = Place(team)
+        method = "conversations.replies" if thread else "conversations.history"
+        args: dict[str, Any] = {
+            "channel": channel,
+            "oldest": after,
+            "limit": PAGE,
+            **({"ts": thread} if thread else {}),
+        }
+        while (answer := await self._client.try_call(place, method, **args)) is None:
+            await self._client.host.clock.sleep(SPARE_S)  # answers come first
+        us = (await self._client.identity(place)).user_id
+        count = 0
+        for message in sorted(answer.get("messages") or (), key=lambda one: str(one.get("ts"))):
+            if str(message.get("ts")) <= after or message.get("user") == us:
+                continue
+            inbound = parse.parse_event(_as_event(team, channel, message, us))
+            if isinstance(inbound, InboundMessage) and not inbound.author.is_bot:
+                accepted = await accept(await self._directory.named(inbound))
+                count += accepted.outcome in ("queued", "noted")
+        return count
+
+
+def _gaps(seen: Sequence[Seen], oldest: str) -> list[tuple[str, str, str, str]]:
+    """Where to look, and after what: each thread, and each channel's own flow."""
+    found: dict[tuple[str, str, str], str] = {}
+    for one in seen:
+        newest = one.message_id if is_ts(one.message_id) else f"{one.sent_at.timestamp():.6f}"
+        after = max(newest, oldest)
+        for thread in dict.fromkeys((one.address.thread, "")):
+            key = (one.address.workspace, one.address.channel, thread)
+            found[key] = max(found.get(key, ""), after)
+    return [(*key, after) for key, after in found.items()]
+
+
+def _as_event(team: str, channel: str, message: Mapping[str, Any], us: str) -> dict[str, Any]:
+    """A message of the history as if it had been delivered."""
+    event = {**message, "type": "message", "channel": channel}
+    if channel.startswith("D"):
+        event["channel_type"] = "im"
+    us_there = [{"team_id": team, "user_id": us, "is_bot": True}]
+    made = f"missed-{team}-{channel}-{message.get('ts')}"
+    return {"type": "event_callback", "team_id": team, "event_id": made, "event": event, "authorizations": us_there}
+
+
+def _sorted(found: Mapping[str, dict[str, Any]]) -> list[dict[str, Any]]:
+    return [found[ts] for ts in sorted(found)]
+
+
+def said(message: Mapping[str, Any]) -> str:
+    """The words of a message, other apps' cards among them."""
+    text = str(message.get("text") or "")
+    cards = parse.cards_text(message.get("attachments") or ())
+    words = text or parse.blocks_text(message.get("blocks") or ())
+    return "\n\n".join(part for part in (words, cards) if part)
+
+
+def _value(
+    place: Place, channel: str, message: Mapping[str, Any], names: entities.Names, us: str, where: str
+) -> InboundMessage | None:
+    body = {"team_id": place.team, "enterprise_id": place.enterprise, "event": message}
+    ts, user = str(message.get("ts") or ""), str(message.get("user") or "")
+    text = entities.readable(said(message), names)
+    files = parse.attachments({**message, "attachments": (), "channel": channel}, body)
+    if not ts or not (text or files):
+        return None
+    is_ours = bool(us) and user == us
+    name = str(message.get("username") or "") or names.people.get(user, "") or user or "App"
+    author = Author(
+        "" if is_ours else (user or str(message.get("bot_id") or "app")), name + where, bool(message.get("bot_id"))
+    )
+    return InboundMessage(
+        event_id=f"earlier-{channel}-{ts}",
+        message_id=ts,
+        address=Address(NAME, place.team, channel, str(message.get("thread_ts") or ts)),
+        author=author,
+        text=text,
+        attachments=files,
+        sent_at=parse.moment(ts),
+    )

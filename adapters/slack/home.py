@@ -1,0 +1,213 @@
+"""What Slack shows beside messages: App Home with settings, usage and a guide, suggested prompts, and the modals."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from adapters.slack import parse, render
+from adapters.slack.client import NAME, Place, SlackClient, SlackError
+from adapters.slack.entities import place_of
+from adapters.slack.parse import Payload
+from bot.errors import BotError
+from bot.types import Address, Press, Settings
+
+SETTINGS = ("model", "speech", "voice", "language", "follow", "system_prompt", "effort", "verbosity", "temperature")
+"""Settings that App Home offers; `/settings` knows them all."""
+PROMPTS = (
+    ("Summarise a file", "Summarise the file I am about to send."),
+    ("Draft a reply", "Draft a friendly reply to this message:"),
+    ("Make a picture", "Make a picture of a lighthouse at dawn."),
+    ("What can you do?", "What can you do?"),
+)
+"""At most four. Source: Slack, assistant.threads.setSuggestedPrompts."""
+GUIDE = (
+    "*How to talk to me*\n"
+    "• Mention me in a channel, then go on in the thread: no further mention is needed.\n"
+    "• Write to me directly, send pictures, documents or a voice clip.\n"
+    "• Use the menu of any message: Ask about this, Summarise thread, Transcribe, Describe image, Translate.\n"
+    "• Edit your question and I revise my answer; delete it and I forget it."
+)
+SECTION = 2_900
+"""Characters in one section. Source: Slack, Block Kit, section: 3,000."""
+
+
+class Home:
+    """Opens and fills what is no message."""
+
+    def __init__(self, client: SlackClient) -> None:
+        self._client = client
+
+    # --- App Home and the agent panel ---
+
+    async def opened(self, place: Place, event: Payload) -> None:
+        """Somebody opened App Home: its messages get suggested prompts, its home gets settings and usage."""
+        user, channel = str(event.get("user") or ""), str(event.get("channel") or "")
+        if event.get("tab") == "messages":
+            await self._suggest(place, channel, "")
+            return
+        await self.publish(place, user, channel)
+
+    async def publish(self, place: Place, user: str, channel: str = "") -> None:
+        """Show a person their home. Raises SlackError."""
+        address = Address(NAME, place.team, channel)
+        settings = await self._client.host.settings(address, user)
+        usage = await self._client.host.usage(address, user)
+        view = {"type": "home", "private_metadata": channel, "blocks": home_blocks(settings, usage)}
+        await self._client.call(place, "views.publish", user_id=user, view=view)
+
+    async def thread_started(self, place: Place, thread: Payload) -> None:
+        """A thread of the older assistant view began."""
+        await self._suggest(place, str(thread.get("channel_id") or ""), str(thread.get("thread_ts") or ""))
+
+    async def _suggest(self, place: Place, channel: str, thread: str) -> None:
+        prompts = [{"title": title, "message": message} for title, message in PROMPTS]
+        await self._client.call(
+            place,
+            "assistant.threads.setSuggestedPrompts",
+            channel_id=channel,
+            thread_ts=thread or None,
+            title="Try one of these",
+            prompts=prompts,
+        )
+
+    async def thank(self, press: Press) -> None:
+        """A thumb was kept."""
+        text = (
+            "Thank you, I have noted that."
+            if press.action == "thumbs_up"
+            else "Noted. Regenerate gives another answer."
+        )
+        await self._client.call(
+            place_of(press.ref, press.address.workspace),
+            "chat.postEphemeral",
+            channel=press.address.channel,
+            user=press.ref.get("user", ""),
+            thread_ts=press.address.thread or None,
+            text=text,
+        )
+
+    # --- modals ---
+
+    async def interact(self, body: Payload) -> tuple[bool, dict[str, Any] | None]:
+        """Open or answer a modal; whether that was all there is to do, and what to answer Slack with."""
+        action = str(parse.first_action(body).get("action_id") or "")
+        match body.get("type"), action, body.get("callback_id") or (body.get("view") or {}).get("callback_id"):
+            case "message_action", _, parse.ASK:
+                await self._open(body, ask_view(parse.target_of(body)))
+            case "block_actions", parse.EDIT_IMAGE, _:
+                await self._open(body, edit_view(body))
+            case "block_actions", "parley:settings", _:
+                await self._open(body, settings_view(str((body.get("view") or {}).get("private_metadata") or "")))
+            case "view_submission", _, "parley:settings":
+                return True, await self._choose(body)
+            case "view_closed", _, _:
+                pass
+            case _:
+                return False, None
+        return True, None
+
+    async def _open(self, body: Payload, view: dict[str, Any]) -> None:
+        """Within the 3 seconds that a trigger lives."""
+        place = Place(parse.workspace(body), parse.enterprise(body))
+        await self._client.call(place, "views.open", trigger_id=body.get("trigger_id"), view=view)
+
+    async def _choose(self, body: Payload) -> dict[str, Any] | None:
+        """Set what was chosen; a wrong value is said in the modal."""
+        view, user = body.get("view") or {}, str((body.get("user") or {}).get("id") or "")
+        place = Place(parse.workspace(body), parse.enterprise(body))
+        name, value = parse.view_value(view, "name"), parse.view_value(view, "words")
+        channel = str(view.get("private_metadata") or "")
+        try:
+            await self._client.host.choose(Address(NAME, place.team, channel), user, "person", name, value)
+        except BotError as error:
+            return {"response_action": "errors", "errors": {"words": error.text[:250]}}
+        try:
+            await self.publish(place, user, channel)
+        except SlackError:
+            return None
+        return None
+
+
+def home_blocks(settings: Settings, usage: str) -> list[render.Block]:
+    """App Home."""
+    chosen = [f"• `{name}`: {_shown(getattr(settings, name))}" for name in SETTINGS]
+    button = {"type": "button", "action_id": "parley:settings", "text": _plain("Change a setting")}
+    return [
+        {"type": "header", "text": _plain("Parley")},
+        _section(GUIDE),
+        {"type": "divider"},
+        {**_section("*Your settings*\n" + "\n".join(chosen)), "accessory": button},
+        {"type": "divider"},
+        _section("*Your usage*\n" + _tables_as_text(usage)),
+    ]
+
+
+def _shown(value: Any) -> str:
+    return "_as configured_" if value is None else render.escape(str(value))[:200]
+
+
+def _tables_as_text(markdown: str) -> str:
+    """mrkdwn knows no tables."""
+    lines = markdown.split("\n")
+    rows = [line for line in lines if line.startswith("|")]
+    if len(rows) < 2:
+        return render.escape(markdown)
+    before, after = lines[: lines.index(rows[0])], lines[lines.index(rows[-1]) + 1 :]
+    return "\n".join(
+        line for line in [*map(render.escape, before), *render.aligned(rows), *map(render.escape, after)] if line
+    )
+
+
+def _plain(text: str) -> dict[str, str]:
+    return {"type": "plain_text", "text": text}
+
+
+def _section(text: str) -> render.Block:
+    return {"type": "section", "text": {"type": "mrkdwn", "text": text[:SECTION]}}
+
+
+def _modal(callback: str, title: str, state: str, blocks: list[render.Block]) -> dict[str, Any]:
+    return {
+        "type": "modal",
+        "callback_id": callback,
+        "title": _plain(title),
+        "submit": _plain("Send"),
+        "close": _plain("Cancel"),
+        "private_metadata": state,
+        "blocks": blocks,
+    }
+
+
+def _words(label: str, hint: str, *, optional: bool = False) -> render.Block:
+    element = {"type": "plain_text_input", "action_id": "words", "multiline": True, "placeholder": _plain(hint)}
+    return {"type": "input", "block_id": "words", "label": _plain(label), "element": element, "optional": optional}
+
+
+def ask_view(target: dict[str, Any]) -> dict[str, Any]:
+    """Asks what one wants to know about a message."""
+    quoted = re.sub(r"\s+", " ", str(target.get("text") or "")).strip()
+    about = (
+        [{"type": "context", "elements": [{"type": "mrkdwn", "text": render.escape(quoted)[:300]}]}] if quoted else []
+    )
+    blocks = [*about, _words("Your question", "What would you like to know about it?")]
+    return _modal(parse.ASK, "Ask about this", parse.modal_state(target), blocks)
+
+
+def edit_view(body: Payload) -> dict[str, Any]:
+    """Asks how a picture should change."""
+    state = {**(body.get("container") or {}), "question": str(parse.first_action(body).get("value") or "")}
+    kept = {name: state.get(name) for name in ("channel_id", "message_ts", "thread_ts", "question") if state.get(name)}
+    return _modal(
+        parse.EDIT_IMAGE, "Edit the picture", json.dumps(kept), [_words("What should change?", "Make it bluer")]
+    )
+
+
+def settings_view(channel: str) -> dict[str, Any]:
+    """Asks which setting, and its value."""
+    options = [{"text": _plain(name.replace("_", " ")), "value": name} for name in SETTINGS]
+    select = {"type": "static_select", "action_id": "name", "options": options, "initial_option": options[0]}
+    name: render.Block = {"type": "input", "block_id": "name", "label": _plain("Setting"), "element": select}
+    value = _words("Value", "Leave empty to reset it", optional=True)
+    return _modal("parley:settings", "Your settings", channel, [name, value])

@@ -1,0 +1,141 @@
+"""Installing into many workspaces by OAuth: the way there and back, what is kept, and what uninstalling takes away."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import html
+import logging
+import secrets
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlencode, urljoin
+
+from aiohttp import web
+
+from adapters.slack.client import NAME, SlackClient, SlackError, secret
+from adapters.slack.manifest import BOT_SCOPES
+from bot.errors import ConfigError
+from bot.ports import Installation
+
+COOKIE = "parley_slack_state"
+STATE_S = 600
+log = logging.getLogger(__name__)
+
+
+class Install:
+    """OAuth, if a client id and secret are set."""
+
+    def __init__(self, client: SlackClient) -> None:
+        self._client = client
+
+    def routes(self) -> list[web.AbstractRouteDef]:
+        """The two addresses of OAuth."""
+        options = self._client.options
+        if not (options.slack_client_id and options.slack_client_secret):
+            return []
+        return [web.get("/slack/install", self._begin), web.get("/slack/oauth_redirect", self._end)]
+
+    async def _begin(self, request: web.Request) -> web.Response:
+        nonce = secrets.token_urlsafe(24)
+        asked = {
+            "client_id": self._client.options.slack_client_id,
+            "scope": ",".join(BOT_SCOPES),
+            "state": self._state(nonce),
+            "redirect_uri": self._redirect_uri(request),
+        }
+        address = f"{urljoin(self._client.options.slack_api_url, '../oauth/v2/authorize')}?{urlencode(asked)}"
+        response = web.Response(status=302, headers={"Location": address})
+        is_secure = request.headers.get("X-Forwarded-Proto", request.scheme) == "https"
+        response.set_cookie(COOKIE, nonce, max_age=STATE_S, httponly=True, samesite="Lax", secure=is_secure)
+        return response
+
+    def _redirect_uri(self, request: web.Request) -> str:
+        base = self._client.options.slack_public_url.rstrip("/")
+        scheme = request.headers.get("X-Forwarded-Proto", request.scheme)
+        return f"{base or f'{scheme}://{request.host}'}/slack/oauth_redirect"
+
+    def _state(self, nonce: str) -> str:
+        """Bound to the browser by the cookie, to us by the client secret, and to this hour by the time."""
+        at = str(int(self._client.host.clock.now().timestamp()))
+        key = secret(self._client.options.slack_client_secret).encode()
+        return f"{at}.{hmac.new(key, f'{at}.{nonce}'.encode(), hashlib.sha256).hexdigest()}"
+
+    def _is_ours(self, state: str, nonce: str) -> bool:
+        at, _, _ = state.partition(".")
+        key = secret(self._client.options.slack_client_secret).encode()
+        right = f"{at}.{hmac.new(key, f'{at}.{nonce}'.encode(), hashlib.sha256).hexdigest()}"
+        age = self._client.host.clock.now().timestamp() - float(at) if at.isdigit() else STATE_S + 1
+        return bool(nonce) and age <= STATE_S and hmac.compare_digest(state, right)
+
+    async def _end(self, request: web.Request) -> web.Response:
+        if request.query.get("error"):
+            return _page("Parley was not installed", f"Slack says: {request.query['error']}.", 400)
+        if not self._is_ours(request.query.get("state", ""), request.cookies.get(COOKIE, "")):
+            return _page("This link is too old", "Please begin again at /slack/install.", 400)
+        try:
+            answer = await self._client.unauthorized(
+                "oauth.v2.access",
+                client_id=self._client.options.slack_client_id,
+                client_secret=secret(self._client.options.slack_client_secret),
+                code=request.query.get("code", ""),
+                redirect_uri=self._redirect_uri(request),
+            )
+            installation = self.installation_of(answer)
+            await self._client.host.keep_installation(installation)
+        except SlackError as error:
+            return _page("Parley was not installed", error.text, 502)
+        except ConfigError as error:
+            log.error("an installation could not be kept: %s", error.text)
+            return _page("Parley was not installed", "Its operator has to set PARLEY_SECRET_KEY first.", 500)
+        self._client.forget(installation.workspace)
+        response = _page(
+            "Parley is installed", f"Write to it in {installation.name or 'Slack'}, or mention it in a channel."
+        )
+        response.del_cookie(COOKIE)
+        return response
+
+    def installation_of(self, answer: Mapping[str, Any]) -> Installation:
+        """What to keep of the answer to a code: of a workspace, or of a whole organisation."""
+        team, enterprise = answer.get("team") or {}, answer.get("enterprise") or {}
+        is_wide = bool(answer.get("is_enterprise_install"))
+        place = enterprise if is_wide else team
+        expires_in = float(answer.get("expires_in") or 0)
+        expires_at = self._client.host.clock.now().timestamp() + expires_in if expires_in else 0
+        tokens = {
+            "bot_token": str(answer.get("access_token") or ""),
+            "refresh_token": str(answer.get("refresh_token") or ""),
+        }
+        data = {
+            "app_id": answer.get("app_id", ""),
+            "bot_user_id": answer.get("bot_user_id", ""),
+            "scope": answer.get("scope", ""),
+            "enterprise": enterprise.get("id", ""),
+            "is_enterprise_install": is_wide,
+            "installer": (answer.get("authed_user") or {}).get("id", ""),
+            "expires_at": expires_at,
+        }
+        kept = {name: value for name, value in tokens.items() if value}
+        return Installation(NAME, str(place.get("id") or ""), str(place.get("name") or ""), data, kept)
+
+    async def uninstalled(self, team: str, enterprise: str) -> None:
+        """The app was removed: its tokens go."""
+        for workspace in filter(None, (team, enterprise if await self._is_wide(enterprise) else "")):
+            await self._client.host.drop_installation(NAME, workspace)
+            self._client.forget(workspace)
+
+    async def revoked(self, team: str, enterprise: str, event: Mapping[str, Any]) -> None:
+        """Tokens were revoked; without the bot's there is nothing left to answer with."""
+        if (event.get("tokens") or {}).get("bot"):
+            await self.uninstalled(team, enterprise)
+
+    async def _is_wide(self, enterprise: str) -> bool:
+        if not enterprise:
+            return False
+        found = await self._client.host.installation(NAME, enterprise)
+        return bool(found and found.data.get("is_enterprise_install"))
+
+
+def _page(title: str, text: str, status: int = 200) -> web.Response:
+    body = f"<!doctype html><meta charset=utf-8><title>{html.escape(title)}</title><h1>{html.escape(title)}</h1>"
+    return web.Response(text=f"{body}<p>{html.escape(text)}</p>", status=status, content_type="text/html")

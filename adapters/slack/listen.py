@@ -1,0 +1,211 @@
+"""What Slack delivers, by socket or HTTP: verified, written down in a middleware, and only then answered."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from aiohttp import web
+from slack_bolt.async_app import AsyncApp
+from slack_bolt.authorization import AuthorizeResult
+from slack_bolt.request.async_request import AsyncBoltRequest
+from slack_bolt.response import BoltResponse
+
+from adapters.slack import parse
+from adapters.slack.client import SlackClient, SlackError, secret
+from adapters.slack.entities import Directory, place_of
+from adapters.slack.home import Home
+from adapters.slack.install import Install
+from adapters.slack.parse import Payload
+from adapters.slack.sockets import Sockets
+from bot.ports import Accept
+from bot.types import EPOCH, Accepted, Command, Inbound, InboundMessage, Press
+
+MAX_LOOKED_AT = 5_000
+log = logging.getLogger(__name__)
+
+
+class Listener:
+    """Hands in what comes. Bolt verifies, unpacks and routes; `before_authorize` is the middleware that accepts, as Bolt would
+    acknowledge an event before any listener of it ran."""
+
+    def __init__(self, client: SlackClient, directory: Directory, home: Home, install: Install) -> None:
+        self._client, self._directory, self._home, self._install = client, directory, home, install
+        self._looking_at: dict[tuple[str, str], str] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.sockets = Sockets(client)
+
+    # --- the two ways in ---
+
+    def bolt(self, accept: Accept) -> AsyncApp:
+        """The Bolt app whose middleware accepts."""
+
+        async def middleware(req: AsyncBoltRequest, next: Callable[[], Awaitable[BoltResponse]]) -> BoltResponse:
+            if req.body.get("type") == "url_verification":
+                return BoltResponse(status=200, body={"challenge": req.body.get("challenge")})
+            answer = await self.take(req.body, accept)
+            return BoltResponse(status=200, body=answer or "")
+
+        async def authorize(**_: Any) -> AuthorizeResult:
+            return AuthorizeResult(enterprise_id=None, team_id=None)
+
+        options = self._client.options
+        return AsyncApp(
+            name="parley",
+            signing_secret=secret(options.slack_signing_secret),
+            before_authorize=middleware,
+            authorize=authorize,
+            logger=logging.getLogger("adapters.slack.bolt"),
+        )
+
+    async def listen(self, accept: Accept) -> None:
+        """Hold the sockets, if Socket Mode is set up."""
+        if not self._client.options.slack_app_token:
+            return
+        app = self.bolt(accept)
+
+        async def handle(payload: Mapping[str, Any], headers: Mapping[str, str]) -> tuple[bool, dict[str, Any] | None]:
+            request = AsyncBoltRequest(mode="socket_mode", body=dict(payload), headers=dict(headers))
+            response = await app.async_dispatch(request)
+            return response.status == 200, json.loads(response.body) if response.body else None
+
+        await self.sockets.run(handle, self._client.options.slack_socket_count)
+
+    def routes(self, accept: Accept) -> list[web.AbstractRouteDef]:
+        """Slack's request URL, if events come by HTTP."""
+        if not self._client.options.slack_signing_secret:
+            return []
+        app = self.bolt(accept)
+
+        async def events(request: web.Request) -> web.Response:
+            body = await request.text()
+            headers: dict[str, str | Sequence[str]] = dict(request.headers)
+            asked = AsyncBoltRequest(body=body, query=request.query_string, headers=headers)
+            answer = await app.async_dispatch(asked)
+            found = {name: values[0] for name, values in answer.headers.items() if values}
+            kind = found.pop("content-type", "text/plain; charset=utf-8")
+            return web.Response(
+                body=answer.body.encode(), status=answer.status, headers={**found, "Content-Type": kind}
+            )
+
+        return [web.post("/slack/events", events)]
+
+    # --- one delivery ---
+
+    async def take(self, body: Payload, accept: Accept) -> dict[str, Any] | None:
+        """Write down what a delivery stands for; gives what to answer Slack with. Raises StoreError: then nothing was written."""
+        event = body.get("event") or {}
+        if body.get("type") == "event_callback" and await self._aside(body, event):
+            return None
+        if body.get("type") in ("block_actions", "view_submission", "message_action", "view_closed"):
+            handled, answer = await self._home.interact(body)
+            if handled:
+                return answer
+        inbound = parse.parse(body, self._client.host.commands)
+        if inbound is None:
+            return None
+        accepted = await accept(await self.prepared(body, inbound))
+        return await self._answer_to(inbound, accepted)
+
+    async def prepared(self, body: Payload, inbound: Inbound) -> Inbound:
+        """With names for ids, our own recognised, and a time where Slack sends none."""
+        inbound = await self._with_context(body, inbound)
+        if isinstance(inbound, Press) and inbound.ref.get("session"):
+            inbound = await self._running_at(inbound)
+        if inbound.sent_at == EPOCH:
+            inbound = replace(inbound, sent_at=self._client.host.clock.now())
+        return await self._directory.named(inbound)
+
+    async def _with_context(self, body: Payload, inbound: Inbound) -> Inbound:
+        """A message that is ours or mentions us, even when the delivery names us not; and what the panel looks at."""
+        if isinstance(inbound, InboundMessage) and not parse.bot_user(body) and not inbound.author.is_bot:
+            inbound = await self._recognised(inbound)
+        if isinstance(inbound, InboundMessage) and inbound.is_direct and "looking_at" not in inbound.ref:
+            channel = self._looking_at.get((inbound.address.workspace, inbound.ref.get("user", "")))
+            if channel:
+                inbound = replace(inbound, ref={**inbound.ref, "looking_at": channel})
+        return inbound
+
+    async def _recognised(self, inbound: InboundMessage) -> InboundMessage:
+        try:
+            us = (await self._client.identity(place_of(inbound.ref))).user_id
+        except SlackError:
+            return inbound
+        is_ours = inbound.ref.get("user") == us
+        mentions = us in inbound.ref.get("mentions", "").split(",")
+        author = replace(inbound.author, is_bot=inbound.author.is_bot or is_ours)
+        return replace(inbound, author=author, mentions_us=inbound.mentions_us or mentions)
+
+    async def _running_at(self, press: Press) -> Press:
+        """The question that is being answered in the thread whose session was stopped."""
+        entries = await self._client.host.entries(press.address, 50)
+        running = [
+            entry.message_id for entry in entries if entry.is_running and entry.role == "user" and entry.message_id
+        ]
+        return replace(press, message_id=running[-1]) if running else press
+
+    async def _answer_to(self, inbound: Inbound, accepted: Accepted) -> dict[str, Any] | None:
+        """A command that is answered in the channel is shown there; a thumb is thanked for."""
+        if isinstance(inbound, Command):
+            spec = self._client.host.commands.get(inbound.name)
+            return None if spec is None or spec.is_private else {"response_type": "in_channel"}
+        if isinstance(inbound, Press) and inbound.action.startswith("thumbs") and accepted.outcome == "done":
+            self._later(self._home.thank(inbound))
+        return None
+
+    # --- what is no message ---
+
+    async def _aside(self, body: Payload, event: Payload) -> bool:
+        """Events that are about us rather than for the inbox; True when one was met."""
+        team = parse.workspace(body)
+        match event.get("type"):
+            case "app_home_opened":
+                self._later(self._home.opened(place_of({"enterprise": parse.enterprise(body)}, team), event))
+            case "assistant_thread_started" | "assistant_thread_context_changed":
+                thread = event.get("assistant_thread") or {}
+                self._note_context(team, str(thread.get("user_id") or ""), thread.get("context") or {})
+                if event["type"] == "assistant_thread_started":
+                    self._later(
+                        self._home.thread_started(place_of({"enterprise": parse.enterprise(body)}, team), thread)
+                    )
+            case "app_context_changed":
+                self._note_context(
+                    team, str(event.get("user") or event.get("user_id") or ""), event.get("context") or {}
+                )
+            case "app_uninstalled":
+                await self._install.uninstalled(team, parse.enterprise(body))
+            case "tokens_revoked":
+                await self._install.revoked(team, parse.enterprise(body), event)
+            case "app_rate_limited":
+                log.warning("Slack sends fewer events for a while: %s", team)
+            case _:
+                return False
+        return True
+
+    def _note_context(self, team: str, user: str, context: Payload) -> None:
+        if len(self._looking_at) >= MAX_LOOKED_AT:
+            self._looking_at.clear()
+        self._looking_at[(team, user)] = parse.looking_at(context)
+
+    def _later(self, work: Any) -> None:
+        """After Slack has its answer; trouble is logged."""
+        task = asyncio.create_task(_logged(work))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def close(self) -> None:
+        """End what is under way."""
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+async def _logged(work: Awaitable[None]) -> None:
+    try:
+        await work
+    except SlackError as error:
+        log.info("at Slack: %s", error.detail or error.text)

@@ -1,0 +1,194 @@
+"""The app manifest: all that Slack has to know about Parley, with nothing left to edit by hand."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from bot.types import CommandSpec
+
+if TYPE_CHECKING:
+    import click
+
+BOT_SCOPES = (
+    "app_mentions:read",
+    "assistant:write",
+    "channels:history",
+    "channels:read",
+    "chat:write",
+    "commands",
+    "files:read",
+    "files:write",
+    "groups:history",
+    "groups:read",
+    "im:history",
+    "im:read",
+    "im:write",
+    "mpim:history",
+    "mpim:read",
+    "usergroups:read",
+    "users:read",
+)
+BOT_EVENTS = (
+    "agent_session_stopped",
+    "app_context_changed",
+    "app_home_opened",
+    "app_mention",
+    "app_uninstalled",
+    "message.channels",
+    "message.groups",
+    "message.im",
+    "message.mpim",
+    "tokens_revoked",
+)
+ASSISTANT_EVENTS = ("assistant_thread_started", "assistant_thread_context_changed")
+"""Of the older assistant view."""
+SHORTCUTS = (
+    ("Ask about this", "parley:ask", "Ask Parley about this message"),
+    ("Summarise thread", "parley:summarize", "The gist of this thread, for you alone"),
+    ("Transcribe", "parley:transcribe", "The words in this message's sound or video"),
+    ("Describe image", "parley:describe", "What is in this message's pictures"),
+    ("Translate", "parley:translate", "This message in English, or in your language"),
+)
+RESERVED = frozenset(
+    "archive,away,collapse,dnd,expand,feed,invite,join,leave,me,msg,mute,open,remind,remove,rename,search".split(",")
+)
+"""Words that Slack keeps for itself: ours is then `/parley-NAME`."""
+COMMANDS: Mapping[str, tuple[str, str]] = {
+    "ask": ("Ask the model; the answer goes on in this conversation.", "TEXT"),
+    "imagine": ("Make a picture from words, or change the last one.", "TEXT"),
+    "say": ("Speak a text.", "TEXT"),
+    "transcribe": ("Turn speech into text.", ""),
+    "summarize": ("Sum up this conversation.", ""),
+    "search": ("Find what was said, by words.", "WORDS"),
+    "settings": ("Show or change how I answer.", ""),
+    "usage": ("Show what your own questions used and cost.", "[DAYS]"),
+    "reset": ("Begin a new conversation here; the old one stays findable.", ""),
+    "forget": ("Delete this conversation, its messages and files, for good.", ""),
+    "help": ("Show what I can do.", ""),
+}
+"""What each command's line says where the engine's own table is not at hand."""
+DESCRIPTION = (
+    "An AI teammate: answers in threads and direct messages, reads files, hears voice clips, makes pictures and speaks."
+)
+
+
+def command_name(name: str) -> str:
+    """How Slack spells a command of ours."""
+    return f"/parley-{name}" if name in RESERVED else f"/{name}"
+
+
+def build(
+    commands: Mapping[str, CommandSpec] | None = None,
+    *,
+    public_url: str = "",
+    is_single: bool = False,
+    is_assistant: bool = False,
+    is_distributed: bool = False,
+    name: str = "Parley",
+) -> dict[str, Any]:
+    """The manifest. public_url: where Slack reaches us by HTTP; empty means Socket Mode. is_assistant: the older assistant view.
+
+    Source: Slack, App manifest reference.
+    """
+    base = public_url.rstrip("/")
+    events = f"{base}/slack/events"
+    lines = {n: (spec.summary, spec.usage) for n, spec in commands.items()} if commands else COMMANDS
+    settings: dict[str, Any] = {
+        "event_subscriptions": {"bot_events": sorted((*BOT_EVENTS, *(ASSISTANT_EVENTS if is_assistant else ())))},
+        "interactivity": {"is_enabled": True},
+        "org_deploy_enabled": True,
+        "socket_mode_enabled": not base,
+        "token_rotation_enabled": is_distributed,
+    }
+    oauth: dict[str, Any] = {"scopes": {"bot": list(BOT_SCOPES)}}
+    if base:
+        settings["event_subscriptions"]["request_url"] = events
+        settings["interactivity"]["request_url"] = events
+    if is_distributed and base:
+        oauth["redirect_urls"] = [f"{base}/slack/oauth_redirect"]
+    return {
+        "display_information": {"name": name, "description": DESCRIPTION[:140], "background_color": "#1f3a5f"},
+        "features": {
+            "app_home": {
+                "home_tab_enabled": True,
+                "messages_tab_enabled": True,
+                "messages_tab_read_only_enabled": False,
+            },
+            "bot_user": {"display_name": name, "always_online": True},
+            **_agent(is_assistant),
+            "slash_commands": _slash_commands(lines, events if base else "", is_single),
+            "shortcuts": [
+                {"name": label, "type": "message", "callback_id": callback, "description": text}
+                for label, callback, text in SHORTCUTS
+            ],
+        },
+        "oauth_config": oauth,
+        "settings": settings,
+    }
+
+
+def _agent(is_assistant: bool) -> dict[str, Any]:
+    from adapters.slack.home import PROMPTS
+
+    prompts = [{"title": title, "message": message} for title, message in PROMPTS]
+    if is_assistant:
+        return {"assistant_view": {"assistant_description": DESCRIPTION, "suggested_prompts": prompts}}
+    return {"agent_view": {"agent_description": DESCRIPTION, "suggested_prompts": prompts}}
+
+
+def _slash_commands(lines: Mapping[str, tuple[str, str]], url: str, is_single: bool) -> list[dict[str, Any]]:
+    """`/parley` always; each command by its own name unless one is wanted for all."""
+    found = [("/parley", "Ask, or name a command: " + ", ".join(lines), "TEXT")]
+    if not is_single:
+        found += [(command_name(name), summary, usage) for name, (summary, usage) in lines.items()]
+    return [
+        {
+            "command": command,
+            "description": summary[:200],
+            **({"usage_hint": usage[:200]} if usage else {}),
+            "should_escape": True,
+            **({"url": url} if url else {}),
+        }
+        for command, summary, usage in found
+    ]
+
+
+def as_text(manifest: Mapping[str, Any]) -> str:
+    """The manifest as JSON, which Slack takes as JSON and as YAML."""
+    return json.dumps(manifest, indent=2, ensure_ascii=False)
+
+
+def slack_group() -> click.Group:
+    """The command `slack` of the command line."""
+    import click
+
+    @click.group(name="slack", help="Set up Slack.")
+    def slack() -> None:
+        pass
+
+    @slack.command(help="Print the app manifest: paste it at api.slack.com/apps, Create New App, From a manifest.")
+    @click.option(
+        "--url", envvar="SLACK_PUBLIC_URL", default="", help="Where Slack reaches this server; without it, Socket Mode."
+    )
+    @click.option("--name", default="Parley", show_default=True, help="Name of the app.")
+    @click.option("--single-command", envvar="SLACK_SINGLE_COMMAND", is_flag=True, help="One /parley for all commands.")
+    @click.option("--assistant", is_flag=True, help="The older assistant view, for workspaces that still have it.")
+    @click.option("--distributed", is_flag=True, help="For many workspaces: redirect address and token rotation.")
+    @click.pass_context
+    def manifest(
+        context: click.Context, url: str, name: str, single_command: bool, assistant: bool, distributed: bool
+    ) -> None:
+        specs = getattr(context.obj, "commands", None)
+        made = build(
+            specs if isinstance(specs, Mapping) else None,
+            public_url=url,
+            is_single=single_command,
+            is_assistant=assistant,
+            is_distributed=distributed,
+            name=name,
+        )
+        click.echo(as_text(made))
+
+    return slack

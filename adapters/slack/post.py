@@ -1,0 +1,234 @@
+"""Messages at Slack, each once: posted with a mark of its turn, looked for before it is posted again, edited, deleted."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import aiohttp
+
+from adapters.slack.client import Place, SlackClient, SlackError
+from adapters.slack.entities import place_of
+from adapters.slack.render import Block, Piece
+from bot.types import Receipt
+
+EVENT_TYPE = "parley_reply"
+"""Of the metadata that marks our posts."""
+GONE_POST = ("message_not_found", "cant_update_message", "edit_window_closed", "thread_not_found")
+OUTSIDE = ("not_in_channel", "channel_not_found", "user_not_in_channel")
+MAX_LOOKED_AT = 200
+_TS = re.compile(r"^\d+\.\d+$")
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where an answer goes, and whose it is."""
+
+    place: Place
+    channel: str
+    thread: str
+    turn_id: str
+    user: str
+    recipient_team: str
+    question: str
+    since: str
+    """The `ts` before which no post of this turn can be."""
+    allowed: frozenset[str]
+    is_ephemeral: bool = False
+    is_private: bool = False
+    response_url: str = ""
+
+    @property
+    def is_direct(self) -> bool:
+        """In a direct message."""
+        return self.channel.startswith("D")
+
+
+def target_of(receipt: Receipt) -> Target:
+    """The target that `open` wrote into the receipt."""
+    ref = receipt.ref
+    return Target(
+        place=place_of(ref, receipt.address.workspace),
+        channel=receipt.address.channel,
+        thread=receipt.address.thread,
+        turn_id=receipt.turn_id,
+        user=ref.get("user", ""),
+        recipient_team=ref.get("user_team") or receipt.address.workspace,
+        question=ref.get("question", ""),
+        since=ref.get("since", "0"),
+        allowed=frozenset(filter(None, ref.get("mentions", "").split(","))),
+        is_ephemeral=ref.get("ephemeral") == "1",
+        is_private=ref.get("private") == "1",
+        response_url=ref.get("response_url", ""),
+    )
+
+
+def is_ts(text: str) -> bool:
+    """Whether it is a Slack message's id."""
+    return bool(_TS.match(text))
+
+
+@dataclass
+class Found:
+    """Posts of ours that a crash left behind."""
+
+    messages: list[str] = field(default_factory=list)
+    streaming: set[str] = field(default_factory=set)
+    file_names: set[str] = field(default_factory=set)
+
+
+class Posts:
+    """What is done to single messages."""
+
+    def __init__(self, client: SlackClient) -> None:
+        self._client = client
+
+    def metadata(self, target: Target, part: int) -> dict[str, Any]:
+        """The mark by which a post is found again."""
+        return {"event_type": EVENT_TYPE, "event_payload": {"turn": target.turn_id, "part": part}}
+
+    async def post(self, target: Target, piece: Piece, part: int) -> str:
+        """Post once, even when Slack's answer is lost; gives the `ts`. Raises SlackError."""
+        try:
+            return await self._post(target, piece, part)
+        except SlackError as error:
+            if error.slack_code in OUTSIDE or not error.retry_after_s:
+                raise
+        found = await self.look_up(target, mark=part)
+        return found.messages[0] if found.messages else await self._post(target, piece, part)
+
+    async def _post(self, target: Target, piece: Piece, part: int) -> str:
+        answer = await self._client.call(
+            target.place,
+            "chat.postMessage",
+            can_repeat=False,
+            channel=target.channel,
+            thread_ts=target.thread or None,
+            metadata=self.metadata(target, part),
+            unfurl_links=False,
+            unfurl_media=False,
+            **content(piece),
+        )
+        return str(answer["ts"])
+
+    async def try_post(self, target: Target, piece: Piece, part: int) -> str:
+        """Post if that may be done now; empty when it may not."""
+        answer = await self._client.try_call(
+            target.place,
+            "chat.postMessage",
+            channel=target.channel,
+            thread_ts=target.thread or None,
+            metadata=self.metadata(target, part),
+            unfurl_links=False,
+            unfurl_media=False,
+            **content(piece),
+        )
+        return str(answer["ts"]) if answer else ""
+
+    async def update(self, target: Target, ts: str, piece: Piece, part: int) -> str:
+        """Edit; a post that is gone is posted again. Gives the `ts`. Raises SlackError."""
+        metadata = self.metadata(target, part)
+        args = {"channel": target.channel, "ts": ts, "metadata": metadata, **content(piece)}
+        try:
+            await self._client.call(target.place, "chat.update", **args)
+        except SlackError as error:
+            if error.slack_code == "streaming_state_conflict":
+                await self.end_stream(target, ts)
+                await self._client.call(target.place, "chat.update", **args)
+            elif error.slack_code in GONE_POST:
+                return await self._post(target, piece, part)
+            else:
+                raise
+        return ts
+
+    async def end_stream(self, target: Target, ts: str) -> None:
+        """End a stream that nobody feeds any more; harmless when it has ended."""
+        try:
+            await self._client.call(target.place, "chat.stopStream", channel=target.channel, ts=ts)
+        except SlackError as error:
+            if error.slack_code not in ("message_not_in_streaming_state", "message_not_found"):
+                raise
+
+    async def delete(self, target: Target, ts: str) -> None:
+        """Take a post back; harmless when it is gone."""
+        try:
+            await self._client.call(target.place, "chat.delete", channel=target.channel, ts=ts)
+        except SlackError as error:
+            if error.slack_code not in (*GONE_POST, "cant_delete_message"):
+                raise
+
+    async def ephemeral(self, target: Target, piece: Piece) -> None:
+        """Show it to the asker alone. Raises SlackError."""
+        try:
+            await self._client.call(
+                target.place,
+                "chat.postEphemeral",
+                channel=target.channel,
+                user=target.user,
+                thread_ts=target.thread or None,
+                **content(piece),
+            )
+        except SlackError as error:
+            if error.slack_code not in OUTSIDE or not target.response_url:
+                raise
+            await self.respond(target, piece)
+
+    async def respond(self, target: Target, piece: Piece) -> None:
+        """Answer by the response_url, where we are no member; at most 5 times in 30 minutes. Raises SlackError."""
+        body = {"response_type": "ephemeral" if target.is_ephemeral else "in_channel", **content(piece)}
+        body |= {"thread_ts": target.thread} if target.thread else {}
+        try:
+            async with self._client.session.post(target.response_url, json=body) as response:
+                if response.status >= 400:
+                    raise SlackError("Slack no longer takes an answer here.", detail=f"response_url: {response.status}")
+        except (TimeoutError, aiohttp.ClientError) as error:
+            raise SlackError("Slack is not reachable.", detail=type(error).__name__) from error
+
+    async def look_up(self, target: Target, mark: int | None = None) -> Found:
+        """The posts of this turn that stand there already. mark: only the one with this number.
+
+        In a thread only one turn is answered at a time and each finished post carries its mark, so a message of ours without one is
+        what a broken-off stream left.
+        """
+        found = Found()
+        try:
+            identity = await self._client.identity(target.place)
+            messages = await self._since(target)
+        except SlackError:
+            return found
+        for message in messages:
+            if message.get("user") != identity.user_id or message.get("ts", "") <= target.since:
+                continue
+            if message.get("files"):
+                found.file_names |= {str(file.get("name")) for file in message["files"]}
+                continue
+            payload = (message.get("metadata") or {}).get("event_payload") or {}
+            is_orphan = not message.get("metadata") and bool(target.thread) and mark is None
+            if is_orphan or (payload.get("turn") == target.turn_id and mark in (None, payload.get("part"))):
+                found.messages.append(message["ts"])
+                if is_orphan:
+                    found.streaming.add(message["ts"])
+        return found
+
+    async def _since(self, target: Target) -> Sequence[dict[str, Any]]:
+        args: dict[str, Any] = {"channel": target.channel, "oldest": target.since, "limit": MAX_LOOKED_AT}
+        args["include_all_metadata"] = True
+        method = "conversations.history"
+        if target.thread:
+            method, args["ts"] = "conversations.replies", target.thread
+        messages = (await self._client.call(target.place, method, **args)).get("messages") or []
+        return sorted(messages, key=lambda message: str(message.get("ts")))
+
+
+def content(piece: Piece) -> dict[str, Any]:
+    """A piece as arguments of a call."""
+    blocks: list[Block] = list(piece.blocks)
+    return {"text": piece.text or "\u2026", **({"blocks": blocks} if blocks else {})}
+
+
+def size_of(value: Any) -> int:
+    """Characters of JSON."""
+    return len(json.dumps(value))
