@@ -22,6 +22,8 @@ def info(call: Call) -> Json:
     channel = call.channel()
     _need_scope(call, channel, "read")
     shown = channel_json(call.desk.world, channel, call.me)
+    if channel.kind != "im":
+        shown["is_member"] = call.me in channel.members
     if call.flag("include_num_members"):
         shown["num_members"] = len(channel.members)
     return {"channel": shown}
@@ -51,7 +53,10 @@ def _listing(call: Call, *, member_only: bool) -> Json:
         and not (call.flag("exclude_archived") and channel.is_archived)
     ]
     page, cursor = paged(call, found)
-    return {"channels": [channel_json(world, channel, me) for channel in page], **_next(cursor)}
+    shown = [channel_json(world, channel, me) for channel in page]
+    if not member_only:
+        shown = [each | {"is_member": me in room.members} for each, room in zip(shown, page, strict=True)]
+    return {"channels": shown, **_next(cursor)}
 
 
 @method("conversations.members", *READ_SCOPES, tier="t4")

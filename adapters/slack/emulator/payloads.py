@@ -135,7 +135,7 @@ def shares_json(world: World, file: File) -> Json:
     return shares
 
 
-def user_json(world: World, user: User) -> Json:
+def user_json(world: World, user: User, *, locale: bool = False) -> Json:
     """A user as `users.info` shows it."""
     names = {"real_name": user.real_name, "real_name_normalized": user.real_name}
     names |= {"display_name": user.name, "display_name_normalized": user.name}
@@ -144,7 +144,8 @@ def user_json(world: World, user: User) -> Json:
         profile |= {"bot_id": user.bot_id, "api_app_id": user.app_id or "", "always_active": True}
     else:
         profile["email"] = f"{user.name}@example.com"
-    return {
+    more = ({"locale": user.locale} if locale else {}) | ({"is_stranger": True} if user.is_stranger else {})
+    return more | {
         "id": user.id,
         "team_id": user.team_id,
         "name": user.name,
@@ -153,14 +154,12 @@ def user_json(world: World, user: User) -> Json:
         "tz": user.tz,
         "tz_label": user.tz,
         "tz_offset": 3600,
-        "locale": user.locale,
         "profile": profile,
         "is_admin": False,
         "is_owner": False,
         "is_primary_owner": False,
         "is_restricted": False,
         "is_ultra_restricted": False,
-        "is_stranger": user.is_stranger,
         "is_bot": user.is_bot,
         "is_app_user": False,
         "updated": int(world.clock.now()),
@@ -184,6 +183,8 @@ def channel_json(world: World, channel: Channel, viewer: str | None) -> Json:
         return body | {"user": (other or channel.members)[0], "is_user_deleted": False, "is_open": True, "priority": 0}
     is_private = channel.kind != "public"
     topic = {"value": channel.topic, "creator": channel.creator, "last_set": channel.created}
+    if channel.is_ext_shared:
+        body["connected_team_ids"] = channel.connected_team_ids
     return body | {
         "name": channel.name,
         "name_normalized": channel.name,
@@ -196,8 +197,6 @@ def channel_json(world: World, channel: Channel, viewer: str | None) -> Json:
         "is_ext_shared": channel.is_ext_shared,
         "is_pending_ext_shared": False,
         "shared_team_ids": [channel.team_id, *channel.connected_team_ids],
-        "connected_team_ids": channel.connected_team_ids,
-        "is_member": viewer in channel.members,
         "topic": topic,
         "purpose": {**topic, "value": channel.purpose},
         "previous_names": [],

@@ -89,7 +89,8 @@ def connections_open(call: Call) -> Json:
 @method("users.info", "users:read", tier="t4")
 def users_info(call: Call) -> Json:
     """One user; strangers of shared channels too. Source: Slack, users.info."""
-    return {"user": user_json(call.desk.world, _visible(call, call.text("user")))}
+    user = _visible(call, call.text("user"))
+    return {"user": user_json(call.desk.world, user, locale=call.flag("include_locale"))}
 
 
 def _visible(call: Call, user_id: str) -> User:
@@ -108,7 +109,7 @@ def users_list(call: Call) -> Json:
     """The workspace's users. Source: Slack, users.list."""
     world, team = call.desk.world, call.team.id
     page, cursor = paged(call, [user for user in world.users.values() if user.team_id == team])
-    shown = [user_json(world, user) for user in page]
+    shown = [user_json(world, user, locale=call.flag("include_locale")) for user in page]
     return {"members": shown, "cache_ts": int(world.clock.now()), "response_metadata": {"next_cursor": cursor}}
 
 
@@ -129,7 +130,9 @@ def bots_info(call: Call) -> Json:
     """A bot by its B id. Source: Slack, bots.info."""
     wanted, world = call.text("bot", required=False), call.desk.world
     if wanted == call.team.bot_id:
-        return {"bot": bot_profile(world, call.team.id) | {"user_id": call.me}}
+        profile = bot_profile(world, call.team.id) | {"user_id": call.me}
+        del profile["team_id"]
+        return {"bot": profile}
     for user in world.users.values():
         if user.bot_id == wanted:
             return {"bot": {"id": wanted, "deleted": False, "name": user.real_name, "user_id": user.id, "icons": {}}}
