@@ -13,11 +13,14 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from prompt_toolkit.application import create_app_session
 from prompt_toolkit.completion import CompleteEvent
 from prompt_toolkit.document import Document
+from prompt_toolkit.input import create_pipe_input
+from prompt_toolkit.output import DummyOutput
 from rich.console import Console as Terminal
 
-from adapters.console.chat import Chat, GivenUp, answer, attached_paths, completer
+from adapters.console.chat import Chat, GivenUp, answer, attached_paths, completer, prompted_lines
 from adapters.console.listen import converse, stop
 from adapters.console.parse import OwnCommand, attachment, parse, parse_own, place
 from adapters.console.reply import Console, told, topic
@@ -178,6 +181,14 @@ async def test_an_answer_streams_and_ends_with_the_reply(app: App) -> None:
     assert reply.text == "You said: Hello there"
     assert "".join(event.text for event in events if isinstance(event, TextDelta)) == reply.text
     assert [type(event) for event in events if not isinstance(event, TextDelta)] == [Done]
+
+
+async def test_news_travel_through_either_database(make_config: MakeConfig, store_url: str) -> None:
+    """In memory beside SQLite, by notifications of PostgreSQL: streamed text, a long answer, and its end arrive."""
+    async with App(make_config(database_url=store_url), only={"console"}, durable=False).running() as app:
+        events, reply = await asked(app, "[[long 3000]]")
+    assert "".join(event.text for event in events if isinstance(event, TextDelta)) == reply.text
+    assert reply.text.endswith("word2999") and events[-1] == Done(reply)
 
 
 async def test_the_next_question_knows_the_earlier_one(app: App) -> None:
@@ -433,3 +444,14 @@ async def test_an_answer_given_up_leaves_the_screen_in_order(app: App) -> None:
     with pytest.raises(GivenUp):
         await waiting
     assert ended == [True]
+
+
+async def test_the_prompt_is_a_line_editor(tmp_path: Path) -> None:
+    """Alt-Enter breaks the line, Ctrl-C drops it, Ctrl-D leaves; the history is for its owner's eyes."""
+    history, heard = tmp_path / "home" / "history", list[str]()
+    with create_pipe_input() as keys, create_app_session(input=keys, output=DummyOutput()):
+        keys.send_text("One\x1b\rmore\rdropped\x03/help\r\x04")
+        async for line in prompted_lines(history, SPECS):
+            heard.append(line)
+    assert heard == ["One\nmore", "/help"]
+    assert history.stat().st_mode & 0o077 == 0 and "+/help" in history.read_text()
