@@ -26,7 +26,6 @@ from bot.types import Done, Reply, ReplyEvent, Status, TextDelta, TextReset, to_
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 """What would steer a terminal: a model's words must not."""
 FRAMES_PER_S = 12
-THINKING = "Thinking…"
 _markdown = MarkdownIt("commonmark").enable("table")
 
 
@@ -95,10 +94,17 @@ class DrawnScreen(Screen):
         self._terminal = terminal or Terminal(file=out)
         self._live: Live | None = None
         self._quiet_keys = ExitStack()
+        self._spinner = Spinner("dots", style="dim")
         self._forget()
 
     def _forget(self) -> None:
-        self._text, self._settled, self._status = "", 0, THINKING
+        self._text, self._settled = "", 0
+        self._work("")
+
+    def _work(self, text: str) -> None:
+        """Note what is being done; empty when nothing is but answering."""
+        self._status = text
+        self._spinner.update(text=Words(text or "Thinking…", style="dim"))
 
     def begin(self) -> None:
         """Show that an answer is awaited."""
@@ -113,9 +119,10 @@ class DrawnScreen(Screen):
         """Draw it."""
         match event:
             case Status(text):
-                self._status = clean(text)
+                self._work(clean(text))
             case TextDelta(text):
                 self._text += clean(text)
+                self._work("")
                 if "\n" in text:
                     self._settle(settled(self._text, self._settled))
             case TextReset():
@@ -150,7 +157,7 @@ class DrawnScreen(Screen):
 
     def _finish(self, reply: Reply) -> None:
         text = clean(answer_text(reply))
-        if text[: self._settled] != self._text[: self._settled]:
+        if text and text[: self._settled] != self._text[: self._settled]:
             self._start_over()
         self._text = text
         self.end()
@@ -160,12 +167,11 @@ class DrawnScreen(Screen):
     def _tail(self) -> RenderableType:
         """The block that is not whole yet, as much of its end as fits the terminal, and what is being done."""
         rest = self._text[self._settled :]
-        spinner = Spinner("dots", Words(self._status, style="dim"), style="dim")
         if not rest.strip():
-            return spinner
+            return self._spinner
         lines = self._lines(rest)[-max(self._terminal.height - 3, 1) :]
         shown = self._joined(lines, space=self._settled > 0)
-        return Group(shown, spinner) if self._status != THINKING else shown
+        return Group(shown, self._spinner) if self._status else shown
 
     def _lines(self, text: str) -> list[list[Segment]]:
         """The text drawn, without the empty lines that some kinds of blocks bring along at their edges."""
