@@ -1,0 +1,141 @@
+"""OpenAI, and servers that speak its API: text and reasoning, speech, pictures and vectors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+from pydantic import BaseModel, Field, SecretStr
+
+from bot.errors import UnavailableError
+from bot.types import Finding, Modality, Usage
+
+if TYPE_CHECKING:
+    from bot.ports import ChatModel, Embedder, Host, ImageGenerator, SpeechToText, TextReader, TextToSpeech
+    from bot.providers.openai.client import Connection
+
+
+class Options(BaseModel):
+    """What the environment says about OpenAI."""
+
+    openai_api_key: SecretStr | None = Field(
+        None,
+        description="Key of an OpenAI project or service account; restricted permissions are enough (model capabilities: write).",
+    )
+    openai_base_url: str = Field(
+        "", description="Another server that speaks OpenAI's API, such as `http://127.0.0.1:11434/v1`."
+    )
+    openai_org_id: str = Field("", description="Organization that pays, where the key belongs to several.")
+    openai_project_id: str = Field("", description="Project that pays, where the key belongs to several.")
+    openai_api: Literal["auto", "responses", "chat"] = Field(
+        "auto",
+        description="Which API answers: `responses`, `chat` (Chat Completions), or `auto`: Responses at OpenAI, Chat elsewhere.",
+    )
+    openai_timeout_s: float = Field(
+        120, gt=0, description="Seconds without a sign of life after which a call is given up."
+    )
+    openai_prices: str = Field(
+        "",
+        description='Prices of models that are not known, in USD per million tokens: `{"model": [input, output]}` as JSON.',
+    )
+
+
+def missing(options: Any) -> tuple[str, ...]:
+    """On when there is a key or another server."""
+    return () if options.openai_api_key or options.openai_base_url else ("OPENAI_API_KEY",)
+
+
+def create(options: Any, host: Host | None = None) -> OpenAIProvider:
+    """Make the provider; the first call connects."""
+    return OpenAIProvider(cast(Options, options))
+
+
+class OpenAIProvider:
+    """Makes the models of one account or server."""
+
+    name = "openai"
+
+    def __init__(self, options: Options) -> None:
+        self._options = options
+        self._made: Connection | None = None
+
+    @property
+    def _connection(self) -> Connection:
+        if self._made is None:
+            from bot.providers.openai.client import Connection
+
+            self._made = Connection(self._options)
+        return self._made
+
+    @property
+    def _is_openai(self) -> bool:
+        return not self._options.openai_base_url or "api.openai.com" in self._options.openai_base_url
+
+    def chat(self, model: str) -> ChatModel:
+        """A model that answers."""
+        from bot.providers.openai.chat import CompletionsModel
+        from bot.providers.openai.responses import ResponsesModel
+
+        api = self._options.openai_api
+        if api == "chat" or (api == "auto" and not self._is_openai):
+            return CompletionsModel(model, self._connection)
+        return ResponsesModel(model, self._connection)
+
+    def transcriber(self, model: str) -> SpeechToText:
+        """A model that listens."""
+        from bot.providers.openai.audio import Transcriber
+
+        return Transcriber(model, self._connection)
+
+    def speaker(self, model: str) -> TextToSpeech:
+        """A model that speaks: by Realtime when it is a realtime model, else by the speech endpoint."""
+        from bot.providers.openai.audio import RealtimeSpeaker, Speaker
+
+        return RealtimeSpeaker(model, self._connection) if "realtime" in model else Speaker(model, self._connection)
+
+    def painter(self, model: str) -> ImageGenerator:
+        """A model that makes pictures."""
+        from bot.providers.openai.images import Painter
+
+        return Painter(model, self._connection)
+
+    def embedder(self, model: str) -> Embedder:
+        """A model that turns text into vectors."""
+        from bot.providers.openai.embeddings import VectorModel
+
+        return VectorModel(model, self._connection)
+
+    def text_reader(self) -> TextReader:
+        """The models here see; nothing else reads."""
+        raise UnavailableError("Models of this provider see pictures themselves.")
+
+    def default(self, modality: Modality) -> str:
+        """Models that live on; at another server only the chat model, the first that it names."""
+        from bot.providers.openai.profiles import DEFAULTS
+
+        if self._is_openai:
+            return DEFAULTS[modality]
+        return "auto" if modality == "chat" else ""
+
+    def models(self) -> Sequence[str]:
+        """Chat models to offer in menus."""
+        from bot.providers.openai.profiles import OFFERED
+
+        return OFFERED if self._is_openai else ()
+
+    def price_micro_usd(self, model: str, usage: Usage) -> int | None:
+        """What that usage costs; None when unknown."""
+        from bot.providers.openai.prices import price_micro_usd
+
+        return price_micro_usd(model, usage, self._options.openai_prices) if self._is_openai else None
+
+    async def check(self, models: Mapping[Modality, str]) -> Sequence[Finding]:
+        """Whether the key works and the models exist, and which will end."""
+        from bot.providers.openai.check import check
+
+        return await check(self._connection, models)
+
+    async def close(self) -> None:
+        """Let go of connections."""
+        if self._made is not None:
+            await self._made.close()

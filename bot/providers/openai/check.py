@@ -1,0 +1,60 @@
+"""What `doctor` finds out about the account: whether the key works, the models exist, and which will end."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime
+from typing import Any
+
+from bot.errors import BotError, CredentialError, RejectedError
+from bot.providers.openai.client import Connection
+from bot.providers.openai.errors import ours
+from bot.providers.openai.profiles import ends
+from bot.types import Finding, Modality
+
+
+async def check(connection: Connection, models: Mapping[Modality, str]) -> Sequence[Finding]:
+    """A line about the key, and one for each model that something is to be said about."""
+    try:
+        with ours():
+            page = await connection.client.models.list()
+    except CredentialError as error:
+        if "403" in error.detail:
+            text = (
+                "the key may not list models (a restricted key), so they cannot be checked; grant it model capabilities"
+            )
+            return [Finding("openai", "warning", text, "OPENAI_API_KEY")]
+        return [Finding("openai", "error", error.text, "OPENAI_API_KEY")]
+    except RejectedError:
+        return [Finding("openai", "warning", "the server does not list its models", "OPENAI_BASE_URL")]
+    except BotError as error:
+        return [Finding("openai", "error", error.text, "OPENAI_BASE_URL")]
+    listed = {model.id: model for model in page.data}
+    findings = [Finding("openai", "ok", f"the key works; {len(listed)} models", "OPENAI_API_KEY")]
+    return findings + [found for modality, name in models.items() if (found := _model(modality, name, listed))]
+
+
+def _model(modality: Modality, name: str, listed: Mapping[str, Any]) -> Finding | None:
+    variable = f"{modality.upper()}_MODEL"
+    if name == "auto":
+        return None
+    if name not in listed:
+        return Finding(name, "error", "this account or server does not have it", variable)
+    end = _server_date(listed[name]) or ends(name)[0]
+    if end is None:
+        return Finding(name, "ok", "available", variable)
+    successor = ends(name)[1]
+    text = f"will be shut down on {end}" + (f"; take {successor} instead" if successor else "")
+    return Finding(name, "warning", text, variable)
+
+
+def _server_date(model: Any) -> date | None:
+    value = getattr(model, "shutdown_date", None)
+    match value:
+        case int() | float():
+            return datetime.fromtimestamp(value, UTC).date()
+        case str():
+            return date.fromisoformat(value[:10])
+        case date():
+            return value
+    return None

@@ -1,0 +1,173 @@
+"""Text and reasoning by the Responses API."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from typing import Any, Literal
+
+from bot.errors import BotError, CutOffError, OverloadedError, RejectedError
+from bot.ports import ChatRequest, ModelDone, ModelEvent
+from bot.providers.openai import wire
+from bot.providers.openai.chat import CompletionsModel
+from bot.providers.openai.client import Connection
+from bot.providers.openai.errors import failed, ours, parameter, translate
+from bot.providers.openai.profiles import chat_profile
+from bot.providers.openai.settings import fitting, our_name, wants_completions
+from bot.types import TextDelta, ToolCall, Usage
+
+BROKE_OFF = "The answer broke off in the middle. Please try again."
+REASONING = "reasoning.encrypted_content"
+
+
+class ResponsesModel:
+    """A chat model of OpenAI. What Responses lacks (penalties, stop sequences) goes by Chat Completions where the model can."""
+
+    def __init__(self, model: str, connection: Connection) -> None:
+        self.profile = chat_profile(model, responses=True)
+        self._model = model
+        self._connection = connection
+
+    async def stream(self, request: ChatRequest) -> AsyncIterator[ModelEvent]:
+        """The answer as it comes. Raises a ProviderError; CutOffError when text had come."""
+        if wants_completions(self._model, request.settings, tools=bool(request.tools)):
+            source: Any = CompletionsModel(self._model, self._connection).stream(request)
+        else:
+            source = self._stream(request)
+        async with aclosing(source) as events:
+            async for event in events:
+                yield event
+
+    async def _stream(self, request: ChatRequest) -> AsyncIterator[ModelEvent]:
+        stream, notices = await self._open(request)
+        answer = _Answer(notices)
+        try:
+            while True:
+                try:
+                    async with asyncio.timeout(self._connection.timeout_s):
+                        event = await anext(stream)
+                except StopAsyncIteration:
+                    break
+                for made in answer.take(event):
+                    yield made
+        except BotError as error:
+            raise _cut(error, answer.text) from error
+        except Exception as error:  # whatever breaks a stream, its reader is told by one of our errors
+            raise _cut(translate(error), answer.text) from error
+        finally:
+            await stream.close()
+        if answer.done is None:
+            raise _cut(OverloadedError(BROKE_OFF, detail="the stream ended without an end"), answer.text)
+        yield answer.done
+
+    async def _open(self, request: ChatRequest) -> tuple[Any, tuple[str, ...]]:
+        """The stream; a setting that the server turns down is left out, remembered, and told."""
+        refused = self._connection.refused.setdefault(self._model, set())
+        while True:
+            body, notices = await self._body(request, refused)
+            try:
+                with ours():
+                    return await self._connection.client.responses.create(**body, stream=True), notices
+            except RejectedError as error:
+                name = our_name(parameter(error))
+                if not name or name in refused or getattr(request.settings, name) is None:
+                    raise
+                refused.add(name)
+
+    async def _body(self, request: ChatRequest, refused: set[str]) -> tuple[dict[str, Any], tuple[str, ...]]:
+        model = await self._connection.model(self._model)
+        loaded = await wire.load(request.messages, self.profile, request.blobs)
+        instructions, items = wire.responses_input(request.messages, loaded)
+        kept, notices = fitting(model, request.settings, refused, completions=False)
+        body: dict[str, Any] = {"model": model, "input": items, "store": False}
+        optional = {
+            "instructions": instructions,
+            "tools": wire.responses_tools(request.tools),
+            "safety_identifier": request.person,
+            "prompt_cache_key": request.conversation,
+            "include": [REASONING] if self.profile.efforts and kept.get("effort") != "none" else None,
+            "max_output_tokens": kept.get("max_tokens"),
+            "temperature": kept.get("temperature"),
+            "top_p": kept.get("top_p"),
+            "reasoning": {"effort": kept["effort"]} if "effort" in kept else None,
+            "text": {"verbosity": kept["verbosity"]} if "verbosity" in kept else None,
+        }
+        return body | {name: value for name, value in optional.items() if value not in (None, "", [])}, notices
+
+
+def _cut(error: BotError, text: str) -> BotError:
+    """Text had come: then the person keeps it."""
+    if not text:
+        return error
+    return CutOffError(BROKE_OFF, partial=text, retry_after_s=error.retry_after_s, detail=error.detail or error.text)
+
+
+class _Answer:
+    """What a stream's events add up to."""
+
+    def __init__(self, notices: tuple[str, ...]) -> None:
+        self.text = ""
+        self.done: ModelDone | None = None
+        self._notices = notices
+        self._before: list[dict[str, Any]] = []
+        self._called = self._refused = False
+        self._asides: set[str] = set()
+
+    def take(self, event: Any) -> list[ModelEvent]:
+        """The events of ours that one of the server makes; raises a ProviderError for one that tells of a failure."""
+        match event.type:
+            case "response.output_item.added" if getattr(event.item, "phase", None) == "commentary":
+                self._asides.add(event.item.id)
+            case "response.output_text.delta" | "response.refusal.delta":
+                self._refused = self._refused or event.type == "response.refusal.delta"
+                return self._text(event)
+            case "response.output_item.done":
+                return self._item(event.item)
+            case "response.completed" | "response.incomplete":
+                self._end(event.response)
+            case "response.failed":
+                error = event.response.error
+                raise failed(str(getattr(error, "code", "")), str(getattr(error, "message", "")))
+            case "error":
+                raise failed(str(event.code or ""), event.message)
+        return []
+
+    def _text(self, event: Any) -> list[ModelEvent]:
+        if getattr(event, "item_id", "") in self._asides:
+            return []
+        self.text += event.delta
+        return [TextDelta(event.delta)]
+
+    def _item(self, item: Any) -> list[ModelEvent]:
+        if item.type == "reasoning":
+            self._before.append(item.model_dump(exclude_none=True, mode="json", exclude={"status"}))
+        if item.type != "function_call":
+            return []
+        self._called = True
+        before, self._before = self._before, []
+        return [ToolCall(item.call_id, item.name, wire.arguments(item.arguments), {"before": before} if before else {})]
+
+    def _end(self, response: Any) -> None:
+        finish: Literal["stop", "length", "tools", "refused"] = "tools" if self._called else "stop"
+        reason = getattr(response.incomplete_details, "reason", None)
+        if reason == "max_output_tokens":
+            finish = "length"
+        elif reason == "content_filter" or self._refused:
+            finish = "refused"
+        self.done = ModelDone(usage_of(response.usage), finish, self._notices, response.id or "")
+
+
+def usage_of(usage: Any) -> Usage:
+    """A server's usage, as far as it tells."""
+    if usage is None:
+        return Usage(is_estimate=True)
+    details = getattr(usage, "input_tokens_details", None)
+    thought = getattr(usage, "output_tokens_details", None)
+    return Usage(
+        input_tokens=usage.input_tokens or 0,
+        cached_tokens=getattr(details, "cached_tokens", 0) or 0,
+        cache_write_tokens=getattr(details, "cache_write_tokens", 0) or 0,
+        output_tokens=usage.output_tokens or 0,
+        reasoning_tokens=getattr(thought, "reasoning_tokens", 0) or 0,
+    )

@@ -1,0 +1,208 @@
+"""Our messages as OpenAI's JSON. Pure: bytes come in as data URLs made by the caller."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from bot.ports import Blobs, Tool
+from bot.types import Audio, Blob, File, Image, Message, ModelProfile, Part, Text, ToolCall, ToolResult
+
+Json = dict[str, Any]
+SEEN = ("image/jpeg", "image/png", "image/webp", "image/gif")
+READ = ("application/pdf",)
+"""Files that a model reads itself; of others it gets their text, which is what the server would make of them."""
+MAX_FILE_BYTES = 32 * 1024 * 1024
+
+
+async def load(messages: Sequence[Message], profile: ModelProfile, blobs: Blobs) -> dict[str, str]:
+    """Data URLs, by sha256, of what the model gets as it is."""
+    found: dict[str, str] = {}
+    for message in messages:
+        for part in message.parts:
+            if _goes_whole(part, profile) and isinstance(part, Image | File) and part.blob.sha256 not in found:
+                found[part.blob.sha256] = data_url(await blobs.read(part.blob), part.blob)
+    return found
+
+
+def data_url(data: bytes, blob: Blob) -> str:
+    """The bytes in a URL."""
+    return f"data:{blob.mime_type};base64,{base64.b64encode(data).decode()}"
+
+
+def _goes_whole(part: Part, profile: ModelProfile) -> bool:
+    if isinstance(part, Image):
+        return profile.sees_images and part.blob.mime_type in SEEN
+    if isinstance(part, File):
+        return profile.reads_files and part.blob.mime_type in READ and part.blob.size_bytes <= MAX_FILE_BYTES
+    return False
+
+
+def words_of(part: Part) -> str:
+    """A part in words, for where only words go."""
+    match part:
+        case Text(text):
+            return text
+        case Image():
+            about = part.description or part.name or "unnamed"
+            return f"[picture: {about}]" + (f"\n[text in the picture: {part.text}]" if part.text else "")
+        case Audio():
+            kind = "voice message" if part.is_voice_note else f"recording {part.name}".strip()
+            return f"[{kind}] {part.transcript or '(nothing was said)'}"
+        case File():
+            return f"[file {part.name}]\n{part.text or '(no text in it)'}"
+        case ToolResult(text=text):
+            return text
+    return ""
+
+
+# --- Responses -------------------------------------------------------------------------------------------------------
+
+
+def responses_input(messages: Sequence[Message], loaded: Mapping[str, str]) -> tuple[str, list[Json]]:
+    """The instructions and the input items."""
+    instructions: list[str] = []
+    items: list[Json] = []
+    for message in messages:
+        match message.role:
+            case "system" if not items:
+                instructions.append(_joined(message.parts))
+            case "system":
+                items.append({"type": "message", "role": "developer", "content": _joined(message.parts)})
+            case "user":
+                items.append(
+                    {"type": "message", "role": "user", "content": [_input_part(p, loaded) for p in message.parts]}
+                )
+            case "assistant":
+                items += _assistant_items(message)
+            case "tool":
+                items += [_result_item(part) for part in message.parts if isinstance(part, ToolResult)]
+    return "\n\n".join(instructions), items
+
+
+def _joined(parts: Sequence[Part]) -> str:
+    return "\n\n".join(filter(None, (words_of(part) for part in parts)))
+
+
+def _input_part(part: Part, loaded: Mapping[str, str]) -> Json:
+    if isinstance(part, Image) and part.blob.sha256 in loaded:
+        return {"type": "input_image", "image_url": loaded[part.blob.sha256], "detail": "auto"}
+    if isinstance(part, File) and part.blob.sha256 in loaded:
+        return {"type": "input_file", "filename": part.name or "file.pdf", "file_data": loaded[part.blob.sha256]}
+    return {"type": "input_text", "text": words_of(part)}
+
+
+def _assistant_items(message: Message) -> list[Json]:
+    """Words, then tool calls, each with what its provider put before it."""
+    items: list[Json] = []
+    words = _joined([part for part in message.parts if not isinstance(part, ToolCall)])
+    if words:
+        items.append({"type": "message", "role": "assistant", "content": words})
+    for part in message.parts:
+        if isinstance(part, ToolCall):
+            items += list(part.provider_metadata.get("before", ()))
+            items.append(
+                {
+                    "type": "function_call",
+                    "call_id": part.id,
+                    "name": part.name,
+                    "arguments": json.dumps(dict(part.arguments)),
+                }
+            )
+    return items
+
+
+def _result_item(result: ToolResult) -> Json:
+    return {"type": "function_call_output", "call_id": result.call_id, "output": result.text}
+
+
+def responses_tools(tools: Sequence[Tool]) -> list[Json]:
+    """Functions in the flat form."""
+    return [
+        {
+            "type": "function",
+            "name": tool.name,
+            "description": tool.summary,
+            "parameters": dict(tool.parameters),
+            "strict": True,
+        }
+        for tool in tools
+    ]
+
+
+# --- Chat Completions ------------------------------------------------------------------------------------------------
+
+
+def chat_messages(messages: Sequence[Message], loaded: Mapping[str, str]) -> list[Json]:
+    """The messages in the nested form."""
+    made: list[Json] = []
+    for message in messages:
+        match message.role:
+            case "tool":
+                results = [part for part in message.parts if isinstance(part, ToolResult)]
+                made += [{"role": "tool", "tool_call_id": one.call_id, "content": one.text} for one in results]
+            case "assistant":
+                made.append(_chat_assistant(message))
+            case "user":
+                made.append({"role": "user", "content": _chat_content(message.parts, loaded)})
+            case "system":
+                made.append({"role": "system", "content": _joined(message.parts)})
+    return made
+
+
+def _chat_content(parts: Sequence[Part], loaded: Mapping[str, str]) -> str | list[Json]:
+    """Plain words where there are only words: every server takes those."""
+    if not any(isinstance(part, Image) and part.blob.sha256 in loaded for part in parts):
+        return _joined(parts)
+    return [_chat_part(part, loaded) for part in parts]
+
+
+def _chat_part(part: Part, loaded: Mapping[str, str]) -> Json:
+    if isinstance(part, Image) and part.blob.sha256 in loaded:
+        return {"type": "image_url", "image_url": {"url": loaded[part.blob.sha256]}}
+    return {"type": "text", "text": words_of(part)}
+
+
+def _chat_assistant(message: Message) -> Json:
+    words = _joined([part for part in message.parts if not isinstance(part, ToolCall)])
+    calls = [
+        {
+            "id": part.id,
+            "type": "function",
+            "function": {"name": part.name, "arguments": json.dumps(dict(part.arguments))},
+        }
+        for part in message.parts
+        if isinstance(part, ToolCall)
+    ]
+    return {
+        "role": "assistant",
+        "content": words or (None if calls else ""),
+        **({"tool_calls": calls} if calls else {}),
+    }
+
+
+def chat_tools(tools: Sequence[Tool]) -> list[Json]:
+    """Functions in the nested form."""
+    return [
+        {
+            "type": "function",
+            "function": {
+                "name": tool.name,
+                "description": tool.summary,
+                "parameters": dict(tool.parameters),
+                "strict": True,
+            },
+        }
+        for tool in tools
+    ]
+
+
+def arguments(text: str) -> Json:
+    """A call's arguments; broken JSON gives none, and the tool then says what it lacks."""
+    try:
+        made = json.loads(text or "{}")
+    except json.JSONDecodeError:
+        return {}
+    return made if isinstance(made, dict) else {}

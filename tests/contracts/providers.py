@@ -1,0 +1,97 @@
+"""Every provider there is, ready for the suites of the model ports: a new one is added here and nowhere else."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import SecretStr
+
+from bot.ports import Provider
+from bot.providers import load
+from bot.types import Blob
+from tests.emulators.openai import KEY, OpenAIEmulator
+
+
+@dataclass
+class Ready:
+    """A provider and the models to try; an empty name where it has none."""
+
+    provider: Provider
+    chat: str
+    transcribe: str
+    speech: str
+    image: str
+    embedding: str
+    openai: OpenAIEmulator | None = None
+
+
+class MemoryBlobs:
+    """The `Blobs` port in memory."""
+
+    def __init__(self) -> None:
+        self.kept: dict[str, bytes] = {}
+
+    async def read(self, blob: Blob) -> bytes:
+        """The bytes."""
+        return self.kept[blob.sha256]
+
+    async def write(self, data: bytes, mime_type: str) -> Blob:
+        """Keep them."""
+        import hashlib
+
+        blob = Blob(hashlib.sha256(data).hexdigest(), mime_type, len(data))
+        self.kept[blob.sha256] = data
+        return blob
+
+
+@asynccontextmanager
+async def echo(home: Path) -> AsyncIterator[Ready]:
+    """Echo."""
+    provider = load("echo").create(None, None)
+    yield Ready(provider, "echo", "echo", "echo", "echo", "echo")
+    await provider.close()
+
+
+@asynccontextmanager
+async def openai(home: Path) -> AsyncIterator[Ready]:
+    """OpenAI's provider against the loopback OpenAI, by Responses."""
+    async with OpenAIEmulator() as server:
+        yield await _openai(server, "responses")
+
+
+@asynccontextmanager
+async def compatible(home: Path) -> AsyncIterator[Ready]:
+    """The same against a compatible server: Chat Completions, and the older speech endpoint."""
+    async with OpenAIEmulator() as server:
+        ready = await _openai(server, "chat")
+        ready.speech = "gpt-4o-mini-tts"
+        yield ready
+        await ready.provider.close()
+
+
+async def _openai(server: OpenAIEmulator, api: str) -> Ready:
+    module = load("openai")
+    options = module.Options(
+        openai_api_key=SecretStr(KEY), openai_base_url=server.base_url, openai_api=api, openai_timeout_s=5
+    )
+    provider = module.create(options)
+    return Ready(
+        provider,
+        "gpt-5.2",
+        "gpt-transcribe",
+        "gpt-realtime-2.1-mini",
+        "gpt-image-2",
+        "text-embedding-3-small",
+        openai=server,
+    )
+
+
+PROVIDERS: dict[str, Callable[[Path], AbstractAsyncContextManager[Ready]]] = {
+    "echo": echo,
+    "openai": openai,
+    "compatible": compatible,
+}
+Making = Callable[[Path], Awaitable[Ready]]
