@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import Any, TypeVar
 
@@ -23,7 +23,16 @@ from .rest import Api, Call, Rest
 from .world import AppConfig, Event, World
 
 T = TypeVar("T")
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 TABLES = [rest_app.routes, rest_guilds.routes, rest_channels.routes, rest_messages.routes, rest_interactions.routes]
+
+
+@web.middleware
+async def _only_this_machine(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Refuse other host names, so that no foreign web page reaches this server by a name of its own."""
+    if request.host.rpartition(":")[0] not in ("127.0.0.1", "localhost"):
+        raise web.HTTPForbidden(text="this server speaks with its own machine only")
+    return await handler(request)
 
 
 class DiscordEmulator(People):
@@ -87,7 +96,7 @@ class DiscordEmulator(People):
 
     async def start(self) -> None:
         """Listen."""
-        application = web.Application(client_max_size=256 * 1024 * 1024)
+        application = web.Application(client_max_size=256 * 1024 * 1024, middlewares=[_only_this_machine])
         application.router.add_route("*", r"/api/v{version:\d+}/{tail:.*}", self.rest.serve)
         application.router.add_get("/gateway", self.gateway.serve)
         application.router.add_get("/gateway/", self.gateway.serve)

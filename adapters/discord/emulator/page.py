@@ -232,6 +232,8 @@ def _json(body: Any) -> web.Response:
 
 async def _read_form(request: web.Request) -> tuple[Json, dict[str, list[FileLike]]]:
     """The `what` of a form, and its files by field."""
+    if not request.content_type.startswith("multipart/"):
+        raise web.HTTPBadRequest(text="a form is expected")
     what: Json = {}
     files: dict[str, list[FileLike]] = {}
     async for part in await request.multipart():

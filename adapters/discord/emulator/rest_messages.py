@@ -65,7 +65,9 @@ def create(api: Api, call: Call) -> Json:
 
 
 def _accepts(api: Api, channel: Channel) -> bool:
-    return all(api.world.users[user].allows_dms for user in channel.recipients)
+    """Whether everyone there takes the bot's direct messages: they must share a server with it, or have installed it."""
+    people = [api.world.users[user] for user in channel.recipients if user != api.world.app.bot_id]
+    return all(user.allows_dms and api.world.knows_app(user) for user in people)
 
 
 @routes.add("PATCH", MESSAGE)

@@ -158,6 +158,11 @@ class World:
         channel = self.channels[message.channel_id]
         return message.author_id == self.app.bot_id or channel.guild_id is None or self.app.bot_id in message.mentions
 
+    def knows_app(self, user: User) -> bool:
+        """Whether a user shares a server with the bot, or installed the app."""
+        shared = any({user.id, self.app.bot_id} <= guild.members.keys() for guild in self.guilds.values())
+        return shared or user.id in self.app.user_installs
+
     # -- making --------------------------------------------------------------------------------------------------
 
     def add_user(self, name: str, global_name: str | None = None, *, bot: bool = False, locale: str = "en-US") -> User:

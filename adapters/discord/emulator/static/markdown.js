@@ -8,6 +8,7 @@ const Markdown = (() => {
     const kept = [];
     return {
       keep: (html) => `\uE000${kept.push(html) - 1}\uE001`,
+      isBlock: (line) => /^\uE000\d+\uE001$/.test(line) && kept[line.slice(1, -1)].startsWith("<pre"),
       restore(text) {
         for (let round = 0; round < 4 && text.includes("\uE000"); round++) text = text.replace(/\uE000(\d+)\uE001/g, (_, n) => kept[n]);
         return text;
@@ -59,7 +60,8 @@ const Markdown = (() => {
     [/^(\s*)(\d+)\. +(.*)$/, (m) => ["ol", m[3], +m[2]]],
   ];
 
-  function lineKind(line) {
+  function lineKind(line, kept) {
+    if (kept.isBlock(line)) return ["pre", line];
     for (const [pattern, make] of kinds) { const m = pattern.exec(line); if (m) return make(m); }
     return ["p", line];
   }
@@ -70,7 +72,8 @@ const Markdown = (() => {
     if (kind === "quote") return `<blockquote>${lines.join("\n")}</blockquote>`;
     if (kind === "ul") return `<ul>${lines.map((l) => `<li>${l}</li>`).join("")}</ul>`;
     if (kind === "ol") return `<ol start="${extra}">${lines.map((l) => `<li>${l}</li>`).join("")}</ol>`;
-    return `<p>${lines.join("\n")}</p>`;
+    if (kind === "pre") return lines.join("");
+    return `<p>${lines.join("\n").replace(/^\n+|\n+$/g, "")}</p>`;
   }
 
   function render(text, names) {
@@ -82,13 +85,17 @@ const Markdown = (() => {
     }).replace(/^\n(?=\uE000)/, "");
     const blocks = [];
     for (const line of text.split("\n")) {
-      const [kind, content, extra] = lineKind(line);
+      const [kind, content, extra] = lineKind(line, kept);
       const last = blocks[blocks.length - 1];
       const html = inline(content, names, kept);
       if (last && last[0] === kind && kind !== "h") last[1].push(html); else blocks.push([kind, [html], extra]);
     }
-    return kept.restore(blocks.filter((b) => b[0] !== "p" || b[1].join("").trim()).map(block).join("")).replace(/<p>\s*(<pre[\s\S]*?<\/pre>)\s*<\/p>/g, "$1");
+    return kept.restore(blocks.filter((b) => b[0] !== "p" || b[1].join("").trim()).map(block).join(""));
   }
 
-  return { render, escape };
+  // One line without any formatting, for previews.
+  const plain = (text, names) => text.replace(/<@!?(\d+)>/g, (_, id) => "@" + names.user(id)).replace(/<#(\d+)>/g, (_, id) => "#" + names.channel(id))
+    .replace(/<t:(-?\d+)(?::([tTdDfFR]))?>/g, (_, s, style) => moment(+s, style || "f")).replace(/```\w*|[*_~`|]{1,3}/g, "").replace(/\s+/g, " ");
+
+  return { render, plain, escape };
 })();

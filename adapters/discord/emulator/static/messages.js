@@ -94,10 +94,9 @@ const Messages = (() => {
 
   function content(message, names, deeds) {
     const parts = [];
-    if (message.flags & 128) parts.push(el("p", { className: "body loading" }, el("span", { className: "sys" }, "Parley is thinking… ".replace("Parley", message.author.username))));
+    if (message.flags & 128) parts.push(el("p", { className: "body loading" }, el("span", { className: "sys" }, message.author.username + " is thinking… ")));
     if (message.content) parts.push(text(message.content, names, message.edited_timestamp));
     for (const shot of message.message_snapshots || []) parts.push(el("div", { className: "quote" }, el("small", { className: "hint" }, "↪ Forwarded"), ...content({ ...shot.message, id: message.id, author: message.author }, names, deeds)));
-    parts.push(...(message.components.length && message.flags & 32768 ? [] : []));
     const files = message.flags & 32768 ? [] : message.attachments;
     if (files.length) parts.push(el("div", { className: "files" }, ...files.map((file) => attachment(file, message.flags & 8192))));
     if (message.sticker_items) parts.push(el("div", { className: "files" }, ...message.sticker_items.map((s) => el("img", { src: `/cdn/stickers/${s.id}.png`, alt: s.name + " sticker", width: 120 }))));
@@ -115,7 +114,7 @@ const Messages = (() => {
     const above = message.command ? `${message.command.user} used /${message.command.name}` : null;
     const target = message.referenced_message;
     if (above) node.append(el("div", { className: "above" }, el("span", {}, above)));
-    else if (target) node.append(el("div", { className: "above" }, el("b", {}, names.user(target.author.id)), el("span", {}, (target.content || "an attachment").slice(0, 120))));
+    else if (target) node.append(el("div", { className: "above" }, el("b", {}, names.user(target.author.id)), el("span", {}, Markdown.plain(target.content || "an attachment", names).slice(0, 140))));
     else if (target === null) node.append(el("div", { className: "above" }, el("i", {}, "The message was deleted")));
     const shown = first || above || target !== undefined;
     node.append(shown ? face(person) : el("span"));
@@ -126,9 +125,10 @@ const Messages = (() => {
     box.append(...(message.reactions || []).map((r) => el("button", { type: "button", className: "react", onclick: () => deeds.react(message, r.emoji.name) }, r.emoji.name, " " + r.count)));
     if (message.thread) box.append(el("button", { type: "button", className: "threadlink", onclick: () => deeds.go(message.thread.id) }, `≡ ${message.thread.name} · ${message.thread.message_count} messages ›`));
     if (message.ephemeral) box.append(el("p", { className: "hint" }, "Only you can see this · ", el("button", { type: "button", onclick: () => deeds.remove(message) }, "Dismiss")));
-    node.append(box, el("div", { className: "tools" }, tool("↩", "Reply", () => deeds.reply(message)), tool("👍", "React with a thumb", () => deeds.react(message, "👍")), tool("⋯", "More", (e) => deeds.menu(message, e))));
+    node.append(box, el("div", { className: "tools" }, tool("↩", "Reply", () => deeds.reply(message)), tool(thumb(), "React with a thumb", () => deeds.react(message, "👍")), tool("⋯", "More", (e) => deeds.menu(message, e))));
     return node;
   }
+  const thumb = () => el("span", { html: '<svg viewBox="0 0 24 24" width="17" height="17" aria-hidden="true"><path fill="none" stroke="currentColor" stroke-width="1.8" stroke-linejoin="round" d="M7 10v10H3V10h4Zm0 1 4-8c2 0 3 1.500 2.500 3.500L13 9h6.500a1.800 1.800 0 0 1 1.700 2.300l-2 7.200A2 2 0 0 1 17.300 20H7"/></svg>' });
   const tool = (sign, label, act) => el("button", { type: "button", className: "icon", ariaLabel: label, title: label, onclick: act }, sign);
   return { render, face };
 })();
