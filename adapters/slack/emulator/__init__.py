@@ -5,6 +5,7 @@ from .config import AppConfig, Shortcut
 from .delivery import Delivery
 from .emulator import SlackEmulator
 from .faults import Fault
+from .manifest import check_manifest
 from .workspace import Channel, File, Message, Team, User, View
 
 __all__ = [
@@ -20,4 +21,5 @@ __all__ = [
     "Team",
     "User",
     "View",
+    "check_manifest",
 ]

@@ -135,7 +135,7 @@ def replies(call: Call) -> Json:
         raise SlackError("thread_not_found")
     root = channel.messages.get(found.thread_ts or ts, found)
     rest = _between(call, channel.replies(root.ts))
-    page, cursor = paged(call, rest, _cap(call))
+    page, cursor = paged(call, rest, _cap(call), spent=1)
     return {**_messages(call, [root, *page]), "has_more": bool(cursor), **_next(cursor)}
 
 
@@ -183,11 +183,15 @@ def _messages(call: Call, messages: Sequence[Message]) -> Json:
     return {"messages": [message_json(call.desk.world, message, metadata=whole) for message in messages]}
 
 
-def paged(call: Call, items: Sequence[T], cap: int = 1000) -> tuple[Sequence[T], str]:
-    """The page that `cursor` and `limit` ask for, and the cursor of the next; "" when there is none."""
+def paged(call: Call, items: Sequence[T], cap: int = 1000, *, spent: int = 0) -> tuple[Sequence[T], str]:
+    """The page that `cursor` and `limit` ask for, and the cursor of the next; "" when there is none.
+
+    cap: the most that Slack gives. spent: how many of the limit something else, such as a thread's root, has used.
+    """
     start, limit = _offset(call), min(call.number("limit", 100), cap)
     if limit < 1:
         raise SlackError("invalid_limit")
+    limit = max(1, limit - spent)
     more = start + limit < len(items)
     following = base64.b64encode(f"next:{start + limit}".encode()).decode() if more else ""
     return items[start : start + limit], following

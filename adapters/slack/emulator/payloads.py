@@ -11,7 +11,7 @@ def message_json(world: World, message: Message, *, metadata: bool = False) -> J
     body["team"] = world.users[message.user].team_id if message.user in world.users else channel.team_id
     _optional(body, message)
     if message.bot_id:
-        body |= {"bot_id": message.bot_id, "app_id": message.app_id, "bot_profile": bot_profile(world, channel.team_id)}
+        body |= {"bot_id": message.bot_id, "app_id": message.app_id, "bot_profile": _profile(world, channel, message)}
     if message.files:
         body |= {"files": [file_json(world, world.files[name]) for name in message.files], "upload": False}
     if message.reactions:
@@ -56,6 +56,14 @@ def reactions_json(message: Message) -> list[Json]:
     """The reactions of a message with who gave them."""
     given = message.reactions.items()
     return [{"name": name, "users": list(users), "count": len(users)} for name, users in given if users]
+
+
+def _profile(world: World, channel: Channel, message: Message) -> Json:
+    if message.bot_id == world.teams[channel.team_id].bot_id:
+        return bot_profile(world, channel.team_id)
+    author = world.users.get(message.user)
+    name = author.real_name if author else message.username or "bot"
+    return {"id": message.bot_id, "deleted": False, "name": name, "app_id": message.app_id, "team_id": channel.team_id}
 
 
 def bot_profile(world: World, team_id: str) -> Json:

@@ -17,9 +17,13 @@ class Timeline:
         self._world, self._events = world, events
 
     def typed(self, user: str, channel: Channel, text: str, files: list[File], **more: Any) -> Message:
-        """A message as Slack's composer makes it: rich text beside the text, `file_share` with files."""
+        """A message as Slack's composer makes it, with rich text and `file_share`; or one of another bot."""
         message = Message(self._world.ids.ts(), channel.id, user, text, **more)
-        message.client_msg_id = self._world.ids.secret("client-", 12)
+        author = self._world.users[user]
+        if author.is_bot:
+            message.bot_id, message.app_id = author.bot_id, author.app_id
+        else:
+            message.client_msg_id = self._world.ids.secret("client-", 12)
         message.blocks = rich_text(text, self._world.ids.token(message.ts, 5))
         message.files = [file.id for file in files]
         if files:
@@ -30,7 +34,8 @@ class Timeline:
         """Keep a new message and send its events."""
         channel = self._world.channels[message.channel]
         channel.messages[message.ts] = message
-        self._world.drop_status(channel.id, message.thread_ts or message.ts)
+        if message.app_id == self._world.app.app_id:
+            self._world.drop_status(channel.id, message.thread_ts or message.ts)
         for name in message.files:
             self._share(self._world.files[name], message)
         self._world.changed("message", channel=channel.id, ts=message.ts)

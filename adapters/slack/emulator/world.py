@@ -135,7 +135,7 @@ class World:
         return status
 
     def drop_status(self, channel_id: str, thread_ts: str) -> None:
-        """Remove a thread's status line, as a new message there does."""
+        """Remove a thread's status line, as the app's next message there does."""
         if self.statuses.pop((channel_id, thread_ts), None):
             self.changed("status", channel=channel_id, thread_ts=thread_ts)
 

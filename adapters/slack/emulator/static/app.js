@@ -83,7 +83,8 @@ function showRooms() {
   const pick = (test, mark) => state.channels.filter(test).map((room) => row(room, mark(room))).join("");
   keep($("rooms"), pick((r) => r.kind === "public" || r.kind === "private", (r) => (r.kind === "private" ? '<i class="i lock"></i>' : "#")));
   keep($("dms"), pick((r) => !r.agent && (r.kind === "im" || r.kind === "mpim"), () => "●"));
-  keep($("apps"), pick((r) => r.agent, () => "✦"));
+  const global = state.shortcuts.filter((s) => s.kind === "global").map((s) => `<li><button type="button" data-shortcut="${esc(s.id)}"><span aria-hidden="true">›</span>${esc(s.name)}</button></li>`);
+  keep($("apps"), pick((r) => r.agent, () => "✦") + global.join(""));
 }
 
 function showTabs(agent) {
@@ -242,7 +243,7 @@ document.addEventListener("click", (event) => {
   const target = event.target.closest("button, [data-room]");
   if (!event.target.closest("#menu")) closeMenu();
   if (!target) return;
-  const { room, tab, open, react, tool, action, value } = target.dataset;
+  const { room, tab, open, react, tool, action, value, shortcut } = target.dataset;
   if (room) {
     go({ channel: room, thread: "", tab: "messages" });
     send({ do: "look", channel: room });
@@ -255,6 +256,7 @@ document.addEventListener("click", (event) => {
   else if (tool === "thread") { const m = messageOf(target); go({ thread: m.thread_ts || m.ts }); $("compose-thread").focus(); }
   else if (tool === "more") openMenu(target, messageOf(target));
   else if (target.id === "close-thread") go({ thread: "" });
+  else if (shortcut) send({ do: "shortcut", callback_id: shortcut });
   else if ("stop" in target.dataset) send({ do: "stop", thread: here.thread });
   else if ("prompt" in target.dataset) send({ do: "post", text: target.dataset.prompt });
   else if ("dismiss" in target.dataset) send({ do: "dismiss", view: state.modal.id });
@@ -311,6 +313,11 @@ function composer(form) {
   form.addEventListener("submit", (event) => { event.preventDefault(); submit(); });
   box.addEventListener("keydown", (event) => {
     if (event.key === "Enter" && !event.shiftKey && !event.isComposing) { event.preventDefault(); submit(); }
+  });
+  box.addEventListener("input", () => {
+    const typed = box.value.split(" ")[0];
+    if (typed.startsWith("/")) note.textContent = state.commands.filter((name) => name.startsWith(typed)).join("  ");
+    else say();
   });
   box.addEventListener("paste", (event) => { files.push(...event.clipboardData.files); say(); });
   form.addEventListener("dragover", (event) => event.preventDefault());
