@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -20,6 +20,7 @@ import adapters
 
 if TYPE_CHECKING:
     from bot.config import Config
+    from bot.types import CommandSpec
 
 DONE, FAILED, WRONG, INTERRUPTED = 0, 1, 2, 130
 """Exit status: done · the turn, or what was to be done, failed · wrong usage or configuration · stopped by Ctrl-C."""
@@ -46,6 +47,13 @@ class State:
     """What all commands share: `click.pass_obj` hands it to them, those of adapters' folders too."""
 
     debug = False
+
+    @property
+    def commands(self) -> Mapping[str, CommandSpec]:
+        """Every slash command by its name, as `Host.commands` has them."""
+        from bot.engine.commands import SPECS
+
+        return SPECS
 
     def config(self, *, quiet: bool = False) -> Config:
         """The configuration, checked; logging is set up by it. Raises ConfigError.

@@ -20,7 +20,7 @@ import pytest
 from click.testing import CliRunner
 
 import adapters
-from bot.cli import COMMANDS, FAILED, INTERRUPTED, WRONG, cli, transcripts
+from bot.cli import COMMANDS, FAILED, INTERRUPTED, WRONG, State, cli, transcripts
 from bot.errors import OverloadedError
 from bot.store.tenants import Seal
 from bot.types import Audio, Blob, Segment, from_plain
@@ -192,7 +192,12 @@ def tower(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
             raise RuntimeError("a crack")
         click.echo("dong")
 
-    module.commands = lambda: [ring]  # type: ignore[attr-defined]
+    @click.command("bells")
+    @click.pass_obj
+    def bells(state: State) -> None:
+        click.echo(" ".join(state.commands))
+
+    module.commands = lambda: [ring, bells]  # type: ignore[attr-defined]
     load, names = adapters.load, adapters.names
     monkeypatch.setattr(adapters, "names", lambda: [*names(), "tower"])
     monkeypatch.setattr(adapters, "load", lambda name: module if name == "tower" else load(name))
@@ -200,8 +205,9 @@ def tower(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 
 
 def test_an_adapter_brings_commands_of_its_own(tower: ModuleType) -> None:
-    """`commands()` of the folder `tower` becomes `parley tower …`."""
+    """`commands()` of the folder `tower` becomes `parley tower …`; the State lends it what a Host has."""
     assert CliRunner().invoke(cli, ["tower", "ring"]).stdout == "dong\n"
+    assert "imagine" in CliRunner().invoke(cli, ["tower", "bells"]).stdout.split()
     assert "  tower " in CliRunner().invoke(cli, ["--help"]).output
 
 
