@@ -70,6 +70,7 @@ class Interactions:
     def __init__(self, world: World) -> None:
         self.world = world
         self.all: list[Interaction] = []
+        self._by_token: dict[str, Interaction] = {}
         self.changed: list[Callable[[Interaction], None]] = []
         """Called when an app answers an interaction."""
 
@@ -100,7 +101,9 @@ class Interactions:
             parent,
         )
         self.all.append(made)
-        event = Event("INTERACTION_CREATE", lambda _: self.payload(made), guild_id=made.guild_id, subject=made)
+        self._by_token[token] = made
+        to_gateway = self.world.app.interactions_endpoint_url is None
+        event = Event("INTERACTION_CREATE", lambda _: self.payload(made), 0, None, made.guild_id, made, to_gateway)
         self.world.emit(event)
         return made
 
@@ -173,8 +176,8 @@ class Interactions:
 
     def to_answer(self, interaction_id: int, token: str) -> Interaction:
         """The interaction that a first callback means: 10062 when unknown or later than 3 s, 40060 when answered."""
-        made = next((one for one in self.all if one.id == interaction_id and one.token == token), None)
-        if made is None:
+        made = self._by_token.get(token)
+        if made is None or made.id != interaction_id:
             raise ApiError(10062)
         if made.answer is not None:
             raise ApiError(40060)
@@ -184,7 +187,7 @@ class Interactions:
 
     def by_token(self, webhook_id: int, token: str) -> Interaction:
         """The interaction of a webhook path: 10015 before its first answer, 50027 after 15 minutes."""
-        made = next((one for one in self.all if one.token == token), None)
+        made = self._by_token.get(token)
         if webhook_id != self.world.app.id or made is None:
             raise ApiError(10015)
         if self.world.clock.time() - made.created_at > TOKEN_S:

@@ -9,11 +9,11 @@ KNOWN = {".ogg": "audio/ogg", ".opus": "audio/ogg", ".webp": "image/webp", ".md"
 
 
 def mime_type(filename: str, declared: str | None) -> str:
-    """The type that the sender declared, else the one of the name's ending."""
-    if declared and declared != "application/octet-stream":
-        return declared
+    """The type that the sender declared, else the one of the name's ending; text is always named as UTF-8."""
     ending = "." + filename.rpartition(".")[2].lower()
-    return KNOWN.get(ending) or mimetypes.guess_type(filename)[0] or "application/octet-stream"
+    kind = declared if declared and declared != "application/octet-stream" else KNOWN.get(ending)
+    kind = kind or mimetypes.guess_type(filename)[0] or "application/octet-stream"
+    return f"{kind}; charset=utf-8" if kind.startswith("text/") and ";" not in kind else kind
 
 
 def picture_size(data: bytes) -> tuple[int, int] | None:

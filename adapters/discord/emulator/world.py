@@ -30,6 +30,7 @@ class AppConfig:
     guild_members: bool = False
     presences: bool = False
     interactions_endpoint_url: str | None = None
+    """When set, interactions go there and the gateway gets none; this emulator then sends them nowhere."""
     identify_limit: int = 1000
     """IDENTIFYs a day. Source: Discord, Gateway, Session Start Limit."""
     max_concurrency: int = 1
