@@ -2,9 +2,10 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -22,7 +23,7 @@ from adapters.slack.emulator import AppConfig, Channel, Clock, Message, Shortcut
 COMMANDS = AppConfig(
     slash_commands=("/ask",), shortcuts=(Shortcut("Summarise", "sum"), Shortcut("New", "new", "global"))
 )
-MODAL = {
+MODAL: dict[str, Any] = {
     "type": "modal",
     "callback_id": "form",
     "title": {"type": "plain_text", "text": "Form"},
@@ -83,7 +84,7 @@ async def ear() -> AsyncIterator[Ear]:
 @pytest.fixture
 async def slack(ear: Ear) -> AsyncIterator[SlackEmulator]:
     """A workspace whose app is reached by HTTP."""
-    async with SlackEmulator(AppConfig(**{**vars(COMMANDS), "socket_mode": False, "events_url": ear.url})) as running:
+    async with SlackEmulator(replace(COMMANDS, socket_mode=False, events_url=ear.url)) as running:
         yield running
 
 
@@ -334,6 +335,60 @@ async def test_a_trigger_serves_once_and_soon(slack: SlackEmulator, wait_s: floa
             await client.views_open(trigger_id=trigger, view=MODAL)
 
 
+async def test_views_are_pushed_updated_and_bounded(slack: SlackEmulator) -> None:
+    """Three views stack, a fourth does not; an update with an old hash is a conflict."""
+    view = await open_modal(slack, {**MODAL, "blocks": [*MODAL["blocks"], *BUTTONS]})
+    async with aiohttp.ClientSession() as session:
+        client = AsyncWebClient(token=slack.bot_token, base_url=slack.api_url, session=session)
+        old = view.hash
+        await client.views_update(view_id=view.id, hash=old, view={**MODAL, "blocks": BUTTONS})
+        with pytest.raises(SlackApiError, match="hash_conflict"):
+            await client.views_update(view_id=view.id, hash=old, view=MODAL)
+        for _ in range(2):
+            trigger = (await slack.click_view("ada", view, "go")).payload["trigger_id"]
+            await client.views_push(trigger_id=trigger, view=MODAL)
+        trigger = (await slack.click_view("ada", view, "go")).payload["trigger_id"]
+        with pytest.raises(SlackApiError, match="push_limit_reached"):
+            await client.views_push(trigger_id=trigger, view=MODAL)
+    assert len(slack.modals("ada")) == 3
+
+
+async def test_an_external_select_asks_the_app(slack: SlackEmulator, ear: Ear) -> None:
+    """block_suggestion brings what was typed, and the app's options come back."""
+    select = {"type": "external_select", "action_id": "pick", "min_query_length": 1}
+    block = {"type": "input", "block_id": "p", "label": {"type": "plain_text", "text": "Pick"}, "element": select}
+    view = await open_modal(slack, {**MODAL, "blocks": [block]})
+    options = [{"text": {"type": "plain_text", "text": "Model A"}, "value": "a"}]
+    ear.answer = answering(text=json.dumps({"options": options}), content_type="application/json")
+    assert await slack.suggest("ada", view, "pick", "mo") == options
+    payload = json.loads(ear.got[-1][0]["payload"][0])
+    assert (payload["type"], payload["value"], payload["block_id"]) == ("block_suggestion", "mo", "p")
+
+
+async def test_another_bots_post_is_marked(slack: SlackEmulator, ear: Ear) -> None:
+    """Other bots' messages reach the app with their bot_id, and their mentions count."""
+    robot = slack.add_user("robot", is_bot=True, bot_id="B0ROBOT", app_id="A0ROBOT")
+    slack.channel("general").members.append(robot.id)
+    slack.post(robot, "general", f"<@{slack.bot.id}> hello, bot")
+    await slack.idle()
+    event = ear.events("message")[0]
+    assert (event["bot_id"], event["bot_profile"]["name"], event["user"]) == ("B0ROBOT", "Robot", robot.id)
+    assert len(ear.events("app_mention")) == 1
+
+
+async def test_an_organisations_events_say_so(ear: Ear) -> None:
+    """With an org-wide install events carry the enterprise and the workspace they come from."""
+    app = AppConfig(socket_mode=False, events_url=ear.url)
+    async with SlackEmulator(app, enterprise="Acme Corp", installed=False) as slack:
+        slack.install(wide=True)
+        slack.invite_bot("general")
+        slack.post("ada", "general", "hi")
+        await slack.idle()
+        payload = ear.got[-1][0]
+        assert (payload["enterprise_id"], payload["team_id"]) == (slack.world.enterprise_id, slack.team.id)
+        assert payload["authorizations"][0]["is_enterprise_install"] is True
+
+
 async def test_a_home_tab_is_published_and_used(slack: SlackEmulator) -> None:
     """views.publish shows the Home tab, and its elements reach the app."""
     home = {"type": "home", "blocks": BUTTONS}
@@ -456,6 +511,16 @@ async def test_a_recycled_socket_is_replaced(socketed: SlackEmulator) -> None:
         await socketed.wait_for(lambda: heard)
 
 
+async def test_a_broken_line_is_replaced(socketed: SlackEmulator) -> None:
+    """When the network breaks, the real client comes back by itself."""
+    async with bolt(socketed, ping_s=0.2) as heard:
+        old = socketed.sockets[0]
+        old.cut()
+        await socketed.wait_for(lambda: [s for s in socketed.sockets if s is not old])
+        socketed.post("ada", "general", "hello again")
+        await socketed.wait_for(lambda: heard)
+
+
 async def test_an_eleventh_socket_is_turned_away(socketed: SlackEmulator) -> None:
     """Ten sockets are open at most; the next is told too_many_websockets and closed. A ticket serves once."""
     async with aiohttp.ClientSession() as session:
@@ -510,3 +575,61 @@ async def test_a_manifest_describes_the_app() -> None:
         assert slack.world.tokens[slack.bot_token].scopes == ["chat:write"]
         assert slack.app.slash_commands == ("/help-me",) and slack.app.agent_view
         assert set(slack.environment()) >= {"SLACK_API_URL", "SLACK_BOT_TOKEN", "SLACK_APP_TOKEN"}
+
+
+# -- shapes
+
+SPECS = Path(__file__).parents[3] / "shared" / "specs"
+OURS_ONLY = {"client_msg_id", "is_ext_shared_channel", "parent_user_id", "reply_users"}
+
+
+def seen_keys(kind: str) -> set[str]:
+    """The keys that real payloads of this type had, in the recordings and in the samples."""
+    found: set[str] = set()
+    folders = (
+        SPECS / "recorded-slack",
+        SPECS / "slack-json-samples" / "events",
+        SPECS / "slack-json-samples" / "app-backend",
+    )
+    for path in [path for folder in folders for path in folder.glob("*.json")]:
+        for payload in payloads(json.loads(path.read_text(encoding="utf-8"))):
+            if payload.get("type", "slash" if "command" in payload else "") == kind:
+                found |= set(payload)
+    return found
+
+
+def payloads(value: Any) -> Iterator[dict[str, Any]]:
+    """All objects inside a value."""
+    if isinstance(value, dict):
+        yield value
+    for item in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from payloads(item)
+
+
+@pytest.mark.skipif(not SPECS.exists(), reason="needs ../shared/specs")
+async def test_deliveries_have_no_key_that_slack_has_not(slack: SlackEmulator) -> None:
+    """Every key of what the app gets is one that real deliveries have."""
+    root = slack.post("ada", "general", f"<@{slack.bot.id}> look", files=[("a.png", b"png")])
+    slack.edit(slack.post("ada", "general", "more", thread_ts=root.ts), "even more")
+    slack.react("grace", root, "eyes")
+    slack.open_home("ada")
+    await slack.click("ada", await button(slack), "go")
+    await slack.shortcut("ada", "sum", root)
+    await slack.submit_modal("ada", await open_modal(slack), {"say": "x"})
+    await slack.idle()
+    checked = set()
+    for payload in [each.payload for each in slack.deliveries] + [
+        each.payload.get("event", {}) for each in slack.deliveries
+    ]:
+        kind = payload.get("type", "slash" if "command" in payload else "")
+        assert not kind or set(payload) - seen_keys(kind) - OURS_ONLY == set(), kind
+        checked.add(kind)
+    assert checked >= {
+        "event_callback",
+        "message",
+        "app_mention",
+        "slash",
+        "block_actions",
+        "view_submission",
+        "message_action",
+    }

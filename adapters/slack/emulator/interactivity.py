@@ -94,6 +94,7 @@ class Interactivity:
         if not any((each.callback_id, each.kind) == (callback_id, kind) for each in self._world.app.shortcuts):
             raise LookupError(f"no {kind} shortcut {callback_id}")
         payload = self._head("message_action" if message else "shortcut", user)
+        del payload["api_app_id"]  # other interactions name the app, shortcuts do not
         payload |= {"callback_id": callback_id, "action_ts": self._world.ids.ts()}
         if message:
             channel = self._world.channels[message.channel]

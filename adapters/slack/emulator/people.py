@@ -38,6 +38,20 @@ def _any_bot(call: Call) -> Json:
     return {}
 
 
+@method("auth.teams.list", tier="t2")
+def auth_teams_list(call: Call) -> Json:
+    """The workspaces that the token works in. Source: Slack, auth.teams.list."""
+    world, token = call.desk.world, call.bearer
+    teams = [
+        team
+        for team in world.teams.values()
+        if team.id == token.team_id or (not token.team_id and team.enterprise_id == token.enterprise_id)
+    ]
+    page, cursor = paged(call, teams)
+    shown = [{"id": team.id, "name": team.name} for team in page]
+    return {"teams": shown, "response_metadata": {"next_cursor": cursor}}
+
+
 @method("auth.revoke", tier="t3")
 def auth_revoke(call: Call) -> Json:
     """Give a token back. Source: Slack, auth.revoke."""

@@ -20,8 +20,8 @@ Reason = Literal["warning", "refresh_requested", "link_disabled", "too_many_webs
 class Socket:
     """One WebSocket that the app has opened."""
 
-    def __init__(self, number: int, response: web.WebSocketResponse) -> None:
-        self.number, self._response = number, response
+    def __init__(self, number: int, response: web.WebSocketResponse, transport: asyncio.Transport | None) -> None:
+        self.number, self._response, self._transport = number, response, transport
         self._alive = asyncio.Event()
         self._alive.set()
         self.sent: list[Json] = []
@@ -52,8 +52,13 @@ class Socket:
         if reason != "warning":
             await self.close()
 
+    def cut(self) -> None:
+        """Break the connection below, as a lost network does."""
+        if self._transport is not None:
+            self._transport.abort()
+
     async def close(self) -> None:
-        """Close at once, without a word."""
+        """Close properly, without a word before it."""
         self._alive.set()
         await self._response.close()
 
@@ -90,7 +95,7 @@ class SocketMode:
         response = web.WebSocketResponse(autoping=False, timeout=0.5)
         await response.prepare(request)
         self._opened += 1
-        socket = Socket(self._opened, response)
+        socket = Socket(self._opened, response, request.transport)
         await self._serve(socket, response)
         return response
 

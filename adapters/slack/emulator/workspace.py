@@ -164,8 +164,8 @@ class Channel:
         return [m for m in self.in_order() if m.thread_ts == thread_ts and m.ts != thread_ts]
 
     def in_order(self) -> list[Message]:
-        """All messages, oldest first."""
-        return sorted(self.messages.values(), key=lambda message: message.ts)
+        """All messages, oldest first: timestamps only grow, so this is the order in which they were kept."""
+        return list(self.messages.values())
 
 
 @dataclass

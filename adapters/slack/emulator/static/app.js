@@ -5,6 +5,7 @@ const here = { user: "", channel: "", thread: "", tab: "messages" };
 let state = null;
 let busy = false;
 let again = false;
+let asked = false; // a question was just written: its thread opens with the first sign of an answer
 
 for (const [name, value] of new URLSearchParams(location.hash.slice(1))) if (name in here) here[name] = value;
 
@@ -37,10 +38,18 @@ async function refresh() {
     here.user = state.me;
     here.channel = state.channel.id;
     show();
+    openAnswered();
   } finally {
     busy = false;
     if (again) { again = false; refresh(); }
   }
+}
+
+function openAnswered() {
+  const last = asked && state.messages.findLast((message) => message.mine);
+  if (!last || !(last.replies || last.status)) return;
+  asked = false;
+  go({ thread: last.ts });
 }
 
 function listen() {
@@ -258,7 +267,7 @@ document.addEventListener("click", (event) => {
   else if (target.id === "close-thread") go({ thread: "" });
   else if (shortcut) send({ do: "shortcut", callback_id: shortcut });
   else if ("stop" in target.dataset) send({ do: "stop", thread: here.thread });
-  else if ("prompt" in target.dataset) send({ do: "post", text: target.dataset.prompt });
+  else if ("prompt" in target.dataset) send({ do: "post", text: target.dataset.prompt }).then(() => { asked = true; refresh(); });
   else if ("dismiss" in target.dataset) send({ do: "dismiss", view: state.modal.id });
   else if (action && target.classList.contains("act")) act(target, value);
 });
@@ -309,6 +318,8 @@ function composer(form) {
     say();
     if (held.length) await upload(place, text, held, false);
     else await send({ do: "post", text, thread: place === "thread" ? here.thread : undefined });
+    asked = place === "main" && !text.startsWith("/");
+    refresh();
   };
   form.addEventListener("submit", (event) => { event.preventDefault(); submit(); });
   box.addEventListener("keydown", (event) => {
