@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 import shlex
 import signal
-import sys
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from adapters.console.listen import converse, stop
 from adapters.console.parse import OWN_COMMANDS, OwnCommand, Place, attachment, parse, parse_own, place
@@ -137,9 +136,9 @@ def attached_paths(text: str) -> list[Path]:
         raise UsageError("A quotation mark is missing in the name of the file.") from error
 
 
-async def piped_lines() -> AsyncIterator[str]:
-    """The lines of standard input."""
-    while line := await asyncio.to_thread(sys.stdin.readline):
+async def piped_lines(source: TextIO) -> AsyncIterator[str]:
+    """The lines of standard input that is no terminal."""
+    while line := await asyncio.to_thread(source.readline):
         yield line.rstrip("\n")
 
 

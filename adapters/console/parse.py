@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import getpass
 import mimetypes
+import os
 import re
 import uuid
 from collections.abc import Mapping, Sequence
@@ -95,14 +96,15 @@ def _hint(name: str, commands: Mapping[str, CommandSpec]) -> str:
 
 def attachment(path: Path) -> Attachment:
     """The file as an attachment; it is read when its turn comes. Raises UsageError when it cannot be."""
-    path = path.expanduser()
+    path = path.expanduser().absolute()  # links stay: a pipe of the shell has no other name
     try:
-        with path.open("rb"):
-            size_bytes = path.stat().st_size
+        size_bytes = path.stat().st_size
     except OSError as error:
         raise UsageError(f"{path} cannot be attached: {(error.strerror or 'it cannot be read').lower()}.") from error
+    if path.is_dir() or not os.access(path, os.R_OK):
+        raise UsageError(f"{path} cannot be attached: {'it is a folder' if path.is_dir() else 'permission denied'}.")
     mime_type = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
-    return Attachment(path.name, mime_type, size_bytes, {"path": str(path.resolve())}, _kind(mime_type))
+    return Attachment(path.name, mime_type, size_bytes, {"path": str(path)}, _kind(mime_type))
 
 
 def _kind(mime_type: str) -> Literal["image", "audio", "video", "file"]:

@@ -5,6 +5,7 @@ Nothing heavy is imported before a command runs, so that `--help` and completion
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 import sys
@@ -143,6 +144,8 @@ def _told(error: BaseException) -> int:
             return _complain(error.text, WRONG)
         case BotError():
             return _complain(error.text, FAILED)
+        case OSError(filename=str(path)):
+            return _complain(f"{path}: {(error.strerror or 'failed').lower()}", FAILED)
         case SystemExit() | GeneratorExit():
             raise error
     return _complain(f"something went wrong: {type(error).__name__}: {error} (--debug shows where)", FAILED)
@@ -227,4 +230,7 @@ cli = Parley(
 
 def main() -> NoReturn:
     """The entry point of `parley`."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal of an older encoding shows ? for what it lacks
     sys.exit(cli.main())

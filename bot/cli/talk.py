@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import sys
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
@@ -57,7 +58,7 @@ def ask(
     """
     if not text and not attach:
         raise click.UsageError("there is nothing to ask: give a text, - for standard input, or --attach")
-    text = sys.stdin.read() if text == "-" else text
+    text = standard_input().read() if text == "-" else text
     config = state.config(quiet=True)
     outputs = (speak, image_out or saved_folder(config))
     return until_given_up(_ask(config, text, attach, conversation, outputs, screen(as_json=as_json)))
@@ -122,7 +123,7 @@ async def _chat(config: Config, conversation: str, folder: Path, history: Path) 
         talk = Chat(app.host, app.accept, shown, at, folder)
         if is_terminal:
             shown.remark(WELCOME)
-        await talk.run(prompted_lines(history, app.host.commands) if is_terminal else piped_lines())
+        await talk.run(prompted_lines(history, app.host.commands) if is_terminal else piped_lines(standard_input()))
     return FAILED if talk.has_failed and not is_terminal else DONE
 
 
@@ -134,6 +135,13 @@ def until_given_up(doing: Coroutine[Any, Any, int]) -> int:
         return asyncio.run(doing)
     except GivenUp:
         return INTERRUPTED
+
+
+def standard_input() -> TextIO:
+    """Standard input as text; bytes that are none become U+FFFD rather than a failure."""
+    if isinstance(sys.stdin, io.TextIOWrapper):
+        sys.stdin.reconfigure(errors="replace")
+    return sys.stdin
 
 
 @asynccontextmanager

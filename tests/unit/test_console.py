@@ -139,7 +139,7 @@ async def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     """At once when it is attached, in the answer when it has gone since."""
     with pytest.raises(UsageError, match=r"none\.txt cannot be attached: no such file"):
         attachment(tmp_path / "none.txt")
-    with pytest.raises(UsageError, match="is a directory"):
+    with pytest.raises(UsageError, match="it is a folder"):
         attachment(tmp_path)
     path = tmp_path / "soon.txt"
     path.write_text("gone soon")
