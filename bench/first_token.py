@@ -2,7 +2,7 @@
 
     python -m bench.first_token [--turns 200] [--per-second 10] [--database URL]
 
-A model server runs in a process of its own. In one run, bare calls by the vendor's client alternate with whole turns: durable accept,
+A model server runs in a process of its own. Bare calls by the vendor's client alternate with whole turns: durable accept,
 steps, history, ledger, and a platform that takes no time. Printed are both, and their difference, at p50 and p99.
 """
 
@@ -51,7 +51,7 @@ async def model_server() -> AsyncIterator[str]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    arguments = (sys.executable, "-m", "tests.emulators.openai", "--port", str(port), "--pace", "0.02", "--tokens", "5")
+    arguments = (sys.executable, "-m", "tests.emulators.openai_simple", "--port", str(port), "--pace", "0.02", "--tokens", "5")
     process = await asyncio.create_subprocess_exec(*arguments, stdout=asyncio.subprocess.DEVNULL)
     try:
         async with asyncio.timeout(30):

@@ -12,7 +12,7 @@ from pydantic import SecretStr
 from bot.ports import Provider
 from bot.providers import load
 from bot.types import Blob
-from tests.emulators.openai import KEY, OpenAIEmulator
+from tests.emulators.openai_simple import KEY, OpenAIEmulator
 
 
 @dataclass

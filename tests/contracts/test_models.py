@@ -40,7 +40,7 @@ async def ask(
     settings: Settings = Settings(),
     blobs: MemoryBlobs | None = None,
     tools: tuple[Tool, ...] = (),
-) -> list[ModelEvent]:  # noqa: B008, E501
+) -> list[ModelEvent]:
     """The events of an answer."""
     request = ChatRequest(messages, settings, blobs or MemoryBlobs(), tools, "p" * 64, "conversation-1")
     return [event async for event in ready.provider.chat(ready.chat).stream(request)]

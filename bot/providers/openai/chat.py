@@ -77,7 +77,8 @@ class CompletionsModel:
         told = next((one for one in (*OPTIONAL, "max_completion_tokens") if one in error.detail), "")
         for found in (name, told):
             key = our_name(found) if our_name(found) and found != "max_completion_tokens" else found
-            if found and key not in refused and (found in body or key in body):
+            is_spare = found in OPTIONAL or found == "max_completion_tokens" or bool(our_name(found))
+            if is_spare and key not in refused and found in body:
                 refused.add(key)
                 return True
         return False

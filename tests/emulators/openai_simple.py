@@ -3,7 +3,7 @@
     async with OpenAIEmulator() as server:
         server.base_url, server.requests, server.fail(...), server.script(...)
 
-It also runs by itself: `python -m tests.emulators.openai --port 9000 --pace 0.02 --tokens 60`.
+It also runs by itself: `python -m tests.emulators.openai_simple --port 9000 --pace 0.02 --tokens 60`.
 """
 
 from __future__ import annotations
