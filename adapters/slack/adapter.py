@@ -40,7 +40,7 @@ class Slack:
         self.history = History(self.client, self.directory)
         self.home = Home(self.client)
         self.install = Install(self.client)
-        self.listener = Listener(self.client, self.directory, self.home, self.install)
+        self.listener = Listener(self.client, self.directory, self.files, self.home, self.install)
         self._options = options
 
     async def listen(self, accept: Accept) -> None:

@@ -85,12 +85,16 @@ class SlackClient:
 
     # --- calling ---
 
-    async def call(self, place: Place, method: str, *, can_repeat: bool = True, **args: Any) -> dict[str, Any]:
-        """Call when its turn has come; waits out 429 and short trouble. can_repeat: False for what would post twice when the answer
-        was lost. Raises SlackError."""
+    async def call(
+        self, place: Place, method: str, *, can_repeat: bool = True, patience_s: float = PATIENCE_S, **args: Any
+    ) -> dict[str, Any]:
+        """Call when its turn has come; waits out 429 and short trouble. Raises SlackError.
+
+        can_repeat: False for what would be done twice if only its answer was lost. patience_s: a longer 429 is an error.
+        """
         channel = str(args.get("channel") or args.get("channel_id") or "")
         await self.governor.turn(place.team, method, channel)
-        return await self._insist(place, method, channel, args, can_repeat=can_repeat)
+        return await self._insist(place, method, args, can_repeat=can_repeat, patience_s=patience_s)
 
     async def try_call(self, place: Place, method: str, **args: Any) -> dict[str, Any] | None:
         """Call if it may go now; None when it may not, or when Slack is busy. Raises SlackError for a refusal."""
@@ -104,17 +108,21 @@ class SlackClient:
             return None
 
     async def _insist(
-        self, place: Place, method: str, channel: str, args: Mapping[str, Any], *, can_repeat: bool
+        self, place: Place, method: str, args: Mapping[str, Any], *, can_repeat: bool, patience_s: float
     ) -> dict[str, Any]:
+        channel = str(args.get("channel") or args.get("channel_id") or "")
         for attempt in range(1, TRIES + 1):
             try:
                 return await self._once(place, method, args)
             except _Busy as busy:
-                if attempt == TRIES or busy.retry_after_s > PATIENCE_S or not (can_repeat or busy.was_refused):
+                if busy.was_refused:
+                    self.governor.punish(place.team, method, channel, busy.retry_after_s)
+                if attempt == TRIES or busy.retry_after_s > patience_s or not (can_repeat or busy.was_refused):
                     raise SlackError(
                         "Slack is not reachable at the moment.", slack_code=busy.why, retry_after_s=busy.retry_after_s
                     ) from busy
-                self.governor.punish(place.team, method, channel, busy.retry_after_s)
+                if not busy.was_refused:
+                    await self.host.clock.sleep(busy.retry_after_s)
                 await self.governor.turn(place.team, method, channel)
         raise AssertionError("the loop returns or raises")
 

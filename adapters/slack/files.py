@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin, urlsplit
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 MAX_REDIRECTS = 5
 PIECE_BYTES = 256 * 1024
 UPLOAD_S = 300
+DESCRIBE_S = 1.0
+"""Slack waits for 3 s in all."""
 _LOGIN_PAGE = re.compile(rb"^\s*(?:\xef\xbb\xbf)?\s*<(?:!doctype\s+html|html)", re.IGNORECASE)
 
 
@@ -35,6 +38,21 @@ class Files:
         url = await self._url(attachment)
         async for piece in self._download(url, attachment):
             yield piece
+
+    async def described(self, attachments: Sequence[Attachment]) -> tuple[Attachment, ...]:
+        """The attachments with what Slack says of those known by their id alone: other companies' files in shared channels."""
+        return tuple([await self._described(one) for one in attachments])
+
+    async def _described(self, attachment: Attachment) -> Attachment:
+        if attachment.ref.get("url") or attachment.ref.get("external"):
+            return attachment
+        try:
+            async with asyncio.timeout(DESCRIBE_S):
+                answer = await self._client.call(place_of(attachment.ref), "files.info", file=attachment.ref["file"])
+        except (SlackError, TimeoutError):
+            return attachment  # it is asked for again when it is fetched
+        file = answer.get("file") or {}
+        return parse_attachment(file, attachment.ref) if file.get("id") else attachment
 
     async def _url(self, attachment: Attachment) -> str:
         """Where it is; a file of another company is known by its id alone until Slack is asked."""

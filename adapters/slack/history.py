@@ -78,11 +78,11 @@ class History:
         for _ in range(MAX_PAGES if thread else 1):
             if self._client.governor.wait_s(place.team, method) > PATIENCE_S:
                 return _sorted(found), False
-            answer = await self._client.call(place, method, **args)
+            answer = await self._client.call(place, method, patience_s=PATIENCE_S, **args)
             messages = answer.get("messages") or []
             found.update({str(one.get("ts")): one for one in messages})
             has_more = bool(answer.get("has_more"))
-            if has_more and len(messages) <= QUOTA_PAGE < limit:
+            if has_more and len(messages) <= QUOTA_PAGE + 1 and limit > QUOTA_PAGE + 1:  # the parent may come besides
                 self._client.governor.limit(place.team, method, 1)
                 return _sorted(found), False
             cursor = (answer.get("response_metadata") or {}).get("next_cursor")

@@ -18,6 +18,7 @@ from slack_bolt.response import BoltResponse
 from adapters.slack import parse
 from adapters.slack.client import SlackClient, SlackError, secret
 from adapters.slack.entities import Directory, place_of
+from adapters.slack.files import Files
 from adapters.slack.home import Home
 from adapters.slack.install import Install
 from adapters.slack.parse import Payload
@@ -33,8 +34,9 @@ class Listener:
     """Hands in what comes. Bolt verifies, unpacks and routes; `before_authorize` is the middleware that accepts, as Bolt would
     acknowledge an event before any listener of it ran."""
 
-    def __init__(self, client: SlackClient, directory: Directory, home: Home, install: Install) -> None:
-        self._client, self._directory, self._home, self._install = client, directory, home, install
+    def __init__(self, client: SlackClient, directory: Directory, files: Files, home: Home, install: Install) -> None:
+        self._client, self._directory, self._files = client, directory, files
+        self._home, self._install = home, install
         self._looking_at: dict[tuple[str, str], str] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self.sockets = Sockets(client)
@@ -116,6 +118,8 @@ class Listener:
         inbound = await self._with_context(body, inbound)
         if isinstance(inbound, Press) and inbound.ref.get("session"):
             inbound = await self._running_at(inbound)
+        if isinstance(inbound, InboundMessage) and inbound.attachments:
+            inbound = replace(inbound, attachments=await self._files.described(inbound.attachments))
         if inbound.sent_at == EPOCH:
             inbound = replace(inbound, sent_at=self._client.host.clock.now())
         return await self._directory.named(inbound)

@@ -52,7 +52,25 @@ SHORTCUTS = (
     ("Translate", "parley:translate", "This message in English, or in your language"),
 )
 RESERVED = frozenset(
-    "archive,away,collapse,dnd,expand,feed,invite,join,leave,me,msg,mute,open,remind,remove,rename,search".split(",")
+    (
+        "archive",
+        "away",
+        "collapse",
+        "dnd",
+        "expand",
+        "feed",
+        "invite",
+        "join",
+        "leave",
+        "me",
+        "msg",
+        "mute",
+        "open",
+        "remind",
+        "remove",
+        "rename",
+        "search",
+    )
 )
 """Words that Slack keeps for itself: ours is then `/parley-NAME`."""
 COMMANDS: Mapping[str, tuple[str, str]] = {

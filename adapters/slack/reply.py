@@ -346,12 +346,12 @@ class Replies:
 
     async def _rotate(self, live: Live, segment: Segment, added: str, age: float) -> None:
         room = max(ROTATE_NOW_AT - segment.size, 0)
-        last = added[:room].rfind("\n") + 1
+        closing = added[: added[:room].rfind("\n") + 1]
         is_urgent = segment.size + len(added) > ROTATE_NOW_AT or age > ROTATE_NOW_S
-        if not last and not is_urgent:
+        if not closing and not is_urgent:
             await self._append(live, segment, added)
             return
-        closing = added[: last or room]
+        closing = closing or added[: added[:room].rfind(" ") + 1] or added[:room]
         live.sent += len(closing)
         await self._stop_segment(live, segment, _closed(self._presentable(live)[: live.sent], closing), [])
         live.stop = self._client.governor.reserve(live.target.place.team, "chat.stopStream")
@@ -657,10 +657,10 @@ def _as_status(text: str) -> str:
 
 
 def _within(text: str, limit: int) -> str:
-    """As much as fits, up to a line's end where there is one."""
+    """As much as fits, up to a line's or word's end where there is one."""
     if len(text) <= limit:
         return text
-    at = text.rfind("\n", 0, limit)
+    at = max(text.rfind("\n", 0, limit), 0) or text.rfind(" ", 0, limit)
     return text[: at + 1] if at > 0 else text[:limit]
 
 

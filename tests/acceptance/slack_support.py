@@ -65,7 +65,7 @@ class World:
 
 def config_for(slack: SlackEmulator, home: Path, **values: Any) -> Any:
     """A configuration against this Slack."""
-    environment = {name.lower(): value for name, value in slack.environment().items()}
+    environment: dict[str, Any] = {name.lower(): value for name, value in slack.environment().items()}
     environment |= {"parley_home": home, "port": 0, "slack_socket_count": 1, **ECHO}
     return configuration.load(env_file=None, **{**environment, **values})
 

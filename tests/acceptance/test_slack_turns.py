@@ -2,11 +2,34 @@
 
 from __future__ import annotations
 
+import asyncio
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from tests.acceptance.slack_support import world
+from adapters.slack import reply as reply_module
+from adapters.slack.emulator import AppConfig, Shortcut, SlackEmulator
+from bot.types import Address
+from tests.acceptance.slack_support import parley, world
+from tests.making import voice_note
+
+APP = AppConfig(
+    shortcuts=tuple(
+        Shortcut(name, callback)
+        for name, callback in (
+            ("Ask about this", "parley:ask"),
+            ("Summarise thread", "parley:summarize"),
+            ("Transcribe", "parley:transcribe"),
+            ("Describe image", "parley:describe"),
+            ("Translate", "parley:translate"),
+        )
+    ),
+    slash_commands=("/parley", "/ask", "/say", "/imagine", "/usage", "/help", "/parley-search"),
+)
+
+
+# --- Ways in ---------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("http", [False, True], ids=["socket", "http"])
@@ -21,3 +44,464 @@ async def test_a_mention_is_answered_in_its_thread(tmp_path: Path, http: bool) -
         assert w.slack.calls_to("chat.appendStream")
         assert w.slack.status("general", asked.ts) == ""
         assert [call.error for call in w.slack.calls if call.error] == []
+
+
+async def test_a_thread_goes_on_without_a_mention(tmp_path: Path) -> None:
+    """Who replies in an answered thread need not mention Parley again; elsewhere nobody is answered unasked."""
+    async with world(tmp_path) as w:
+        w.slack.post("ada", "general", "nobody asked")
+        asked = w.mention("first")
+        await w.answers(asked)
+        again = w.slack.post("grace", "general", "second", thread_ts=asked.ts)
+        (answer,) = await w.answers(again)
+        assert "second" in answer.shown and "Messages before: 2" in answer.shown
+        assert len(w.slack.from_bot("general")) == 0
+
+
+async def test_a_channel_can_be_followed_always_or_never(tmp_path: Path) -> None:
+    """The setting `follow` of a channel decides: always answers everything, mention only mentions."""
+    async with world(tmp_path) as w:
+        here = Address("slack", w.slack.team.id, w.slack.channel("general").id)
+        await w.app.host.choose(here, w.slack.user("ada").id, "channel", "follow", "always")
+        asked = w.slack.post("ada", "general", "no mention here")
+        assert "no mention here" in (await w.answers(asked))[0].shown
+        await w.app.host.choose(here, w.slack.user("ada").id, "channel", "follow", "mention")
+        w.slack.post("ada", "general", "and now?", thread_ts=asked.ts)
+        await w.settled()
+        assert len(w.slack.replies(asked)) == 2
+
+
+async def test_a_direct_message_is_an_agent_session_with_a_stop_button(tmp_path: Path) -> None:
+    """In the agent panel prompts are suggested, a session runs while Parley answers, and Stop ends the answer."""
+    async with world(tmp_path) as w:
+        dm = w.slack.open_dm("ada")
+        await w.slack.wait_for(lambda: w.slack.world.prompts.get(dm.id))
+        asked = w.slack.post("ada", dm, "go on [[long 400]] [[slow 0.05]]")
+        await w.slack.wait_for(lambda: (s := w.slack.session(dm, asked.ts)) and s.status == "processing")
+        await w.slack.wait_for(lambda: w.slack.calls_to("chat.appendStream"))
+        w.slack.stop_session("ada", dm, asked.ts)
+        (answer,) = await w.answers(asked)
+        assert "word3" in answer.shown and "word399" not in answer.shown
+        session = w.slack.session(dm, asked.ts)
+        assert session is not None and session.status == "active"
+
+
+async def test_the_older_assistant_view_works_too(tmp_path: Path) -> None:
+    """A workspace with the assistant view gets prompts in its thread, and answers without sessions."""
+    events = (*APP.bot_events, "assistant_thread_started", "assistant_thread_context_changed")
+    async with world(tmp_path, slack_app=replace(APP, agent_view=False, bot_events=events)) as w:
+        root = w.slack.start_assistant_thread("ada", "general")
+        await w.slack.wait_for(lambda: w.slack.world.prompts.get(root.channel))
+        asked = w.slack.post("ada", root.channel, "hello assistant", thread_ts=root.ts)
+        (answer,) = await w.answers(asked)
+        assert "hello assistant" in answer.shown
+        assert w.slack.session(root.channel, root.ts) is None
+
+
+async def test_the_agent_knows_the_channel_that_is_looked_at(tmp_path: Path) -> None:
+    """A question in the panel comes with what is said in the channel that the person has before them."""
+    async with world(tmp_path) as w:
+        w.slack.post("grace", "general", "The launch is on Friday")
+        await w.slack.idle()
+        w.slack.change_context("ada", "general")
+        await w.slack.idle()
+        asked = w.slack.post("ada", w.slack.dm("ada"), "what is going on here?")
+        (answer,) = await w.answers(asked)
+        assert "Messages before: 1" in answer.shown
+
+
+async def test_slash_commands_of_their_own_and_of_parley(tmp_path: Path) -> None:
+    """`/ask` and `/parley ask` are the same; a private command's answer only the asker sees."""
+    async with world(tmp_path, slack_app=APP) as w:
+        await w.slack.slash("ada", "general", "/ask", "one question")
+        await w.settled()
+        await w.slack.slash("ada", "general", "/parley", "ask another question")
+        await w.settled()
+        await w.slack.slash("ada", "general", "/parley", "just words")
+        await w.settled()
+        texts = [m.shown for m in w.slack.from_bot("general")]
+        assert [t for t in texts if "one question" in t] and [t for t in texts if "another question" in t]
+        assert [t for t in texts if "just words" in t]
+        await w.slack.slash("ada", "general", "/usage")
+        await w.settled()
+        assert "model" in w.slack.ephemerals("general", "ada")[-1].shown.lower()
+        assert w.slack.ephemerals("general", "grace") == []
+        assert len(w.slack.from_bot("general")) == len(texts)
+
+
+async def test_a_command_where_we_are_no_member_answers_by_its_response_url(tmp_path: Path) -> None:
+    """In a channel without the bot a command is answered all the same."""
+    async with world(tmp_path, slack_app=APP) as w:
+        await w.slack.slash("ada", "random", "/ask", "who is here?")
+        await w.settled()
+        await w.slack.wait_for(
+            lambda: [m for m in w.slack.messages("random") if "who is here?" in m.shown and m.bot_id]
+        )
+
+
+async def test_message_shortcuts_need_no_slash(tmp_path: Path) -> None:
+    """Translate is answered for the asker alone, with the target message read; Ask about this asks first."""
+    async with world(tmp_path, slack_app=APP) as w:
+        said = w.slack.post("grace", "general", "Guten Morgen zusammen")
+        await w.slack.shortcut("ada", "parley:translate", said)
+        await w.settled()
+        (shown,) = w.slack.ephemerals("general", "ada")
+        assert "Translate this" in shown.shown and "Guten Morgen zusammen" in shown.shown
+        await w.slack.shortcut("ada", "parley:ask", said)
+        modal = (await w.slack.wait_for(lambda: w.slack.modals("ada")))[-1]
+        await w.slack.submit_modal("ada", modal, {"words": "What does it mean?"})
+        await w.settled()
+        (answer,) = [m for m in w.slack.replies(said) if m.user == w.slack.bot.id]
+        assert "What does it mean?" in answer.shown and "Guten Morgen" in answer.shown
+
+
+async def test_transcribe_and_describe_read_the_message_s_files(tmp_path: Path) -> None:
+    """The shortcuts work on clips and pictures of other people's messages."""
+    async with world(tmp_path, slack_app=APP) as w:
+        clip = w.slack.upload_clip("grace", "general", voice_note("hello world"), mimetype="audio/mp4")
+        await w.slack.shortcut("ada", "parley:transcribe", clip)
+        await w.settled()
+        assert "hello world" in w.slack.ephemerals("general", "ada")[-1].shown
+
+
+async def test_app_home_shows_settings_usage_and_a_guide(tmp_path: Path) -> None:
+    """Settings are shown and changed there; a wrong value is said in the modal."""
+    async with world(tmp_path) as w:
+        w.slack.open_home("ada")
+        home = await w.slack.wait_for(lambda: w.slack.home("ada"))
+        text = str(home.payload["blocks"])
+        assert "How to talk to me" in text and "usage" in text and "speech" in text
+        await w.slack.click_view("ada", home, "parley:settings")
+        modal = (await w.slack.wait_for(lambda: w.slack.modals("ada")))[-1]
+        wrong = {"name": "speech", "words": "perhaps"}
+        await w.slack.submit_modal("ada", modal, wrong)
+        assert w.slack.modals("ada")
+        await w.slack.submit_modal("ada", modal, {"name": "speech", "words": "never"})
+        await w.slack.wait_for(lambda: "`speech`: never" in str((w.slack.home("ada") or home).payload["blocks"]))
+
+
+async def test_an_edit_revises_and_a_deletion_forgets(tmp_path: Path) -> None:
+    """An edited question changes the answer in place; a deleted one leaves the history; an unfurl does nothing."""
+    async with world(tmp_path) as w:
+        asked = w.mention("first words")
+        (answer,) = await w.answers(asked)
+        calls = len(w.slack.calls)
+        w.slack.unfurl(asked)
+        await w.settled()
+        assert len(w.slack.calls) == calls
+        w.slack.edit(asked, f"<@{w.slack.bot.id}> better words")
+        await w.slack.wait_for(lambda: "better words" in answer.shown)
+        await w.settled()
+        assert [m.ts for m in w.slack.replies(asked)] == [answer.ts]
+        other = w.slack.post("ada", "general", "a secret", thread_ts=asked.ts)
+        await w.answers(other)
+        w.slack.delete(other)
+        await w.settled()
+        last = w.slack.post("ada", "general", "how many?", thread_ts=asked.ts)
+        assert "Messages before: 2" in (await w.answers(last))[0].shown
+
+
+async def test_bots_make_no_loops(tmp_path: Path) -> None:
+    """Another bot that mentions Parley is not answered, nor does Parley answer itself."""
+    async with world(tmp_path) as w:
+        w.slack.post("grace", "general", f"<@{w.slack.bot.id}> hi", bot_id="B0OTHER", subtype="bot_message")
+        await w.settled()
+        assert w.slack.calls_to("chat.postMessage", "chat.startStream") == []
+
+
+async def test_people_of_another_company_stay_apart(tmp_path: Path) -> None:
+    """In a shared channel the author's id carries the other company's."""
+    async with world(tmp_path) as w:
+        other = w.slack.add_team("Globex", people=("hank",), channels=(), installed=False)
+        w.slack.share_channel("general", other, ["hank"])
+        hank = w.slack.user("hank", other)
+        asked = w.mention("from outside", user=hank.id)
+        await w.answers(asked)
+        here = Address("slack", w.slack.team.id, asked.channel, asked.ts)
+        (question, _) = await w.app.host.entries(here)
+        assert question.author.id == f"{hank.id}@{other.id}"
+
+
+# --- What comes in ---------------------------------------------------------------------------------------------------
+
+
+async def test_entities_become_names(tmp_path: Path) -> None:
+    """People, channels, groups and links are read as people read them."""
+    async with world(tmp_path) as w:
+        group = w.slack.add_group("devs", ["ada"])
+        grace, room = w.slack.user("grace"), w.slack.channel("random")
+        asked = w.mention(
+            f"ask <@{grace.id}> in <#{room.id}> or <!subteam^{group.id}> &amp; <https://example.com|the site>"
+        )
+        (answer,) = await w.answers(asked)
+        assert "ask @grace in #random or @devs & " in answer.shown
+        entries = await w.app.host.entries(Address("slack", w.slack.team.id, asked.channel, asked.ts))
+        assert entries[0].author.name == "ada"
+
+
+async def test_files_and_voice_clips_are_read(tmp_path: Path) -> None:
+    """Several files in one message; a clip without text and with a wrong or no type is heard, and answered by voice."""
+    async with world(tmp_path) as w:
+        dm = w.slack.dm("ada")
+        files = [("a.txt", b"alpha text"), ("b.csv", b"x,y\n1,2\n")]
+        (answer,) = await w.answers(w.slack.post("ada", dm, "read these", files=files))
+        assert "alpha text" in answer.shown or "a.txt" in answer.shown
+        for mimetype in ("video/mp4", ""):
+            clip = w.slack.upload_clip("ada", dm, voice_note("good day"), mimetype=mimetype)
+            await w.slack.wait_for(lambda clip=clip: [m for m in w.slack.replies(clip) if m.files], 15)
+            await w.settled()
+            shown = w.slack.replies(clip)
+            assert "good day" in shown[0].shown
+            uploaded = w.slack.world.files[next(m for m in shown if m.files).files[0]]
+            assert uploaded.name.startswith("answer-") and len(uploaded.content) > 100
+
+
+async def test_a_login_page_is_no_file(tmp_path: Path) -> None:
+    """Without files:read Slack gives a page to sign in; the person is told which permission lacks."""
+    scopes = tuple(scope for scope in APP.bot_scopes if scope != "files:read")
+    async with world(tmp_path, slack_app=replace(APP, bot_scopes=scopes)) as w:
+        asked = w.slack.post("ada", w.slack.dm("ada"), "", files=[("a.txt", b"alpha")])
+        (answer,) = await w.answers(asked)
+        assert "files:read" in answer.shown
+
+
+async def test_files_of_slack_connect_are_asked_for(tmp_path: Path) -> None:
+    """A file known only by its id is looked up before it is fetched."""
+    async with world(tmp_path) as w:
+        shared = w.slack.file("ada", "plan.txt", b"the whole plan", access="check_file_info")
+        (answer,) = await w.answers(w.slack.post("ada", w.slack.dm("ada"), "read", files=[shared]))
+        assert w.slack.calls_to("files.info") and "plan" in answer.shown
+
+
+async def test_a_thread_before_the_mention_is_read(tmp_path: Path) -> None:
+    """Mentioned late, Parley knows the parent, the thread and other apps' cards."""
+    async with world(tmp_path) as w:
+        room = w.slack.add_channel("late", members=["ada", "grace"], bot=False)
+        root = w.slack.post("grace", room, "The server is down")
+        card = [{"id": 1, "title": "Alert 42", "text": "CPU at 99%", "fallback": "alert"}]
+        w.slack.post("grace", room, "", thread_ts=root.ts, bot_id="B0MON", subtype="bot_message", attachments=card)
+        w.slack.post("ada", room, "looking", thread_ts=root.ts)
+        await w.slack.idle()
+        w.slack.invite_bot(room)
+        asked = w.mention("what happened?", channel=room.id, thread_ts=root.ts)
+        (answer,) = await w.answers(asked)
+        assert "Messages before: 3" in answer.shown
+        entries = await w.app.host.entries(Address("slack", w.slack.team.id, room.id, root.ts))
+        assert entries
+
+
+async def test_a_distributed_app_reads_little_and_says_so(tmp_path: Path) -> None:
+    """With 15 messages a minute the answer comes all the same, and the model knows that history is partial."""
+    app = replace(APP, distributed=True)
+    async with world(tmp_path, slack_app=app, limits="strict") as w:
+        room = w.slack.add_channel("busy", members=["ada", "grace"], bot=False)
+        root = w.slack.post("grace", room, "start")
+        for number in range(30):
+            w.slack.post("grace", room, f"line {number}", thread_ts=root.ts)
+        await w.slack.idle()
+        w.slack.invite_bot(room)
+        (answer,) = await w.answers(w.mention("sum up", channel=room.id, thread_ts=root.ts))
+        assert "Messages before" in answer.shown
+
+
+# --- What goes out ---------------------------------------------------------------------------------------------------
+
+
+async def test_where_streams_are_refused_edits_do(tmp_path: Path) -> None:
+    """A workspace without native streams sees the answer grow by edits, in one message."""
+    async with world(tmp_path) as w:
+        w.slack.fail("chat.startStream", error="unknown_method", times=5)
+        asked = w.mention("edits please [[long 40]] [[slow 0.05]]")
+        (answer,) = await w.answers(asked, timeout_s=15)
+        assert "word39" in answer.shown and w.slack.calls_to("chat.update")
+        assert "Stop" not in str(answer.blocks)
+
+
+async def test_a_stream_that_dies_loses_nothing(tmp_path: Path) -> None:
+    """When Slack ends a stream in the middle the same message holds the whole answer in the end."""
+    async with world(tmp_path) as w:
+        asked = w.mention("[[long 60]] [[slow 0.05]]")
+        await w.slack.wait_for(lambda: w.slack.calls_to("chat.appendStream"))
+        w.slack.fail("chat.appendStream", error="message_not_in_streaming_state")
+        (answer,) = await w.answers(asked, timeout_s=15)
+        assert "word59" in answer.shown and "word30" in answer.shown
+
+
+async def test_a_long_stream_is_rotated_before_it_dies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beyond what a stream bears the answer goes on in another message; together they are the whole."""
+    monkeypatch.setattr(reply_module, "STREAM_PACE_S", 0.02)
+    async with world(tmp_path) as w:
+        asked = w.mention("[[long 2600]] [[slow 0.0005]]")
+        answers = await w.answers(asked, 2, timeout_s=25)
+        words = " ".join(m.shown for m in answers).split()
+        assert [word for word in words if word.startswith("word")] == [f"word{n}" for n in range(2600)]
+        assert all(len(m.shown) <= 12_000 for m in answers)
+
+
+async def test_a_long_answer_at_once_is_continued_with_fences_closed(tmp_path: Path) -> None:
+    """Each message of a long answer renders alone."""
+    code = "\n".join(f"x{n} = {n}" for n in range(450))
+    text = "\n\n".join(f"Part {n}\n\n```python\n{code}\n```" for n in range(4))
+    async with world(tmp_path) as w:
+        asked = w.mention(f"[[say {text}]]")
+        answers = await w.answers(asked, 2)
+        assert all(m.shown.count("```") % 2 == 0 for m in answers)
+        assert sum("x449 = 449" in m.shown for m in answers) >= 1
+
+
+async def test_very_long_code_is_a_file(tmp_path: Path) -> None:
+    """Code beyond a screenful of screenfuls is uploaded, with its beginning shown."""
+    code = "\n".join(f"print({n})" for n in range(1500))
+    async with world(tmp_path) as w:
+        asked = w.mention(f"[[say Here:\n```python\n{code}\n```]]")
+        await w.answers(asked)
+        (shared,) = [m for m in w.slack.replies(asked) if m.files]
+        file = w.slack.world.files[shared.files[0]]
+        assert file.name == "code-1.py" and b"print(1499)" in file.content
+
+
+async def test_tables_are_tables(tmp_path: Path) -> None:
+    """A Markdown table is a table block in the end."""
+    async with world(tmp_path) as w:
+        asked = w.mention("[[say Prices:\n\n| fruit | price |\n|---|---:|\n| apple | 1 |\n| pear | 2 |\n]]")
+        (answer,) = await w.answers(asked)
+        assert "table" in [block["type"] for block in answer.blocks]
+
+
+async def test_nobody_is_pinged_unless_the_asker_wrote_it(tmp_path: Path) -> None:
+    """The model's mentions are plain text, the asker's own pass."""
+    async with world(tmp_path) as w:
+        grace = w.slack.user("grace").id
+        asked = w.mention(f"[[say hey <!channel> and <!here> and <@{grace}>]]")
+        (answer,) = await w.answers(asked)
+        assert "<!channel>" not in str(answer.blocks) + answer.text and f"<@{grace}>" not in str(answer.blocks)
+
+
+async def test_pictures_and_speech_go_into_the_thread(tmp_path: Path) -> None:
+    """A picture comes with Vary and Edit under it; a variation is a further answer."""
+    async with world(tmp_path) as w:
+        asked = w.mention('[[tool generate_image {"prompt": "a red barn", "shape": "square"}]]')
+        answers = await w.answers(asked, 3)
+        assert [m for m in answers if m.files]
+        controls = next(m for m in answers if "parley:vary" in str(m.blocks))
+        actions = [e["action_id"] for b in controls.blocks for e in b.get("elements", [])]
+        assert "parley:vary" in actions and "parley:edit_image" in actions
+        before = len(w.slack.replies(asked))
+        await w.slack.click("ada", controls, "parley:vary")
+        await w.slack.wait_for(lambda: len(w.slack.replies(asked)) > before)
+        await w.settled()
+        await w.slack.click("ada", controls, "parley:edit_image")
+        modal = (await w.slack.wait_for(lambda: w.slack.modals("ada")))[-1]
+        await w.slack.submit_modal("ada", modal, {"words": "make it blue"})
+        await w.slack.wait_for(lambda: [m for m in w.slack.replies(asked) if "make it blue" in m.shown])
+        await w.settled()
+
+
+async def test_the_buttons_under_an_answer(tmp_path: Path) -> None:
+    """Regenerate edits the same message; a thumb is kept and thanked for."""
+    async with world(tmp_path) as w:
+        asked = w.mention("once more")
+        (answer,) = await w.answers(asked)
+        await w.slack.click("ada", answer, "parley:regenerate")
+        await w.slack.wait_for(lambda: w.slack.calls_to("chat.update"))
+        await w.settled()
+        assert [m.ts for m in w.slack.replies(asked)] == [answer.ts]
+        await w.slack.click("ada", answer, "parley:feedback", f"thumbs_up {asked.ts}")
+        await w.slack.wait_for(lambda: w.slack.ephemerals("general", "ada"))
+
+
+async def test_status_lines_while_work_runs(tmp_path: Path) -> None:
+    """While a clip is heard Slack says so; nothing stays."""
+    async with world(tmp_path) as w:
+        dm = w.slack.dm("ada")
+        clip = w.slack.upload_clip("ada", dm, voice_note("hello"))
+        await w.slack.wait_for(lambda: [m for m in w.slack.replies(clip) if m.files], 15)
+        await w.settled()
+        said = [call.args.get("status", "") for call in w.slack.calls_to("assistant.threads.setStatus")]
+        assert "is thinking…" in said and any(text.startswith("is listening to") for text in said)
+        assert w.slack.status(dm, clip.ts) == ""
+
+
+@pytest.mark.parametrize("directive", ["[[fail overloaded]]", "[[empty]]", "[[cut after 3 words]] [[long 9]]"])
+async def test_nothing_stays_at_thinking(tmp_path: Path, directive: str) -> None:
+    """Whatever fails, the thread ends with words and without a status."""
+    async with world(tmp_path) as w:
+        asked = w.mention(f"x {directive}")
+        (answer,) = await w.answers(asked, timeout_s=40)
+        assert answer.shown.strip() and "Thinking" not in answer.shown
+        assert w.slack.status("general", asked.ts) == ""
+
+
+# --- Reliability -----------------------------------------------------------------------------------------------------
+
+
+async def test_a_429_is_waited_out(tmp_path: Path) -> None:
+    """Retry-After is honoured and the answer comes."""
+    async with world(tmp_path) as w:
+        w.slack.fail("chat.startStream", status=429, retry_after_s=1)
+        w.slack.fail("chat.postMessage", status=429, retry_after_s=1)
+        (answer,) = await w.answers(w.mention("patience"))
+        assert "patience" in answer.shown
+
+
+async def test_a_lost_answer_is_looked_for_before_posting_again(tmp_path: Path) -> None:
+    """When Slack posted but its answer was lost, the message is found by its mark and not posted twice."""
+    async with world(tmp_path) as w:
+        w.slack.fail("chat.postMessage", drop=True, applied=True)
+        asked = w.mention("only once")
+        await w.answers(asked)
+        assert len(w.slack.replies(asked)) == 1
+
+
+async def test_a_dead_socket_is_noticed_and_replaced(tmp_path: Path) -> None:
+    """A socket that went silent is given up; what was missed meanwhile is answered once."""
+    async with SlackEmulator(AppConfig()) as slack, parley(slack, tmp_path) as w:
+        await w.answers(w.mention("before"))
+        w.adapter.listener.sockets.heartbeat_s = 0.4
+        await slack.sockets[0].disconnect()
+        await slack.wait_for(lambda: len(slack.sockets) == 1 and slack.sockets[0].number > 1)
+        slack.sockets[0].freeze()
+        await slack.wait_for(lambda: any(s.number > 2 for s in slack.sockets), 10)
+        (answer,) = await w.answers(w.mention("after"))
+        assert "after" in answer.shown
+
+
+async def test_after_a_downtime_what_was_missed_is_answered_once(tmp_path: Path) -> None:
+    """Messages in active conversations that came while nobody listened are answered, each once."""
+    async with SlackEmulator(AppConfig()) as slack:
+        async with parley(slack, tmp_path, durable=True) as w:
+            asked = w.mention("before the night")
+            await w.answers(asked)
+        slack.configure(bot_events=())
+        missed = slack.post("ada", "general", "are you there?", thread_ts=asked.ts)
+        fresh = slack.post("ada", "general", f"<@{slack.bot.id}> a new one")
+        await asyncio.sleep(0)
+        slack.configure(bot_events=AppConfig().bot_events)
+        async with parley(slack, tmp_path, durable=True) as w:
+            (answer,) = await w.answers(missed)
+            assert "are you there?" in answer.shown
+            assert "a new one" in (await w.answers(fresh))[0].shown
+            await w.adapter.history.catch_up(w.app.accept)
+            await w.settled()
+            assert len(slack.replies(asked)) == 3
+
+
+async def test_a_repeated_delivery_is_answered_once(tmp_path: Path) -> None:
+    """Slack's own repeat of an event that was written is met as one."""
+    async with world(tmp_path, http=True) as w:
+        asked = w.mention("hello")
+        await w.answers(asked)
+        first = next(d for d in w.slack.deliveries if d.type == "events_api")
+        await w.slack.desk.post.send_and_wait("events_api", first.payload)
+        await w.settled()
+        assert len(w.slack.replies(asked)) == 1
+
+
+async def test_a_wrong_signature_is_refused(tmp_path: Path) -> None:
+    """A request that Slack did not sign changes nothing."""
+    async with world(tmp_path, http=True) as w:
+        assert await w.slack.verify_events_url()
+        w.slack.configure(signing_secret="another")
+        asked = w.mention("forged")
+        await w.slack.wait_for(lambda: any(d.attempts and d.attempts[0].failure for d in w.slack.deliveries))
+        assert w.slack.replies(asked) == []
