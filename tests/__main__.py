@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -67,16 +68,21 @@ def main(arguments: Sequence[str]) -> int:
     if unknown or not steps:
         say(f"There is no step {', '.join(sorted(unknown))}. Steps: {', '.join(step.name for step in STEPS)}.")
         return 2
-    outcomes = [run(step, more.split()) for step in steps]
+    with tempfile.TemporaryDirectory(prefix="parley-check-", ignore_cleanup_errors=True) as folder:
+        outcomes = [run(step, more.split(), Path(folder)) for step in steps]
     say(summary(outcomes))
     return int(any(outcome.status for outcome in outcomes))
 
 
-def run(step: Step, more: Sequence[str]) -> Outcome:
-    """Run one step, its output as it comes. more: for pytest."""
+def run(step: Step, more: Sequence[str], folder: Path) -> Outcome:
+    """Run one step, its output as it comes. more: for pytest.
+
+    folder: where tests may write. pytest's own is shared by all its runs, and each new one shuts the others' PostgreSQL out.
+    """
     say(f"--- {step.name}: {step.promise}")
     began = time.monotonic()
-    command = [*step.command, *(more if "pytest" in step.command else ())]
+    options = (f"--basetemp={folder / step.name}", *more) if "pytest" in step.command else ()
+    command = [*step.command, *options]
     status = subprocess.run(command, cwd=ROOT, env=environment(), check=False).returncode
     return Outcome(step, status, time.monotonic() - began)
 

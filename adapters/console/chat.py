@@ -183,6 +183,7 @@ def completer(commands: Iterable[str]) -> Any:
 
     class SlashCompleter(Completer):
         def get_completions(self, document: Document, event: CompleteEvent) -> Iterator[Completion]:
+            """What may stand at the cursor."""
             before = document.text_before_cursor
             if before.startswith("/attach "):
                 rest = before.removeprefix("/attach ")

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING
 
 import click
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
     from bot.config import Config
+    from bot.providers.local.weights import Library, Progress
 
 
 @click.group(short_help="Weights of the models on this machine.")
@@ -28,31 +29,6 @@ def models() -> None:
     parley models pull
     parley models pull whisper-tiny.en
     """
-
-
-class Progress(Protocol):
-    """How far one file is."""
-
-    @property
-    def model(self) -> str: ...
-    @property
-    def file(self) -> str: ...
-    @property
-    def done_bytes(self) -> int: ...
-    @property
-    def total_bytes(self) -> int: ...
-    @property
-    def note(self) -> str: ...
-
-
-class Library(Protocol):
-    """What a provider's `library(options)` gives, if it keeps weights."""
-
-    def items(self) -> Sequence[Any]:
-        """Every known model: `weights`, `is_there`, `is_wanted`."""
-
-    def pull(self, tell: Callable[[Progress], None], only: Collection[str] | None = None) -> Sequence[Any]:
-        """Fetch what is missing; gives what is here afterwards."""
 
 
 def _libraries(config: Config) -> Iterator[Library]:
