@@ -467,6 +467,26 @@ async def test_a_download_without_rights_is_a_login_page(slack: SlackEmulator, s
         assert await answer.read() == b"sound"
 
 
+async def test_transfers_can_fail_and_be_diverted(slack: SlackEmulator, session: aiohttp.ClientSession) -> None:
+    """A download breaks as ordered, or leads elsewhere, where a client must not take its token."""
+    url = slack.as_json(slack.upload_clip("ada", "general", b"sound"))["files"][0]["url_private"]
+    headers = {"Authorization": f"Bearer {slack.bot_token}"}
+    slack.fail("download", status=503)
+    async with session.get(url, headers=headers) as answer:
+        assert answer.status == 503
+    slack.divert_downloads("http://127.0.0.1:9/elsewhere")
+    async with session.get(url, headers=headers, allow_redirects=False) as answer:
+        assert (answer.status, answer.headers["Location"]) == (302, "http://127.0.0.1:9/elsewhere")
+
+
+async def test_names_are_looked_up_in_the_channels_workspace(slack: SlackEmulator) -> None:
+    """With two workspaces, "ada" in a channel is the Ada of that channel's workspace."""
+    second = slack.add_team("Second")
+    posted = slack.post("ada", slack.channel("general", second), "hi")
+    assert slack.user(posted.user).team_id == second.id
+    assert slack.from_bot(slack.channel("general", second)) == []
+
+
 async def test_a_clip_looks_as_slack_sends_it(slack: SlackEmulator, client: AsyncWebClient) -> None:
     """`file_share`, no text, the clip's subtype, whatever MIME type, and only a cut transcript."""
     message = slack.upload_clip("ada", "general", b"x", mimetype="video/mp4", transcript="a" * 150)

@@ -125,6 +125,11 @@ class SlackEmulator:
         return f"{self.world.base_url}/api/"
 
     @property
+    def authorize_url(self) -> str:
+        """Where a person agrees to an install; on Slack it is https://slack.com/oauth/v2/authorize."""
+        return f"{self.world.base_url}/oauth/v2/authorize"
+
+    @property
     def app(self) -> AppConfig:
         """The app as it is configured now."""
         return self.world.app
@@ -211,6 +216,12 @@ class SlackEmulator:
         """A user by name or id. Raises KeyError."""
         return name if isinstance(name, User) else self.world.user_named(name, team.id if team else None)
 
+    def _member(self, user: Who, room: Channel) -> User:
+        """The user of this name in the channel's own workspace, else in any."""
+        team = self.world.teams[room.team_id]
+        named = any(each.team_id == team.id and user in (each.name, each.id) for each in self.world.users.values())
+        return self.user(user, team if named else None)
+
     def channel(self, name: Where, team: Team | None = None) -> Channel:
         """A channel by name or id. Raises KeyError."""
         return name if isinstance(name, Channel) else self.world.channel_named(name, team.id if team else None)
@@ -275,9 +286,11 @@ class SlackEmulator:
     ) -> Message:
         """Write a message as a person (or as another bot, with `bot_id=`); its events are on their way on return.
 
-        files: File values, or (name, bytes[, mimetype]). more: fields of `Message`, such as `subtype`.
+        text: as Slack sends it, so escaped and with `<@U...>`. files: File values, or (name, bytes[, mimetype]).
+        more: fields of `Message`, such as `subtype`.
         """
-        person, room = self.user(user), self.channel(channel)
+        room = self.channel(channel)
+        person = self._member(user, room)
         attached = [self._attached(person, each) for each in files]
         if person.team_id != room.team_id:
             foreign = {"user_team": person.team_id, "source_team": person.team_id}
@@ -312,11 +325,12 @@ class SlackEmulator:
         thread_ts: str | None = None,
     ) -> Message:
         """Record a voice or video clip: `file_share`, usually without text; any mimetype, "" too."""
-        clip = self.file(user, name, content, mimetype, subtype=subtype, duration_ms=duration_ms)
+        person = self._member(user, self.channel(channel))
+        clip = self.file(person, name, content, mimetype, subtype=subtype, duration_ms=duration_ms)
         if transcript is not None:
             preview = {"content": transcript[:100], "has_more": len(transcript) > 100}
             clip.transcription = {"status": "complete", "locale": "en-US", "preview": preview}
-        return self.post(user, channel, text, thread_ts=thread_ts, files=[clip])
+        return self.post(person, channel, text, thread_ts=thread_ts, files=[clip])
 
     def edit(self, message: Message, text: str) -> list[Delivery]:
         """Edit a message as its author."""
@@ -333,19 +347,23 @@ class SlackEmulator:
 
     def react(self, user: Who, message: Message, name: str, *, remove: bool = False) -> list[Delivery]:
         """Add a reaction, or take it back."""
-        return self.desk.timeline.react(message, name, self.user(user).id, added=not remove)
+        person = self._member(user, self.world.channels[message.channel])
+        return self.desk.timeline.react(message, name, person.id, added=not remove)
 
     async def slash(self, user: Who, channel: Where, command: str, text: str = "") -> Delivery:
         """Run a slash command and wait for its acknowledgement. Raises LookupError for one that is not registered."""
-        return await self.desk.interactivity.slash(self.user(user), self.channel(channel), command, text)
+        room = self.channel(channel)
+        return await self.desk.interactivity.slash(self._member(user, room), room, command, text)
 
     async def shortcut(self, user: Who, callback_id: str, message: Message | None = None) -> Delivery:
         """Use a message shortcut, or a global one without a message. Raises LookupError when the app has none such."""
-        return await self.desk.interactivity.shortcut(self.user(user), callback_id, message)
+        person = self._member(user, self.world.channels[message.channel]) if message else self.user(user)
+        return await self.desk.interactivity.shortcut(person, callback_id, message)
 
     async def click(self, user: Who, message: Message, action_id: str, value: Any = None) -> Delivery:
         """Press a button or choose in a message. Raises LookupError when the element is not there."""
-        return await self.desk.interactivity.act(self.user(user), message, action_id, value)
+        person = self._member(user, self.world.channels[message.channel])
+        return await self.desk.interactivity.act(person, message, action_id, value)
 
     async def click_view(self, user: Who, view: View, action_id: str, value: Any = None) -> Delivery:
         """Press a button or choose in a modal or Home tab."""
@@ -390,7 +408,8 @@ class SlackEmulator:
 
     def change_context(self, user: Who, channel: Where) -> list[Delivery]:
         """Look at a channel while the agent's panel is open."""
-        person, room = self.user(user), self.channel(channel)
+        room = self.channel(channel)
+        person = self._member(user, room)
         entity = {"type": "slack#/types/channel_id", "value": room.id, "team_id": room.team_id}
         event: Json = {"type": "app_context_changed", "user": person.id, "context": {"entities": [entity]}}
         return self.desk.events.in_team(person.team_id, event | {"channel": self.dm(person).id})
@@ -409,7 +428,8 @@ class SlackEmulator:
 
     def stop_session(self, user: Who, channel: Where, thread_ts: str) -> list[Delivery]:
         """Press Stop: Slack ends the thread's live streams and tells the app. Raises LookupError when nothing runs."""
-        room, person = self.channel(channel), self.user(user)
+        room = self.channel(channel)
+        person = self._member(user, room)
         live = [m for m in room.in_order() if m.is_streaming and thread_ts in (m.ts, m.thread_ts)]
         session = self.session(room, thread_ts)
         if not live and (session is None or session.status != "processing"):
@@ -439,8 +459,9 @@ class SlackEmulator:
 
     def ephemerals(self, channel: Where, user: Who) -> list[Message]:
         """What only this person sees in a channel."""
-        person = self.user(user)
-        return [m for m in self.channel(channel).ephemerals if m.ephemeral_to == person.id]
+        room = self.channel(channel)
+        person = self._member(user, room)
+        return [m for m in room.ephemerals if m.ephemeral_to == person.id]
 
     def replies(self, message: Message) -> list[Message]:
         """The thread under a message, without it."""
@@ -492,7 +513,10 @@ class SlackEmulator:
     # -- trouble and waiting
 
     def fail(self, method: str, **trouble: Any) -> Fault:
-        """Let the next calls of a method (`*` any) go wrong; `trouble` sets fields of `Fault`: error, status, ..."""
+        """Let the next calls of a method go wrong; `trouble` sets fields of `Fault`: error, status, drop, ...
+
+        method: `*` is any; `upload` and `download` are the transfers of files.
+        """
         return self.desk.faults.order(Fault(method, **trouble))
 
     def new_code(
@@ -503,6 +527,10 @@ class SlackEmulator:
         person = next(user.id for user in self.world.users.values() if user.team_id == team.id)
         granted = list(self.world.app.bot_scopes if scopes is None else scopes)
         return new_code(self.desk, Grant(person, team.id, granted, redirect_uri, wide))
+
+    def divert_downloads(self, url: str) -> None:
+        """Redirect every download to another address, to see what a client takes along; "" ends it."""
+        self.desk.uploads.diverted_to = url
 
     async def wait_for(self, predicate: Callable[[], T], timeout_s: float = 5.0) -> T:
         """The first truthy value of `predicate`, asked again after each change. Raises TimeoutError.
@@ -559,5 +587,5 @@ def _desk(world: World, limits: Literal["off", "strict"]) -> Desk:
     events = Events(world, post)
     timeline = Timeline(world, events)
     interactivity = Interactivity(world, post, timeline)
-    bounds = Limits(world.clock, enforced=limits == "strict")
-    return Desk(world, post, events, timeline, sockets, interactivity, Uploads(world), bounds, Faults())
+    bounds, faults = Limits(world.clock, enforced=limits == "strict"), Faults()
+    return Desk(world, post, events, timeline, sockets, interactivity, Uploads(world, faults), bounds, faults)

@@ -35,7 +35,7 @@ class PageState:
             "app": slack.app.name,
             "bot": slack.world.teams[me.team_id].bot_user_id,
             "me": me.id,
-            "people": [{"id": each.id, "name": each.real_name} for each in self._people()],
+            "people": [{"id": each.id, "name": self._full_name(each)} for each in self._people()],
             "channels": [self._room(each, me) for each in rooms],
             "channel": self._room(room, me),
             "messages": [self._message(each, me) for each in self._visible(room, me)],
@@ -68,6 +68,10 @@ class PageState:
 
     def _people(self) -> list[User]:
         return [user for user in self._slack.world.users.values() if not user.is_bot]
+
+    def _full_name(self, user: User) -> str:
+        teams = self._slack.world.teams
+        return user.real_name if len(teams) == 1 else f"{user.real_name} ({teams[user.team_id].name})"
 
     def _person(self, wanted: str) -> User:
         return next((user for user in self._people() if user.id == wanted), self._people()[0])

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
+from .faults import Faults
 from .workspace import File, Json, Team
 from .world import World
 
@@ -29,8 +30,9 @@ class Slot:
 class Uploads:
     """Makes files and serves their bytes."""
 
-    def __init__(self, world: World) -> None:
-        self._world = world
+    def __init__(self, world: World, faults: Faults) -> None:
+        self._world, self._faults = world, faults
+        self.diverted_to = ""
         self.slots: dict[str, Slot] = {}
 
     def make(
@@ -57,6 +59,8 @@ class Uploads:
 
     async def receive(self, request: web.Request) -> web.Response:
         """Take the bytes, raw or as a form, once and of the announced length."""
+        if trouble := self._trouble("upload", request):
+            return trouble
         slot = self.slots.get(request.match_info["secret"])
         if slot is None or slot.filled:
             return web.Response(status=404, text="not found")
@@ -68,6 +72,10 @@ class Uploads:
 
     async def download(self, request: web.Request) -> web.Response:
         """Give a file's bytes to a token with `files:read`; anyone else is led to a page to sign in."""
+        if trouble := self._trouble("download", request):
+            return trouble
+        if self.diverted_to:
+            raise web.HTTPFound(self.diverted_to)
         file = self._world.files.get(request.match_info["file"].rpartition("-")[2])
         if file is None or file.deleted:
             return web.Response(status=404, text="file_not_found")
@@ -76,6 +84,14 @@ class Uploads:
         disposition = {"Content-Disposition": f'attachment; filename="{file.name}"'}
         kind = file.mimetype or "application/octet-stream"
         return web.Response(body=file.content, headers={**disposition, "Content-Type": kind})
+
+    def _trouble(self, name: str, request: web.Request) -> web.Response | None:
+        fault = self._faults.next_for(name)
+        if fault is None:
+            return None
+        if fault.drop and request.transport is not None:
+            request.transport.abort()
+        return web.Response(status=fault.status if fault.status != 200 else 500, text=fault.error or "trouble")
 
     async def login(self, request: web.Request) -> web.Response:
         """The page to sign in."""
