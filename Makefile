@@ -41,7 +41,7 @@ docs: venv ## Write the documents that are made from the code
 	@$(PY) -m bot config --write docs/configuration.md
 
 # The locks hold versions and hashes, and no addresses, so that any mirror of the index serves.
-LOCK = $(PY) -m uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes --no-header $(UPGRADE)
+LOCK = $(PY) -m uv pip compile pyproject.toml --quiet --system-certs --universal --python-version 3.11 --generate-hashes --no-header $(UPGRADE)
 lock: venv ## Resolve the dependencies again; UPGRADE=--upgrade takes the newest
 	@$(PY) -m uv --version >/dev/null 2>&1 || $(PY) -m pip install --quiet --disable-pip-version-check uv
 	$(LOCK) -o $(REQUIREMENTS)/base.txt

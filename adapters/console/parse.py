@@ -96,7 +96,7 @@ def _hint(name: str, commands: Mapping[str, CommandSpec]) -> str:
 
 def attachment(path: Path) -> Attachment:
     """The file as an attachment; it is read when its turn comes. Raises UsageError when it cannot be."""
-    path = path.expanduser().absolute()  # links stay: a pipe of the shell has no other name
+    path = path.expanduser()
     try:
         size_bytes = path.stat().st_size
     except OSError as error:
@@ -104,7 +104,8 @@ def attachment(path: Path) -> Attachment:
     if path.is_dir() or not os.access(path, os.R_OK):
         raise UsageError(f"{path} cannot be attached: {'it is a folder' if path.is_dir() else 'permission denied'}.")
     mime_type = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
-    return Attachment(path.name, mime_type, size_bytes, {"path": str(path)}, _kind(mime_type))
+    # The path is not resolved: a pipe of the shell has no other name.
+    return Attachment(path.name, mime_type, size_bytes, {"path": str(path.absolute())}, _kind(mime_type))
 
 
 def _kind(mime_type: str) -> Literal["image", "audio", "video", "file"]:
