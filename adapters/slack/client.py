@@ -93,6 +93,7 @@ class SlackClient:
         can_repeat: False for what would be done twice if only its answer was lost. patience_s: a longer 429 is an error.
         """
         channel = str(args.get("channel") or args.get("channel_id") or "")
+        await self.token(place)  # without one there is nothing to wait for
         await self.governor.turn(place.team, method, channel)
         return await self._insist(place, method, args, can_repeat=can_repeat, patience_s=patience_s)
 

@@ -41,7 +41,7 @@ EXTENSIONS |= {
     "kotlin": "kt",
 }
 _FENCE = re.compile(r"^( {0,3})(`{3,}|~{3,})[ \t]*([^\n`]*)$")
-_CONTROL = re.compile(r"<(?:@([A-Z0-9]+)|!([a-z]+)|!subteam\^([A-Z0-9]+))(?:[|^][^<>\n]*)?>")
+_CONTROL = re.compile(r"<(?:@([A-Z0-9]+)|!subteam\^([A-Z0-9]+)|!([a-z]+))(?:[|^][^<>\n]*)?>")
 _TABLE_RULE = re.compile(r"^\s*\|?\s*:?-+:?\s*(\|\s*:?-+:?\s*)*\|?\s*$")
 _INLINE = re.compile(
     r"`([^`]+)`|\*\*([^*]+)\*\*|\[([^\]]+)\]\((https?://[^)\s]+)\)|(?<![\w*])[*_]([^*_\s][^*_]*)[*_](?![\w*])"
@@ -129,7 +129,7 @@ def neutralise(text: str, allowed: Collection[str]) -> str:
 
 
 def _calmed(found: re.Match[str], allowed: Collection[str]) -> str:
-    person, everyone, group = found.groups()
+    person, group, everyone = found.groups()
     named = person or everyone or group
     if named in allowed and (person or everyone in ("here", "channel", "everyone") or group):
         return found.group(0)
