@@ -113,16 +113,16 @@ class Inbox:
     async def _message(
         self, tx: Transaction, inbound: InboundMessage, sequence: int, now: datetime
     ) -> Accepted | _Asked:
-        if inbound.message_id and await self._is_known(tx, inbound):
+        if inbound.message_id and await conv.is_known(tx, inbound.address, inbound.message_id):
             return REPEATED  # the same post by another event, such as a mention that arrives as a message too
         conversation_id = await conv.hold_at(tx, inbound.address, now, is_direct=inbound.is_direct, title=inbound.text)
-        settings = await effective_settings(tx, inbound.address, inbound.author.id)
-        is_due = is_answer_due(inbound, settings, takes_part=await conv.took_part(tx, conversation_id))
+        is_due = is_meant_for_us(inbound) or await self._is_followed(tx, conversation_id, inbound)
         await conv.said(tx, conversation_id, sequence, inbound, inbound.text)
         return await self._ask(tx, conversation_id, sequence, sequence, now) if is_due else Accepted("noted")
 
-    async def _is_known(self, tx: Transaction, inbound: InboundMessage) -> bool:
-        return await conv.find_said(tx, inbound.address, inbound.message_id) is not None
+    async def _is_followed(self, tx: Transaction, conversation_id: int, inbound: InboundMessage) -> bool:
+        settings = await effective_settings(tx, inbound.address, inbound.author.id)
+        return follows(inbound, settings, takes_part=await conv.took_part(tx, conversation_id))
 
     async def _command(self, tx: Transaction, inbound: Command, sequence: int, now: datetime) -> _Asked:
         spec = self._commands.get(inbound.name)
@@ -207,10 +207,13 @@ class Inbox:
         return await self._ask(tx, said.conversation_id, sequence, sequence, now)
 
 
-def is_answer_due(inbound: InboundMessage, settings: Settings, *, takes_part: bool) -> bool:
-    """Whether a message that no command and no button brought is answered. takes_part: we answered in its thread before."""
-    if inbound.is_direct or inbound.mentions_us or inbound.asks != "answer":
-        return True
+def is_meant_for_us(inbound: InboundMessage) -> bool:
+    """Whether an answer is due whatever the settings."""
+    return inbound.is_direct or inbound.mentions_us or inbound.asks != "answer"
+
+
+def follows(inbound: InboundMessage, settings: Settings, *, takes_part: bool) -> bool:
+    """Whether a message that is not meant for us is answered all the same. takes_part: we answered in its thread before."""
     match settings.follow or "thread":
         case "always":
             return True

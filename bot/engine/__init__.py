@@ -13,7 +13,7 @@ from bot.engine.commands import SPECS, CommandContext, run_command
 from bot.engine.compose import compose
 from bot.engine.perceive import Perceived, catch_up, perceive
 from bot.engine.respond import Draft, respond
-from bot.engine.runtime import Runtime
+from bot.engine.runtime import Runtime, effective_settings
 from bot.engine.speak import speak, wants_speech
 from bot.engine.streams import closing
 from bot.errors import BotError, CutOffError, UsageError
@@ -51,11 +51,12 @@ log = logging.getLogger(__name__)
 async def run_job(turn_id: str, step: Step, runtime: Runtime) -> None:
     """The handler of turn jobs: whatever happens, the turn ends."""
     loaded = await conv.load_turn(runtime.store, turn_id)
-    if loaded is None or loaded[2] not in ("queued", "running"):
+    if loaded is None or loaded.state not in ("queued", "running"):
         return
-    turn, source_id, _ = loaded
+    turn, source_id = loaded.turn, loaded.source_id
     with telemetry.in_turn(turn.tenant_id, turn_id), telemetry.running.track_inprogress():
         try:
+            await _begin(loaded, runtime)
             await run_turn(turn, source_id, step, runtime)
         except Exception as error:  # the edge of the job runner
             log.exception("turn %s failed", turn_id)
@@ -68,7 +69,6 @@ async def run_turn(turn: Turn, source_id: int, step: Step, runtime: Runtime) -> 
     """Open, perceive, answer, speak, finish, settle. A BotError becomes the reply."""
     began = time.perf_counter()
     adapter = runtime.adapter_for(turn.inbound)
-    await _begin(turn, runtime)
     opened = await step("open", _open, turn, source_id, runtime)
     turn, receipt = opened["turn"], opened["turn"].receipt
     perceived: Perceived | None = None
@@ -91,40 +91,44 @@ async def run_turn(turn: Turn, source_id: int, step: Step, runtime: Runtime) -> 
     telemetry.turn_seconds.labels(platform).observe(time.perf_counter() - began)
 
 
-async def _begin(turn: Turn, runtime: Runtime) -> None:
-    async with runtime.store.begin(turn.tenant_id) as tx:
-        await conv.start_turn(tx, turn.id, runtime.clock.now())
-        await ledger.abandon(tx, turn.id, runtime.clock.now())
-        if await conv.is_stop_requested(tx, turn.id):
-            runtime.stops.of(turn.id).set()
+async def _begin(loaded: conv.Loaded, runtime: Runtime) -> None:
+    """After a restart: calls that the crash interrupted are written off, and a stop that was asked for holds."""
+    if loaded.stop_requested:
+        runtime.stops.of(loaded.turn.id).set()
+    if loaded.state == "running":
+        async with runtime.store.begin(loaded.turn.tenant_id) as tx:
+            await ledger.abandon(tx, loaded.turn.id, runtime.clock.now())
 
 
 async def _open(turn: Turn, source_id: int, runtime: Runtime) -> dict[str, Any]:
     """Post the sign of life; gives the turn with its receipt and settings, equal for all its steps, and what is still unread."""
-    adapter = runtime.adapter_for(turn.inbound)
-    turn = await runtime.with_settings(turn)
+    adapter, inbound = runtime.adapter_for(turn.inbound), turn.inbound
+    async with runtime.store.read(turn.tenant_id) as tx:
+        settings = await effective_settings(tx, inbound.address, inbound.author.id)
+        joins_late = turn.attempt == 1 and await conv.is_first(tx, turn.conversation_id, source_id)
+        unread = await conv.unread(tx, turn.conversation_id, source_id, MAX_UNREAD)
+    turn = replace(turn, settings=settings)
     turn = replace(turn, receipt=await adapter.open(turn))
     assert turn.receipt is not None
     async with runtime.store.begin(turn.tenant_id) as tx:
-        await conv.note_receipt(tx, turn.id, turn.receipt)
-        joins_late = turn.attempt == 1 and await conv.is_first(tx, turn.conversation_id, source_id)
-    if joins_late or not adapter.capabilities.hears_all:
-        await _hear_earlier(turn, source_id, runtime)
-    async with runtime.store.read(turn.tenant_id) as tx:
-        unread = await conv.unread(tx, turn.conversation_id, source_id, MAX_UNREAD)
+        await conv.note_receipt(tx, turn.id, turn.receipt, state="running", started_at=runtime.clock.now())
+    if (joins_late or not adapter.capabilities.hears_all) and await _hear_earlier(turn, source_id, runtime):
+        async with runtime.store.read(turn.tenant_id) as tx:
+            unread = await conv.unread(tx, turn.conversation_id, source_id, MAX_UNREAD)
     return {"turn": turn, "unread": unread}
 
 
-async def _hear_earlier(turn: Turn, source_id: int, runtime: Runtime) -> None:
-    """Fetch what was said before Parley came; an answer without it is better than none."""
+async def _hear_earlier(turn: Turn, source_id: int, runtime: Runtime) -> bool:
+    """Fetch what was said before Parley came, and whether there was any; an answer without it is better than none."""
     try:
         earlier = await runtime.adapter_for(turn.inbound).earlier(turn.inbound)
     except BotError as error:
         log.warning("earlier messages could not be fetched: %s", error.detail or error.text)
-        return
+        return False
     if earlier.messages:
         async with runtime.store.begin(turn.tenant_id) as tx:
             await conv.add_earlier(tx, turn.conversation_id, source_id, earlier, runtime.clock.now())
+    return bool(earlier.messages)
 
 
 async def _understood_before(turn: Turn, source_id: int, runtime: Runtime) -> Message | None:

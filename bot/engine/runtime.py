@@ -7,7 +7,7 @@ import hashlib
 import logging
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 from bot.errors import BotError, UnavailableError
@@ -184,13 +184,6 @@ class Runtime:
         """Show what is being done. A platform that fails here is no reason to fail the turn."""
         with suppress(BotError):
             await self.adapter_for(turn.inbound).show(receipt, _one(Status(text)))
-
-    async def with_settings(self, turn: Turn) -> Turn:
-        """The turn with what its person, channel and conversation chose."""
-        inbound = turn.inbound
-        async with self.store.read(turn.tenant_id) as tx:
-            chosen = await effective_settings(tx, inbound.address, inbound.author.id)
-        return replace(turn, settings=chosen)
 
 
 async def _one(event: ReplyEvent) -> AsyncIterator[ReplyEvent]:

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, Select, and_, delete, exists, func, or_, select, update
+from sqlalchemy import Row, Select, and_, case, delete, exists, func, or_, select, update
 
 from bot.store import Store, Transaction
 from bot.store.blobs import drop_unused, note_uses
@@ -92,7 +92,7 @@ async def hold_at(tx: Transaction, address: Address, now: datetime, *, is_direct
         "channel": address.channel,
         "thread": address.thread,
         "is_direct": is_direct,
-        "title": " ".join(title.split())[:TITLE_LENGTH],
+        "title": _title(title),
         "created_at": now,
         "updated_at": now,
     }
@@ -133,11 +133,13 @@ async def said(
     row = _row(tx, conversation_id, source_id, 0, message, inbound.sent_at)
     row |= {"author_id": inbound.author.id, "author_name": inbound.author.name, "for_model": for_model}
     await _add(tx, row | {"platform_id": inbound.message_id}, message)
-    values: dict[str, Any] = {"updated_at": inbound.sent_at}
+    title = case((conversations.c.title == "", _title(text)), else_=conversations.c.title)
+    values = {"updated_at": inbound.sent_at, "title": title}
     await tx.connection.execute(update(conversations).where(*_is(tx, conversation_id)).values(values))
-    if text:
-        titled = update(conversations).where(*_is(tx, conversation_id), conversations.c.title == "")
-        await tx.connection.execute(titled.values(title=" ".join(text.split())[:TITLE_LENGTH]))
+
+
+def _title(text: str) -> str:
+    return " ".join(text.split())[:TITLE_LENGTH]
 
 
 def _as_said(inbound: InboundMessage | Command, text: str) -> tuple[Part, ...]:
@@ -194,11 +196,8 @@ async def add_turn(
     owner: str = "",
     receipt: Receipt | None = None,
 ) -> str:
-    """Ask for an answer to that source; gives the turn's id."""
-    earlier = (
-        select(func.count()).select_from(turns).where(turns.c.tenant_id == tx.tenant_id, turns.c.source_id == source_id)
-    )
-    attempt = int((await tx.connection.execute(earlier)).scalar_one()) + 1
+    """Ask for an answer to that source; gives the turn's id. A source that asks for itself has no earlier turn."""
+    attempt = 1 if sequence == source_id else await _attempts(tx, source_id) + 1
     row = {
         "id": uuid.uuid4().hex,
         "tenant_id": tx.tenant_id,
@@ -213,6 +212,13 @@ async def add_turn(
     }
     await tx.connection.execute(turns.insert().values(row))
     return str(row["id"])
+
+
+async def _attempts(tx: Transaction, source_id: int) -> int:
+    earlier = (
+        select(func.count()).select_from(turns).where(turns.c.tenant_id == tx.tenant_id, turns.c.source_id == source_id)
+    )
+    return int((await tx.connection.execute(earlier)).scalar_one())
 
 
 async def waiting_before(tx: Transaction, conversation_id: int, sequence: int) -> int:
@@ -237,32 +243,36 @@ async def take_over(store: Store, turn_ids: Sequence[str], owner: str) -> None:
         await connection.execute(update(turns).where(turns.c.id.in_(turn_ids)).values(owner=owner))
 
 
-async def load_turn(store: Store, turn_id: str) -> tuple[Turn, int, str] | None:
-    """A turn with the person's own words (without settings), its source and its state; None when it was forgotten."""
+@dataclass(frozen=True)
+class Loaded:
+    """A turn as the jobs find it."""
+
+    turn: Turn
+    """With the person's own words, without settings."""
+    source_id: int
+    state: str
+    stop_requested: bool
+
+
+async def load_turn(store: Store, turn_id: str) -> Loaded | None:
+    """A turn; None when it was forgotten."""
     query = select(turns, inbox.c.payload).join(inbox, inbox.c.id == turns.c.source_id).where(turns.c.id == turn_id)
     async with store.connect(write=False) as connection:
         row = (await connection.execute(query)).one_or_none()
-    if row is None:
+    if row is None or not row.payload:
         return None
     receipt = from_plain(row.receipt) if row.receipt else None
     turn = Turn(row.id, row.tenant_id, row.conversation_id, from_plain(row.payload), Settings(), receipt, row.attempt)
-    return turn, row.source_id, row.state
-
-
-async def start_turn(tx: Transaction, turn_id: str, now: datetime) -> None:
-    """It is being worked on."""
-    await tx.connection.execute(
-        _this(turn_id).values(state="running", started_at=func.coalesce(turns.c.started_at, now))
-    )
+    return Loaded(turn, row.source_id, row.state, row.stop_requested)
 
 
 def _this(turn_id: str) -> Any:
     return update(turns).where(turns.c.id == turn_id)
 
 
-async def note_receipt(tx: Transaction, turn_id: str, receipt: Receipt) -> None:
-    """Remember what was posted, so that an edit, a button or a restart finds it."""
-    await tx.connection.execute(_this(turn_id).values(receipt=to_plain(receipt)))
+async def note_receipt(tx: Transaction, turn_id: str, receipt: Receipt, **more: Any) -> None:
+    """Remember what was posted, so that an edit, a button or a restart finds it; `more` columns of the turn with it."""
+    await tx.connection.execute(_this(turn_id).values(receipt=to_plain(receipt), **more))
     rows = [
         {"tenant_id": tx.tenant_id, "channel": receipt.address.channel, "platform_id": platform_id, "turn_id": turn_id}
         for platform_id in receipt.message_ids
@@ -278,11 +288,6 @@ async def note_receipt(tx: Transaction, turn_id: str, receipt: Receipt) -> None:
 async def request_stop(tx: Transaction, turn_id: str) -> None:
     """Ask whichever process works on it to stop."""
     await tx.connection.execute(_this(turn_id).where(turns.c.ended_at.is_(None)).values(stop_requested=True))
-
-
-async def is_stop_requested(tx: Transaction, turn_id: str) -> bool:
-    """Whether somebody asked for it to stop."""
-    return bool(await tx.connection.scalar(select(turns.c.stop_requested).where(turns.c.id == turn_id)))
 
 
 async def settle(
@@ -316,9 +321,10 @@ async def settle(
         "notices": list(reply.notices),
         "ended_at": now,
     }
-    await tx.connection.execute(_this(turn.id).values(values))
     if receipt:
-        await note_receipt(tx, turn.id, receipt)
+        await note_receipt(tx, turn.id, receipt, **values)
+    else:
+        await tx.connection.execute(_this(turn.id).values(values))
     await _note_steps(tx, turn.id, notes)
     await tx.connection.execute(update(conversations).where(*_is(tx, turn.conversation_id)).values(updated_at=now))
 
@@ -446,6 +452,14 @@ async def of_person(tx: Transaction, platform: str, workspace: str, author_id: s
 async def took_part(tx: Transaction, conversation_id: int) -> bool:
     """Whether an answer of ours stands or is being made in it."""
     return bool(await tx.connection.scalar(select(exists().where(turns.c.conversation_id == conversation_id))))
+
+
+async def is_known(tx: Transaction, address: Address, platform_id: str) -> bool:
+    """Whether a message that the platform calls so is in the history already."""
+    held = conversations.c
+    here = exists(select(held.id).where(held.id == messages.c.conversation_id, held.channel == address.channel))
+    where = (messages.c.tenant_id == tx.tenant_id, messages.c.platform_id == platform_id, messages.c.ordinal <= 0, here)
+    return await tx.connection.scalar(select(messages.c.id).where(*where).limit(1)) is not None
 
 
 @dataclass(frozen=True)
