@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import sys
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
@@ -61,7 +61,8 @@ def ask(
     text = standard_input().read() if text == "-" else text
     config = state.config(quiet=True)
     outputs = (speak, image_out or saved_folder(config))
-    return until_given_up(_ask(config, text, attach, conversation, outputs, screen(as_json=as_json)))
+    shown = screen(as_json=as_json)
+    return until_given_up(lambda: _ask(config, text, attach, conversation, outputs, shown))
 
 
 async def _ask(
@@ -127,12 +128,12 @@ async def _chat(config: Config, conversation: str, folder: Path, history: Path) 
     return FAILED if talk.has_failed and not is_terminal else DONE
 
 
-def until_given_up(doing: Coroutine[Any, Any, int]) -> int:
+def until_given_up(doing: Callable[[], Coroutine[Any, Any, int]]) -> int:
     """Run it; gives its exit status, or that of Ctrl-C."""
     from adapters.console.chat import GivenUp
 
     try:
-        return asyncio.run(doing)
+        return asyncio.run(doing())
     except GivenUp:
         return INTERRUPTED
 

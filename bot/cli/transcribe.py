@@ -40,7 +40,8 @@ def transcribe(state: State, files: tuple[Path, ...], shape: str, out: Path | No
     parley transcribe talk.mp4 --format srt > talk.srt
     parley transcribe *.m4a --format vtt --out subtitles
     """
-    return until_given_up(_transcribe(state.config(quiet=True), files, shape, out))
+    config = state.config(quiet=True)
+    return until_given_up(lambda: _transcribe(config, files, shape, out))
 
 
 async def _transcribe(config: Config, files: Sequence[Path], shape: str, out: Path | None) -> int:
