@@ -236,6 +236,15 @@ async def test_a_slash_command_is_answered_in_place(slack: SlackEmulator, ear: E
         await slack.slash("ada", "general", "/nothing")
 
 
+async def test_a_commands_text_is_escaped_when_the_manifest_says_so(slack: SlackEmulator) -> None:
+    """With should_escape people and channels come as ids with names; without, as typed."""
+    slack.configure(escaped_commands=("/ask",), slash_commands=("/ask", "/raw"))
+    ada, room, said = slack.user("ada").id, slack.channel("general").id, "tell @ada in #general: 1 < 2"
+    assert (await slack.slash("grace", "general", "/raw", said)).payload["text"] == said
+    escaped = (await slack.slash("grace", "general", "/ask", said)).payload["text"]
+    assert escaped == f"tell <@{ada}|ada> in #general: 1 &lt; 2".replace("#general:", f"<#{room}|general>:")
+
+
 async def test_an_unanswered_command_says_so(slack: SlackEmulator, ear: Ear) -> None:
     """Slack tells the person that the app failed; commands are not retried."""
     ear.answer = answering(500)

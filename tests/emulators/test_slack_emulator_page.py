@@ -13,7 +13,9 @@ import pytest
 from slack_sdk.web.async_client import AsyncWebClient
 
 from adapters.slack.emulator import AppConfig, Message, Shortcut, SlackEmulator, check_manifest
+from adapters.slack.emulator.__main__ import configured, parser
 from adapters.slack.emulator.render import Renderer
+from adapters.slack.manifest import build
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 PROJECT = Path(__file__).parents[2]
@@ -151,6 +153,15 @@ def test_a_manifest_is_checked() -> None:
         "unknown event nonsense",
         "settings/event_subscriptions/request_url: must be an https address without Socket Mode",
     ]
+
+
+def test_the_default_app_is_the_one_of_our_manifest() -> None:
+    """Without `--manifest` the command emulates what `parley slack manifest` describes, which Slack would accept."""
+    manifest = build()
+    ours, shown = AppConfig.from_manifest(manifest), configured(parser().parse_args([]), None)
+    assert check_manifest(manifest) == []
+    assert (shown.slash_commands, shown.shortcuts) == (ours.slash_commands, ours.shortcuts)
+    assert set(shown.bot_scopes) >= set(ours.bot_scopes) and set(shown.bot_events) >= set(ours.bot_events)
 
 
 async def test_the_command_prints_how_to_point_a_bot_here() -> None:

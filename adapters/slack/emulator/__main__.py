@@ -12,14 +12,18 @@ from pathlib import Path
 from .config import AppConfig, Shortcut
 from .emulator import SlackEmulator
 
-COMMANDS = ("/parley", "/ask", "/imagine", "/speak", "/help")
+COMMANDS = (
+    "/parley", "/ask", "/imagine", "/say", "/transcribe", "/summarize", "/parley-search", "/settings", "/usage",
+    "/reset", "/forget", "/help",
+)  # fmt: skip
 SHORTCUTS = (
-    Shortcut("Ask about this", "ask"),
-    Shortcut("Summarise thread", "summarise"),
-    Shortcut("Transcribe", "transcribe"),
-    Shortcut("Describe image", "describe"),
-    Shortcut("Translate", "translate"),
+    Shortcut("Ask about this", "parley:ask"),
+    Shortcut("Summarise thread", "parley:summarize"),
+    Shortcut("Transcribe", "parley:transcribe"),
+    Shortcut("Describe image", "parley:describe"),
+    Shortcut("Translate", "parley:translate"),
 )
+"""The app that is emulated unless `--manifest` names another: as Parley's own manifest says, which a test compares."""
 
 
 def main(argv: Sequence[str] | None = None, *, app: AppConfig | None = None) -> int:
@@ -30,7 +34,7 @@ def main(argv: Sequence[str] | None = None, *, app: AppConfig | None = None) -> 
     except KeyboardInterrupt:
         return 0
     except OSError as error:
-        print(f"cannot listen on port {options.port}: {error.strerror}", file=sys.stderr)
+        sys.stderr.write(f"cannot listen on port {options.port}: {error.strerror}\n")
         return 1
     return 0
 
@@ -51,7 +55,7 @@ def configured(options: argparse.Namespace, app: AppConfig | None) -> AppConfig:
     """The app to emulate: given, or by its manifest, or a default with everything on."""
     if app is None and options.manifest:
         app = AppConfig.from_manifest(json.loads(options.manifest.read_text(encoding="utf-8")))
-    app = app or AppConfig(slash_commands=COMMANDS, shortcuts=SHORTCUTS)
+    app = app or AppConfig(slash_commands=COMMANDS, escaped_commands=COMMANDS, shortcuts=SHORTCUTS)
     return replace(app, events_url=options.events_url, socket_mode=False) if options.events_url else app
 
 
@@ -65,7 +69,8 @@ async def serve(options: argparse.Namespace, app: AppConfig) -> None:
         installed=not options.not_installed,
     )
     async with slack:
-        print(announcement(slack), flush=True)
+        sys.stdout.write(announcement(slack) + "\n")
+        sys.stdout.flush()
         with contextlib.suppress(asyncio.CancelledError):
             await asyncio.Event().wait()
 

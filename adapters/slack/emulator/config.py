@@ -70,7 +70,8 @@ class AppConfig:
     bot_events: tuple[str, ...] = tuple(BOT_EVENTS)
     slash_commands: tuple[str, ...] = ("/parley",)
     shortcuts: tuple[Shortcut, ...] = ()
-    should_escape: bool = False
+    escaped_commands: tuple[str, ...] = ()
+    """Those with `should_escape`: people, channels and links in their text come as ids."""
     socket_mode: bool = True
     events_url: str = ""
     interactivity_url: str = ""
@@ -103,6 +104,7 @@ class AppConfig:
             bot_events=tuple(events.get("bot_events", ())),
             redirect_urls=tuple(oauth.get("redirect_urls", ())),
             slash_commands=tuple(command["command"] for command in features.get("slash_commands", ())),
+            escaped_commands=tuple(c["command"] for c in features.get("slash_commands", ()) if c.get("should_escape")),
             shortcuts=tuple(map(_shortcut, features.get("shortcuts", ()))),
             socket_mode=bool(settings.get("socket_mode_enabled")),
             events_url=events.get("request_url", ""),

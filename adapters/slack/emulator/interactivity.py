@@ -7,8 +7,8 @@ from typing import Any
 from aiohttp import web
 
 from .blocks import check_blocks, normalised
+from .composer import typed
 from .delivery import Delivery, Post
-from .mrkdwn import escape
 from .payloads import message_json
 from .registry import SlackError
 from .timeline import Timeline
@@ -69,7 +69,7 @@ class Interactivity:
             "user_id": user.id,
             "user_name": user.name,
             "command": command,
-            "text": escape(text) if world.app.should_escape else text,
+            "text": typed(world, text, labels=True) if command in world.app.escaped_commands else text,
             "api_app_id": world.app.app_id,
             "is_enterprise_install": str(wide).lower(),
             "response_url": url,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
+from .composer import typed
 from .page_state import PageState
 from .render import code_css
 from .workspace import Json, Message, User, View
@@ -112,6 +113,9 @@ class Page:
             return web.json_response({"problem": str(error).strip("'\"")}, status=400)
         return web.json_response({})
 
+    def _typed(self, text: str) -> str:
+        return typed(self._slack.world, text)
+
     def _message(self, body: Json) -> Message:
         found = self._slack.world.message(body["channel"], body["ts"])
         if found is None:
@@ -126,10 +130,10 @@ class Page:
             command, _, rest = text.partition(" ")
             await self._slack.slash(user, body["channel"], command, rest)
             return
-        self._slack.post(user, body["channel"], self._state.with_mentions(text), thread_ts=body.get("thread"))
+        self._slack.post(user, body["channel"], self._typed(text), thread_ts=body.get("thread"))
 
     async def _edit(self, user: User, body: Json) -> None:
-        self._slack.edit(self._own(user, body), self._state.with_mentions(body["text"]))
+        self._slack.edit(self._own(user, body), self._typed(body["text"]))
 
     async def _delete(self, user: User, body: Json) -> None:
         self._slack.delete(self._own(user, body))
@@ -181,7 +185,7 @@ class Page:
         form: Any = await request.post()
         user, thread = self._slack.user(form["user"]), form.get("thread") or None
         held = [field for field in form.getall("file") if isinstance(field, web.FileField)]
-        text = self._state.with_mentions(form.get("text", ""))
+        text = self._typed(form.get("text", ""))
         if form.get("clip"):
             name, kind = held[0].filename, held[0].content_type.partition(";")[0]
             self._slack.upload_clip(

@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from .mrkdwn import escape
 from .render import EMOJI, Renderer
 from .streams import content_blocks
 from .workspace import Channel, File, Json, Message, User, View
@@ -48,21 +47,6 @@ class PageState:
             "connected": bool(slack.sockets) or not slack.app.socket_mode,
             "mode": "Socket Mode" if slack.app.socket_mode else "HTTP",
         }
-
-    def with_mentions(self, text: str) -> str:
-        """Typed text as Slack sends it: escaped, `@name` and `#name` as ids."""
-
-        def user(match: re.Match[str]) -> str:
-            found = [u for u in self._slack.world.users.values() if u.name == match.group(1)]
-            return f"<@{found[0].id}>" if found else match.group(0)
-
-        def channel(match: re.Match[str]) -> str:
-            found = [c for c in self._slack.world.channels.values() if c.name == match.group(1)]
-            return f"<#{found[0].id}>" if found else match.group(0)
-
-        text = re.sub(r"(?<!\S)@([\w.-]+\w)", user, escape(text))
-        text = re.sub(r"(?<!\S)(https?://[^\s<>]+)", r"<\1>", text)
-        return re.sub(r"(?<!\S)#([\w-]+)", channel, text)
 
     # -- people and places
 

@@ -1,0 +1,36 @@
+"""Owns what Slack makes of what a person types: escapes, mentions and links. Pure over the world's names."""
+
+import re
+
+from .mrkdwn import escape
+from .world import World
+
+AT = re.compile(r"(?<!\S)@([\w.-]*\w)")
+HASH = re.compile(r"(?<!\S)#([\w-]+)")
+LINK = re.compile(r"(?<!\S)(https?://[^\s<>]+)")
+BROADCASTS = ("here", "channel", "everyone")
+
+
+def typed(world: World, text: str, *, labels: bool = False) -> str:
+    """Typed text as Slack sends it: `@ada` as `<@U...>`, `#general` as `<#C...>`, links in `<...>`, the rest escaped.
+
+    labels: with names beside the ids, `<@U...|ada>`, as slash commands with `should_escape` have them.
+    """
+
+    def link(mark: str, identity: str, name: str) -> str:
+        return f"<{mark}{identity}|{name}>" if labels else f"<{mark}{identity}>"
+
+    def person(match: re.Match[str]) -> str:
+        if match.group(1) in BROADCASTS:
+            return f"<!{match.group(1)}>"
+        found = [user for user in world.users.values() if user.name == match.group(1)]
+        groups = [group for group in world.groups.values() if group.handle == match.group(1)]
+        if found:
+            return link("@", found[0].id, found[0].name)
+        return link("!subteam^", groups[0].id, f"@{groups[0].handle}") if groups else match.group(0)
+
+    def place(match: re.Match[str]) -> str:
+        found = [channel for channel in world.channels.values() if channel.name == match.group(1)]
+        return link("#", found[0].id, found[0].name) if found else match.group(0)
+
+    return HASH.sub(place, LINK.sub(r"<\1>", AT.sub(person, escape(text))))
