@@ -62,14 +62,14 @@ class Outcome:
 
 def main(arguments: Sequence[str]) -> int:
     """Run the steps named, or all; gives 0 when every one of them held."""
-    names, _, more = " ".join(arguments).partition("--")
-    steps = [step for step in STEPS if step.name in names.split()] if names.split() else list(STEPS)
-    unknown = set(names.split()) - {step.name for step in STEPS}
-    if unknown or not steps:
+    end = arguments.index("--") if "--" in arguments else len(arguments)
+    names, more = arguments[:end], arguments[end + 1 :]
+    steps = [step for step in STEPS if step.name in names] if names else list(STEPS)
+    if unknown := set(names) - {step.name for step in STEPS}:
         say(f"There is no step {', '.join(sorted(unknown))}. Steps: {', '.join(step.name for step in STEPS)}.")
         return 2
     with tempfile.TemporaryDirectory(prefix="parley-check-", ignore_cleanup_errors=True) as folder:
-        outcomes = [run(step, more.split(), Path(folder)) for step in steps]
+        outcomes = [run(step, more, Path(folder)) for step in steps]
     say(summary(outcomes))
     return int(any(outcome.status for outcome in outcomes))
 
