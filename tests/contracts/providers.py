@@ -12,7 +12,8 @@ from pydantic import SecretStr
 from bot.ports import Provider
 from bot.providers import load
 from bot.types import Blob
-from tests.emulators.openai_simple import KEY, OpenAIEmulator
+from tests.emulators.openai import KEY, OpenAIEmulator
+from tests.emulators.openai.spec import violations
 
 
 @dataclass
@@ -60,6 +61,7 @@ async def openai(home: Path) -> AsyncIterator[Ready]:
     """OpenAI's provider against the loopback OpenAI, by Responses."""
     async with OpenAIEmulator() as server:
         yield await _openai(server, "responses")
+        assert violations(server.requests) == []
 
 
 @asynccontextmanager
@@ -69,7 +71,7 @@ async def compatible(home: Path) -> AsyncIterator[Ready]:
         ready = await _openai(server, "chat")
         ready.speech = "gpt-4o-mini-tts"
         yield ready
-        await ready.provider.close()
+        assert violations(server.requests) == []
 
 
 async def _openai(server: OpenAIEmulator, api: str) -> Ready:

@@ -13,6 +13,7 @@ from bot.ports import ChatRequest, ModelDone, ModelEvent, Tool
 from bot.types import Audio, File, Image, Message, Settings, Text, TextDelta, ToolCall, ToolResult
 from tests import making
 from tests.contracts.providers import PROVIDERS, MemoryBlobs, Ready
+from tests.emulators.openai import Answer, Call
 
 DRAW = Tool(
     "generate_image",
@@ -37,12 +38,12 @@ async def ready(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
 async def ask(
     ready: Ready,
     *messages: Message,
-    settings: Settings = Settings(),
+    settings: Settings | None = None,
     blobs: MemoryBlobs | None = None,
     tools: tuple[Tool, ...] = (),
 ) -> list[ModelEvent]:
     """The events of an answer."""
-    request = ChatRequest(messages, settings, blobs or MemoryBlobs(), tools, "p" * 64, "conversation-1")
+    request = ChatRequest(messages, settings or Settings(), blobs or MemoryBlobs(), tools, "p" * 64, "conversation-1")
     return [event async for event in ready.provider.chat(ready.chat).stream(request)]
 
 
@@ -82,9 +83,7 @@ async def test_a_tool_is_called_and_its_result_read(ready: Ready) -> None:
     """A call carries its arguments; sent back with its result, the model goes on."""
     question = said('draw a red cat [[tool generate_image {"prompt": "a red cat", "shape": "square"}]]')
     if ready.openai:
-        ready.openai.script(
-            {"calls": [{"name": "generate_image", "arguments": {"prompt": "a red cat", "shape": "square"}}]}
-        )
+        ready.openai.enqueue(Answer(calls=(Call("generate_image", {"prompt": "a red cat", "shape": "square"}),)))
     events = await ask(ready, question, tools=(DRAW,))
     [call] = [event for event in events if isinstance(event, ToolCall)]
     assert (call.name, call.arguments["prompt"]) == ("generate_image", "a red cat")
@@ -128,7 +127,7 @@ async def test_closing_early_ends_the_call(ready: Ready) -> None:
 async def test_speech_is_heard(ready: Ready) -> None:
     """A voice note gives words and its length; usage counts the sound."""
     if ready.openai:
-        ready.openai.heard.append("good morning")
+        ready.openai.transcripts.append("good morning")
     heard = await ready.provider.transcriber(ready.transcribe).transcribe(making.voice_note("good morning"), "note.ogg")
     assert heard.transcript.text == "good morning"
     assert heard.transcript.duration_s > 0

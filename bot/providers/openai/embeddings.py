@@ -32,9 +32,7 @@ class VectorModel:
         usage = Usage()
         for batch in batches([cut(text) for text in texts]):
             with ours():
-                answer = await self._connection.client.embeddings.create(
-                    model=self._model, input=batch, encoding_format="float"
-                )
+                answer = await self._connection.client.embeddings.create(model=self._model, input=batch)
             vectors += [unit(item.embedding) for item in sorted(answer.data, key=lambda item: item.index)]
             usage += Usage(input_tokens=answer.usage.prompt_tokens if answer.usage else 0)
         return Embedded(tuple(vectors), usage)

@@ -7,7 +7,9 @@ import hashlib
 import io
 import re
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 
 import av
@@ -365,11 +367,15 @@ def _tokens(text: str) -> int:
 
 def vector(text: str, size: int) -> NDArray[np.float32]:
     """The sum of what its words point to, at length 1."""
-    total = np.zeros(size)
-    for word in re.findall(r"\w+", text.lower()) or [text]:
-        seed = int.from_bytes(hashlib.sha256(word.encode()).digest()[:8], "big")
-        total += np.random.default_rng(seed).standard_normal(size)
+    words = re.findall(r"\w+", text.lower()) or [text]
+    total = sum((count * _direction(word, size) for word, count in Counter(words).items()), np.zeros(size))
     return (total / np.linalg.norm(total)).astype(np.float32)
+
+
+@cache
+def _direction(word: str, size: int) -> NDArray[np.float64]:
+    seed = int.from_bytes(hashlib.sha256(word.encode()).digest()[:8], "big")
+    return np.random.default_rng(seed).standard_normal(size)
 
 
 def moderation(body: Mapping[str, Any]) -> Json:

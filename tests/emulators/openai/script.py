@@ -7,9 +7,19 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 HttpFault = Literal[
-    "rate_limit", "quota", "bad_key", "forbidden", "no_model", "server_error", "unavailable", "timeout", "disconnect"
+    "status",
+    "rate_limit",
+    "quota",
+    "bad_key",
+    "forbidden",
+    "no_model",
+    "server_error",
+    "unavailable",
+    "timeout",
+    "disconnect",
 ]
-"""Before any answer. timeout: silence for `seconds`; disconnect: the connection is dropped without a word."""
+"""Before any answer. status: the given one, with `error`; timeout: silence for `seconds`; disconnect: the connection is
+dropped without a word."""
 StreamFault = Literal["cut", "truncate", "corrupt", "stall", "failed", "error"]
 """After `after` deltas. cut: the connection drops; truncate: the stream ends without an end; corrupt: a line that is no
 JSON; stall: silence for `seconds`, then on; failed and error: the events of those names, with `code`."""
@@ -62,10 +72,22 @@ class Fault:
     kind: HttpFault | StreamFault
     path: str = ""
     """Only requests to this path, such as `/responses`; empty: any."""
+    status: int = 400
+    error: Mapping[str, Any] = field(default_factory=dict)
+    """What the body says, over what is usual for the kind."""
     retry_after_s: float | None = None
     after: int = 2
     seconds: float = 30.0
     code: str = "server_error"
+
+    def answer(self) -> tuple[int, dict[str, Any], dict[str, str]]:
+        """Status, body and headers."""
+        status, kind, code, message = HTTP_FAULTS.get(self.kind, (self.status, "error", "", "made to fail"))
+        error = {"message": message, "type": kind, "param": None, "code": code or None, **self.error}
+        if self.retry_after_s is None:
+            return status, {"error": error}, {}
+        whole = {"retry-after": str(round(self.retry_after_s))}
+        return status, {"error": error}, {**whole, "retry-after-ms": str(round(self.retry_after_s * 1000))}
 
 
 class Refused(Exception):

@@ -83,6 +83,11 @@ class Logged:
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     status: int = 0
 
+    @property
+    def content_type(self) -> str:
+        """Of the body."""
+        return "application/json" if self.content is not None else "multipart/form-data"
+
     def body(self) -> Json | None:
         """What the vendor's specification describes: JSON, or the form with its numbers as such and its files as text."""
         if self.content is not None or not (self.form or self.files):
@@ -101,6 +106,10 @@ class Logged:
 
 def _typed(name: str, value: str) -> Any:
     return int(value) if name == "n" else value
+
+
+LOGGED = web.RequestKey("logged", Logged)
+FAULT = web.RequestKey("fault", object)
 
 
 class OpenAIEmulator:
@@ -153,6 +162,10 @@ class OpenAIEmulator:
         """The requests to this path."""
         return [request for request in self.requests if request.path == path]
 
+    def sent(self, path: str) -> list[Json]:
+        """The bodies of the requests to this path."""
+        return [request.body() or {} for request in self.asked(path)]
+
     async def __aenter__(self) -> OpenAIEmulator:
         self._runner = web.AppRunner(self.app(), access_log=None, shutdown_timeout=0.2)
         await self._runner.setup()
@@ -198,11 +211,13 @@ class OpenAIEmulator:
         try:
             self._authorize(request)
             fault = self._next_fault(logged.path)
-            if fault is not None and fault.kind in HTTP_FAULTS:
-                return _faulty(fault)
+            if fault is not None and (fault.kind == "status" or fault.kind in HTTP_FAULTS):
+                logged.status, body, headers = fault.answer()
+                return web.json_response(body, status=logged.status, headers=headers)
             if fault is not None and fault.kind in ("timeout", "disconnect"):
                 return await self._go_silent(request, fault)
-            request["logged"], request["fault"] = logged, fault
+            request[LOGGED] = logged
+            request[FAULT] = fault
             answer = await handler(request)
         except Refused as refused:
             answer = web.json_response(refused.body(), status=refused.status)
@@ -259,7 +274,7 @@ class OpenAIEmulator:
     # --- Chat
 
     async def _responses(self, request: web.Request) -> web.StreamResponse:
-        body: Json = request["logged"].content
+        body = _json(request)
         self._known_model(body.get("model"))
         effort = responses_fit(body)
         answer = self._next_answer(*minds.said_in_responses(body), body.get("tools") or [])
@@ -271,7 +286,7 @@ class OpenAIEmulator:
         return web.json_response(maker.response)
 
     async def _completions(self, request: web.Request) -> web.StreamResponse:
-        body: Json = request["logged"].content
+        body = _json(request)
         self._known_model(body.get("model"))
         effort = completions_fit(body, plain=self.dialect == "plain")
         answer = self._next_answer(*minds.said_in_completions(body), body.get("tools") or [])
@@ -304,7 +319,8 @@ class OpenAIEmulator:
     async def _lines(
         self, request: web.Request, maker: ResponseMaker | CompletionMaker, *, named: bool
     ) -> AsyncIterator[bytes]:
-        fault: Fault | None = request["fault"]
+        fault = request[FAULT]
+        assert fault is None or isinstance(fault, Fault)
         deltas = 0
         for event in maker.events():
             is_delta = (event.get("type") or event.get("object")) in DELTAS
@@ -338,13 +354,13 @@ class OpenAIEmulator:
     # --- Everything else
 
     async def _generate(self, request: web.Request) -> web.StreamResponse:
-        body: Json = request["logged"].content
+        body = _json(request)
         self._known_model(body.get("model"))
         known_only(body, media.GENERATE)
         return web.json_response(await asyncio.to_thread(media.pictures, body))
 
     async def _edit(self, request: web.Request) -> web.StreamResponse:
-        logged: Logged = request["logged"]
+        logged: Logged = request[LOGGED]
         body = {name.removesuffix("[]"): values[0] for name, values in logged.form.items()}
         self._known_model(body.get("model"))
         known_only(body, media.EDIT)
@@ -356,7 +372,7 @@ class OpenAIEmulator:
         return web.json_response(await asyncio.to_thread(media.pictures, body, sources))
 
     async def _transcribe(self, request: web.Request) -> web.StreamResponse:
-        logged: Logged = request["logged"]
+        logged: Logged = request[LOGGED]
         self._known_model(logged.form.get("model", [""])[0])
         known_only({name.removesuffix("[]"): 1 for name in logged.form}, media.TRANSCRIBE)
         upload = next((one for one in logged.files if one.part == "file"), None)
@@ -367,20 +383,20 @@ class OpenAIEmulator:
         return web.Response(text=made) if isinstance(made, str) else web.json_response(made)
 
     async def _speech(self, request: web.Request) -> web.StreamResponse:
-        body: Json = request["logged"].content
+        body = _json(request)
         self._known_model(body.get("model"))
         known_only(body, media.SPEAK)
         data, mime_type = await asyncio.to_thread(media.speech, body)
         return web.Response(body=data, content_type=mime_type)
 
     async def _embed(self, request: web.Request) -> web.StreamResponse:
-        body: Json = request["logged"].content
+        body = _json(request)
         self._known_model(body.get("model"))
         known_only(body, media.EMBED)
         return web.json_response(await asyncio.to_thread(media.embeddings, body))
 
     async def _moderate(self, request: web.Request) -> web.StreamResponse:
-        return web.json_response(media.moderation(request["logged"].content))
+        return web.json_response(media.moderation(_json(request)))
 
     async def _models(self, request: web.Request) -> web.StreamResponse:
         data = [
@@ -411,6 +427,13 @@ class _Dropped(Exception):
     """The connection is to be dropped."""
 
 
+def _json(request: web.Request) -> Json:
+    body = request[LOGGED].content
+    if body is None:
+        raise Refused("We could not parse the JSON body of your request.")
+    return body
+
+
 def _line(event: Json, *, named: bool) -> bytes:
     head = f"event: {event['type']}\n" if named else ""
     return f"{head}data: {json.dumps(event)}\n\n".encode()
@@ -419,15 +442,3 @@ def _line(event: Json, *, named: bool) -> bytes:
 def _drop(request: web.Request) -> None:
     if request.transport is not None:
         request.transport.abort()
-
-
-def _faulty(fault: Fault) -> web.Response:
-    status, kind, code, message = HTTP_FAULTS[fault.kind]
-    headers = {}
-    if fault.retry_after_s is not None:
-        headers = {
-            "retry-after": str(max(round(fault.retry_after_s), 1)),
-            "retry-after-ms": str(round(fault.retry_after_s * 1000)),
-        }
-    body = {"error": {"message": message, "type": kind, "param": None, "code": code}}
-    return web.json_response(body, status=status, headers=headers)
