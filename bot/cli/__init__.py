@@ -9,6 +9,7 @@ import io
 import logging
 import os
 import sys
+import traceback
 from collections.abc import Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
@@ -106,8 +107,8 @@ class Parley(click.Group):
         try:
             status = super().main(args, prog_name or "parley", complete_var, standalone_mode=False, obj=state, **extra)
         except BaseException as error:  # the edge of the process
-            if state.debug and not isinstance(error, KeyboardInterrupt):
-                raise
+            if state.debug and isinstance(error, Exception) and not isinstance(error, click.ClickException):
+                traceback.print_exception(error)
             status = _told(error)
         sys.exit(status if isinstance(status, int) else DONE)
 
