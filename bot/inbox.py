@@ -117,7 +117,7 @@ class Inbox:
             return REPEATED  # the same post by another event, such as a mention that arrives as a message too
         conversation_id = await conv.hold_at(tx, inbound.address, now, is_direct=inbound.is_direct, title=inbound.text)
         is_due = is_meant_for_us(inbound) or await self._is_followed(tx, conversation_id, inbound)
-        await conv.said(tx, conversation_id, sequence, inbound, inbound.text)
+        await conv.said(tx, conversation_id, sequence, inbound)
         return await self._ask(tx, conversation_id, sequence, sequence, now) if is_due else Accepted("noted")
 
     async def _is_followed(self, tx: Transaction, conversation_id: int, inbound: InboundMessage) -> bool:
@@ -127,9 +127,8 @@ class Inbox:
     async def _command(self, tx: Transaction, inbound: Command, sequence: int, now: datetime) -> _Asked:
         spec = self._commands.get(inbound.name)
         conversation_id = await conv.hold_at(tx, inbound.address, now, is_direct=inbound.is_direct)
-        text = inbound.text if inbound.name == "ask" else f"/{inbound.name} {inbound.text}".strip()
         for_model = bool(spec and not spec.is_private)
-        await conv.said(tx, conversation_id, sequence, inbound, text, for_model=for_model)
+        await conv.said(tx, conversation_id, sequence, inbound, for_model=for_model)
         asked = await self._ask(tx, conversation_id, sequence, sequence, now)
         if spec and spec.begins_anew:
             await conv.close_conversation(tx, conversation_id)
@@ -203,7 +202,7 @@ class Inbox:
             ref={**getattr(original, "ref", {}), **inbound.ref},
         )
         await conv.replace_payload(tx, sequence, message)
-        await conv.said(tx, said.conversation_id, sequence, message, message.text)
+        await conv.said(tx, said.conversation_id, sequence, message)
         return await self._ask(tx, said.conversation_id, sequence, sequence, now)
 
 

@@ -114,3 +114,10 @@ def test_every_public_function_says_what_it_gives() -> None:
 
 def _classes(tree: ast.Module) -> list[ast.ClassDef]:
     return [node for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
+
+
+def test_the_architecture_page_names_every_module() -> None:
+    """docs/architecture.md has a sentence on each module: the module's own first one."""
+    from tests.architecture_page import PAGE, page
+
+    assert PAGE.read_text(encoding="utf-8") == page(), "run `python -m tests.architecture_page`"

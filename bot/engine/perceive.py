@@ -47,7 +47,7 @@ class _Item:
 async def perceive(turn: Turn, step: Step, receipt: Receipt, runtime: Runtime, understood: Message | None) -> Perceived:
     """A step for each attachment. understood: the question as an earlier turn understood it, so that nothing is heard twice."""
     inbound = turn.inbound
-    words = (Text(inbound.text),) if inbound.text.strip() else ()
+    words = (Text(said),) if (said := conv.words_of(inbound)).strip() else ()
     known = tuple(part for part in understood.parts if not isinstance(part, Text | Unread)) if understood else ()
     if known:
         return Perceived(Message("user", (*words, *known), inbound.author.name))

@@ -119,16 +119,23 @@ def _is(tx: Transaction, conversation_id: int) -> tuple[Any, ...]:
     return (conversations.c.tenant_id == tx.tenant_id, conversations.c.id == conversation_id)
 
 
+def words_of(inbound: InboundMessage | Command) -> str:
+    """What a person said, as the history shows it: a command with its name, but for `/ask`, which is plain talk."""
+    if isinstance(inbound, InboundMessage) or inbound.name == "ask":
+        return inbound.text
+    return f"/{inbound.name} {inbound.text}".strip()
+
+
 async def said(
     tx: Transaction,
     conversation_id: int,
     source_id: int,
     inbound: InboundMessage | Command,
-    text: str,
     *,
     for_model: bool = True,
 ) -> None:
     """Put what a person said into the history, as it came; `settle` adds what was heard and seen in it."""
+    text = words_of(inbound)
     message = Message("user", _as_said(inbound, text))
     row = _row(tx, conversation_id, source_id, 0, message, inbound.sent_at)
     row |= {"author_id": inbound.author.id, "author_name": inbound.author.name, "for_model": for_model}
