@@ -34,7 +34,7 @@ def _table(folder: str, paths: list[Path]) -> str:
 
 def _first_sentence(path: Path) -> str:
     text = " ".join((ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or "").split("\n\n")[0].split())
-    found = re.match(r"(.+?[.:])(?:\s|$)", text)
+    found = re.match(r"(.+?\.)(?:\s|$)", text)
     return (found[1] if found else text).rstrip(".").replace("|", "\\|")
 
 
