@@ -61,6 +61,8 @@ async def test_a_person_writes_edits_and_deletes(slack: SlackEmulator, session: 
     await act(slack, session, do="post", text="@parley is 1 < 2 in #general?")
     message = slack.messages("general")[0]
     assert message.text == f"<@{slack.bot.id}> is 1 &lt; 2 in <#{slack.channel('general').id}>?"
+    source = (await state(slack, session))["messages"][0]["source"]
+    assert source == "@parley is 1 < 2 in #general?"
     await act(slack, session, do="edit", ts=message.ts, text="never mind")
     assert message.text == "never mind"
     theirs = slack.post("grace", "general", "mine")
@@ -221,6 +223,19 @@ async def test_a_stream_is_seen_growing(slack: SlackEmulator, client: AsyncWebCl
     await browser.wait_for_selector("#replies .streaming >> text=first second")
     await browser.click("text=Stop")
     await browser.wait_for_selector("#replies .message:not(.streaming) >> text=first second")
+
+
+async def test_a_message_is_edited_by_keyboard(slack: SlackEmulator, browser: Any) -> None:
+    """The tools of a message are reached and used without a mouse."""
+    message = slack.post("ada", "general", "helo")
+    await browser.goto(slack.url)
+    await browser.focus(f'[data-ts="{message.ts}"] [data-tool="more"]')
+    await browser.keyboard.press("Enter")
+    await browser.keyboard.press("Enter")
+    assert await browser.input_value("#compose-main") == "helo"
+    await browser.fill("#compose-main", "hello")
+    await browser.keyboard.press("Enter")
+    await slack.wait_for(lambda: message.text == "hello")
 
 
 async def test_buttons_modals_and_the_menu_work(slack: SlackEmulator, client: AsyncWebClient, browser: Any) -> None:

@@ -58,7 +58,16 @@ class Desk:
         """Let something happen in the background until the emulator closes."""
         task = asyncio.ensure_future(work)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        self.world.changed("background")
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether nothing runs in the background and every delivery is done with."""
+        return not self._tasks and all(delivery.done for delivery in self.post.log)
 
     async def close(self) -> None:
         """End what runs in the background."""

@@ -549,8 +549,8 @@ class SlackEmulator:
             raise TimeoutError(f"not seen within {timeout_s} s; {self.describe()}") from error
 
     async def idle(self, timeout_s: float = 5.0) -> None:
-        """Return once no delivery is under way."""
-        await self.wait_for(lambda: all(delivery.done for delivery in self.deliveries), timeout_s)
+        """Return once no delivery and no sharing of a file is under way."""
+        await self.wait_for(lambda: self.desk.is_quiet, timeout_s)
 
     def describe(self) -> str:
         """The last calls, deliveries and messages in one line each, for failing tests."""

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from .mrkdwn import unescape
 from .render import EMOJI, Renderer
 from .streams import content_blocks
 from .workspace import Channel, File, Json, Message, User, View
@@ -86,6 +87,15 @@ class PageState:
         found = re.search(r"F0[A-Z0-9]{9}", wanted)
         return f"/emulator/file/{found.group()}" if found and found.group() in self._slack.world.files else ""
 
+    def _source(self, text: str) -> str:
+        """The text as its author typed it, for editing."""
+
+        def shown(match: re.Match[str]) -> str:
+            target = match.group(1)
+            return target if "://" in target else self._name_of(target)
+
+        return unescape(re.sub(r"<([^<>|]+)(?:\|[^<>]*)?>", shown, text))
+
     # -- messages
 
     def _visible(self, room: Channel, me: User) -> list[Message]:
@@ -119,7 +129,7 @@ class PageState:
             "is_bot": bool(message.bot_id) or author is None,
             "time": datetime.fromtimestamp(float(message.ts), UTC).astimezone().strftime("%H:%M"),
             "html": self._html(message),
-            "text": message.text,
+            "source": self._source(message.text),
             "files": [self._file(world.files[name]) for name in message.files],
             "reactions": [
                 {"name": name, "emoji": EMOJI.get(name, f":{name}:"), "count": len(people), "mine": me.id in people}

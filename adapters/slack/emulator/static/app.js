@@ -5,6 +5,7 @@ const here = { user: "", channel: "", thread: "", tab: "messages" };
 let state = null;
 let busy = false;
 let again = false;
+let editing = ""; // the message that the composer changes instead of writing a new one
 let asked = false; // a question was just written: its thread opens with the first sign of an answer
 
 for (const [name, value] of new URLSearchParams(location.hash.slice(1))) if (name in here) here[name] = value;
@@ -224,11 +225,19 @@ function act(target, value) {
   send({ do: "click", action: target.dataset.action, value, view, ts: messageOf(target)?.ts });
 }
 
+function edit(message, place) {
+  const box = $(`compose-${place}`);
+  editing = message.ts;
+  box.value = message.source;
+  box.form.querySelector(".grow").textContent = "Editing: Enter saves, Escape leaves it";
+  box.focus();
+}
+
 function openMenu(target, message) {
   const rows = [];
   const row = (label, run) => rows.push([label, run]);
   if (message.mine) {
-    row("Edit message", () => { const text = prompt("Edit the message", message.text); if (text !== null) send({ do: "edit", ts: message.ts, text }); });
+    row("Edit message", () => edit(message, target.closest("#replies") ? "thread" : "main"));
     row("Delete message", () => send({ do: "delete", ts: message.ts }));
   }
   for (const name of ["heart", "eyes", "tada"]) row(`React with :${name}:`, () => send({ do: "react", ts: message.ts, name }));
@@ -314,8 +323,11 @@ function composer(form) {
     if (!text && !files.length) return;
     box.value = "";
     const held = files;
+    const changed = editing;
     files = [];
+    editing = "";
     say();
+    if (changed) { await send({ do: "edit", ts: changed, text }); return; }
     if (held.length) await upload(place, text, held, false);
     else await send({ do: "post", text, thread: place === "thread" ? here.thread : undefined });
     asked = place === "main" && !text.startsWith("/");
@@ -323,6 +335,7 @@ function composer(form) {
   };
   form.addEventListener("submit", (event) => { event.preventDefault(); submit(); });
   box.addEventListener("keydown", (event) => {
+    if (event.key === "Escape" && editing) { editing = box.value = ""; say(); event.stopPropagation(); }
     if (event.key === "Enter" && !event.shiftKey && !event.isComposing) { event.preventDefault(); submit(); }
   });
   box.addEventListener("input", () => {
