@@ -44,6 +44,7 @@ from bot.types import (
     Finding,
     Inbound,
     Modality,
+    ModelProfile,
     Scope,
     Seen,
     Settings,
@@ -403,10 +404,17 @@ class App:
         name, variable = self.models[modality], VARIABLE[modality]
         if not name:
             return Finding(modality, "off", f"cannot {CANNOT[modality]}: set OPENAI_API_KEY or {variable}", variable)
-        ends = self._shutdown(modality, name)
-        return Finding(modality, "warning" if ends else "ok", f"{name}{ends}", variable)
+        try:
+            profile = self._profile(modality, name)
+        except BotError as error:
+            return Finding(modality, "error", f"{name}: {error.text}", variable)
+        if profile.shutdown_at is None or profile.shutdown_at - self._today() > WARN_BEFORE:
+            return Finding(modality, "ok", name, variable)
+        verb = "was shut down" if profile.shutdown_at <= self._today() else "will be shut down"
+        text = f"{name} {verb} on {profile.shutdown_at}; its successor is {profile.successor or 'not named yet'}"
+        return Finding(modality, "warning", text, variable)
 
-    def _shutdown(self, modality: Modality, name: str) -> str:
+    def _profile(self, modality: Modality, name: str) -> ModelProfile:
         provider, _, model = name.partition(":")
         maker = self.providers[provider]
         makers: Mapping[Modality, Callable[[str], Any]] = {
@@ -416,14 +424,8 @@ class App:
             "image": maker.painter,
             "embedding": maker.embedder,
         }
-        try:
-            profile = makers[modality](model).profile
-        except BotError as error:
-            return f": {error.text}"
-        if profile.shutdown_at is None or profile.shutdown_at - self.clock.now().date() > WARN_BEFORE:
-            return ""
-        verb = "was shut down" if profile.shutdown_at <= self._today() else "will be shut down"
-        return f" {verb} on {profile.shutdown_at}; its successor is {profile.successor or 'not named yet'}"
+        made: ModelProfile = makers[modality](model).profile
+        return made
 
     def _today(self) -> date:
         return self.clock.now().date()

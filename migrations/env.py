@@ -22,7 +22,6 @@ def migrate(connection: Connection) -> None:
 async def connect_and_migrate() -> None:
     """For Alembic's own command line."""
     from bot.app import store_url
-
     from bot.config import load
     from bot.store import open_store
 

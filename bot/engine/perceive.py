@@ -81,7 +81,7 @@ async def catch_up(turn: Turn, unread: Sequence[Sequence[Any]], step: Step, rece
 
 async def _perceive_one(turn: Turn, attachment: Attachment, receipt: Receipt, runtime: Runtime) -> dict[str, Any]:
     item = await _fetch(turn, attachment, runtime)
-    profile = runtime.models.chat(turn.settings).profile
+    profile = _reader_profile(turn, runtime)
     match item.sniffed.kind:
         case "image":
             parts, notices = await _see(turn, item, profile, runtime)
@@ -99,6 +99,14 @@ async def _perceive_one(turn: Turn, attachment: Attachment, receipt: Receipt, ru
                 f"I can't read {item.name}: it is neither a picture, sound, video, document nor text that I know."
             )
     return {"parts": parts, "notices": notices}
+
+
+def _reader_profile(turn: Turn, runtime: Runtime) -> ModelProfile:
+    """Facts about the model that will read the parts; without one, such as where recordings are only written down, it is blind."""
+    try:
+        return runtime.models.chat(turn.settings).profile
+    except UnavailableError:
+        return ModelProfile("none")
 
 
 async def _fetch(turn: Turn, attachment: Attachment, runtime: Runtime) -> _Item:

@@ -15,7 +15,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from bot.errors import StoreError
+from bot.errors import ConfigError, StoreError
 
 BUSY_TIMEOUT_MS = 5_000
 """How long SQLite waits for another process's write; the writers of this process queue in order on a lock of ours."""
@@ -109,7 +109,7 @@ def open_store(url: str, *, pool_size: int = 10) -> Store:
 
 def _sqlite_engine(url: URL, pool_size: int) -> AsyncEngine:
     if url.database:
-        Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+        _make_folder(Path(url.database).parent)
     engine = create_async_engine(url, pool_size=pool_size, max_overflow=0)
 
     @event.listens_for(engine.sync_engine, "connect")
@@ -126,6 +126,17 @@ def _sqlite_engine(url: URL, pool_size: int) -> AsyncEngine:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if is_write else "BEGIN")
 
     return engine
+
+
+def _make_folder(folder: Path) -> None:
+    """Raises ConfigError: a database needs a place to be."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        text = (
+            f"The folder {folder} cannot be made ({error.strerror}); set PARLEY_HOME or DATABASE_URL to another place."
+        )
+        raise ConfigError(text) from error
 
 
 def insert(connection: AsyncConnection, table: Table) -> Any:

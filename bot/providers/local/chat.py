@@ -135,10 +135,10 @@ def load(path: Path, tuning: Tuning) -> Any:
     """
     import os
 
-    import xllamacpp
-
     if not is_gguf(path):
         raise UnavailableError(f"{path} is no GGUF file that can be read. Set LOCAL_CHAT_MODEL to one.")
+    import xllamacpp
+
     params = xllamacpp.CommonParams()
     params.model.path = str(path)
     params.n_ctx = tuning.context_tokens
