@@ -2,7 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing, suppress
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
@@ -73,11 +74,13 @@ class Page:
         _check_host(request)
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"})
         await response.prepare(request)
-        async for _ in self._ticks():
-            await response.write(b"data: changed\n\n")
+        async with aclosing(self._ticks()) as ticks:
+            with suppress(ConnectionResetError):  # the person has left
+                async for _ in ticks:
+                    await response.write(b"data: changed\n\n")
         return response
 
-    async def _ticks(self) -> AsyncIterator[None]:
+    async def _ticks(self) -> AsyncGenerator[None]:
         moved, watchers = asyncio.Event(), self._slack.world.watchers
 
         def watch(what: str, about: Json) -> None:
