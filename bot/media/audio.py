@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import io
 import wave
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Any
 
@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bot.errors import UnreadableError
+from bot.media import containers
 
 Samples = NDArray[np.int16]
 VOICE_RATE_HZ = 48_000
@@ -23,14 +24,27 @@ WAVEFORM_POINTS = 256
 SPEECH_RATE_HZ = 16_000
 SILENCE_PEAK = 250
 """Of 32,767: about -42 dB, under which nothing is said."""
-MAX_DECODED_S = 6 * 3_600.0
+SHORTEST_SOUND_S = 0.08
+"""Clicks are shorter than any word."""
+MAX_DECODED_S = 4 * 3_600.0
+"""Of the samples in memory at once: 460 MB at 16 kHz."""
 WINDOW_S = 0.02
+CHUNK_S = 10
+"""Handed to an encoder at a time, so that it needs no second copy of a long recording."""
 SEARCH_S = 30.0
 """How far before a limit the quietest place is looked for."""
-ACCEPTED = ("flac", "mp3", "mp4", "mpeg", "mpga", "m4a", "ogg", "wav", "webm")
-"""OpenAI, Create transcription, `file`: formats by the name's extension."""
-FORMATS = {"mov": "m4a", "mp3": "mp3", "ogg": "ogg", "wav": "wav", "flac": "flac", "matroska": "webm"}
-"""What FFmpeg calls a container, and the extension to send it under."""
+PAUSE_S = 0.2
+PASSED_ON = {
+    "mov": ("m4a", ("aac", "alac")),
+    "mp3": ("mp3", ("mp3",)),
+    "ogg": ("ogg", ("opus", "vorbis", "flac")),
+    "wav": ("wav", ("pcm_s16le", "pcm_s24le", "pcm_s32le", "pcm_f32le", "pcm_u8")),
+    "flac": ("flac", ("flac",)),
+    "matroska": ("webm", ("opus", "vorbis")),
+}
+"""FFmpeg's name of a container, the extension it is sent under, and the codecs that servers expect in it. Source: OpenAI, Create
+transcription, `file`: flac, mp3, mp4, mpeg, mpga, m4a, ogg, wav or webm, judged by the name."""
+MIME_TYPES = {"m4a": "audio/mp4", "mp3": "audio/mpeg"}
 
 
 @dataclass(frozen=True)
@@ -39,9 +53,11 @@ class AudioInfo:
 
     duration_s: float
     codec: str
+    """FFmpeg's name of the format, for example opus, aac, mp3."""
     rate_hz: int
     channels: int
     has_picture: bool
+    """Whether it holds moving pictures; album art is none."""
 
 
 @dataclass(frozen=True)
@@ -69,122 +85,103 @@ class Piece:
 
 def probe(data: bytes) -> AudioInfo:
     """Facts without decoding all of it. Raises UnreadableError when there is no sound in it."""
-    with _opened(data) as container:
-        stream = _sound(container)
-        duration = float(stream.duration * stream.time_base) if stream.duration and stream.time_base else 0.0
-        duration = duration or (container.duration or 0) / av.time_base
-        context = stream.codec_context
-        return AudioInfo(
-            max(duration, 0.0), context.name, context.sample_rate or 0, context.channels, bool(container.streams.video)
-        )
+    with containers.opened(data) as container:
+        return _facts(container, containers.sound(container))
 
 
-class _Opened:
-    """A container that ends FFmpeg's errors in ours."""
-
-    def __init__(self, data: bytes) -> None:
-        self._data = data
-
-    def __enter__(self) -> Any:
-        if not self._data:
-            raise UnreadableError("The recording is empty (0 bytes).")
-        try:
-            self._container = av.open(io.BytesIO(self._data))
-        except (av.error.FFmpegError, ValueError, OSError) as error:
-            raise _broken(error) from error
-        return self._container
-
-    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
-        self._container.close()
-        if isinstance(error, av.error.FFmpegError):
-            raise _broken(error) from error
+def _facts(container: Any, stream: Any) -> AudioInfo:
+    context = stream.codec_context
+    has_picture = containers.picture(container) is not None
+    seconds = containers.duration_s(container, stream)
+    return AudioInfo(seconds, context.codec.canonical_name, context.sample_rate or 0, context.channels, has_picture)
 
 
-def _opened(data: bytes) -> _Opened:
-    return _Opened(data)
-
-
-def _broken(error: Exception) -> UnreadableError:
-    return UnreadableError(
-        "This is no sound that I can decode: the file is damaged, or of another kind.", detail=str(error)
-    )
-
-
-def _sound(container: Any) -> Any:
-    if not container.streams.audio:
-        raise UnreadableError("There is no sound in it.")
-    return container.streams.audio[0]
-
-
-def pieces_of(data: bytes, rate_hz: int) -> Iterator[Samples]:
-    """The samples as they are decoded; a file that breaks off gives what is there."""
-    resampler = av.AudioResampler(format="s16", layout="mono", rate=rate_hz)
-    with _opened(data) as container:
-        try:
-            for frame in container.decode(_sound(container)):
-                yield from (made.to_ndarray()[0] for made in resampler.resample(frame))
-        except av.error.FFmpegError as error:
-            if resampler.format is None:
-                raise _broken(error) from error
-        if resampler.format is not None:
-            yield from (made.to_ndarray()[0] for made in resampler.resample(None))
+def pieces_of(data: bytes, rate_hz: int = SPEECH_RATE_HZ) -> Iterator[Samples]:
+    """The samples as they are decoded, a fraction of a second at a time; a file that breaks off gives what is there."""
+    with containers.opened(data) as container:
+        yield from _resampled(containers.frames(container, containers.sound(container)), rate_hz)
 
 
 def decode(data: bytes, rate_hz: int = SPEECH_RATE_HZ, max_s: float = MAX_DECODED_S) -> Samples:
     """All samples at that rate. Raises UnreadableError: no sound, broken, or longer than `max_s`."""
-    made: list[Samples] = []
-    count, limit = 0, int(max_s * rate_hz)
+    samples, limit = bytearray(), int(max_s * rate_hz) * 2
     for piece in pieces_of(data, rate_hz):
-        made.append(piece)
-        count += len(piece)
-        if count > limit:
-            raise UnreadableError(f"The recording is longer than {max_s / 60:.0f} minutes, the limit here.")
-    if not count:
+        samples += piece.tobytes()
+        if len(samples) > limit:
+            raise UnreadableError(
+                f"The recording is longer than {_spoken(max_s)}, the limit here. Please send it in parts."
+            )
+    if not samples:
         raise UnreadableError("There is no sound in it, or the recording is damaged.")
-    return np.concatenate(made)
+    return np.frombuffer(samples, np.int16)
+
+
+def _spoken(seconds: float) -> str:
+    return f"{seconds / 60:.0f} minutes" if seconds >= 120 else f"{seconds:.0f} seconds"
 
 
 def is_silence(pcm: Samples, rate_hz: int) -> bool:
-    """Whether nothing in it is loud enough to be speech."""
-    if not len(pcm):
-        return True
+    """Whether no stretch of it is loud enough, and long enough, to be a word."""
     window = max(int(rate_hz * WINDOW_S), 1)
-    peaks = (
-        np.abs(pcm[: len(pcm) // window * window].astype(np.int32)).reshape(-1, window).max(axis=1)
-        if len(pcm) >= window
-        else np.abs(pcm.astype(np.int32))
-    )
-    return bool(np.percentile(peaks, 99) < SILENCE_PEAK)
+    padded = np.pad(pcm, (0, -len(pcm) % window)).reshape(-1, window).astype(np.int32)
+    swing = (
+        (padded.max(axis=1) - padded.min(axis=1)) // 2 if len(pcm) else np.zeros(0)
+    )  # so a constant offset is silent
+    return int((swing >= SILENCE_PEAK).sum()) * WINDOW_S < min(SHORTEST_SOUND_S, max(len(pcm) / rate_hz, WINDOW_S))
 
 
 def encode_voice(pcm: Samples, rate_hz: int) -> VoiceClip:
     """A voice message of these samples. Raises UnreadableError when there are none."""
     if not len(pcm):
         raise UnreadableError("There is no sound to encode.")
-    data = _encode(pcm, rate_hz, "ogg", "libopus", VOICE_RATE_HZ, VOICE_BIT_RATE, {"application": "voip"})
-    return VoiceClip(data, len(pcm) / rate_hz, waveform(pcm))
+    return VoiceClip(_opus(pcm, rate_hz, VOICE_RATE_HZ), len(pcm) / rate_hz, waveform(pcm))
 
 
-def _encode(
-    pcm: Samples, rate_hz: int, container: str, codec: str, out_hz: int, bit_rate: int, options: dict[str, str]
-) -> bytes:
+def _opus(pcm: Samples, rate_hz: int, out_hz: int) -> bytes:
+    """Ogg with Opus, mono, 32 kbit/s; its decoder gives the same number of samples. Opus takes 8, 12, 16, 24 and 48 kHz."""
     buffer = io.BytesIO()
-    with av.open(buffer, "w", format=container) as output:
-        stream: Any = output.add_stream(codec, rate=out_hz, layout="mono", options=options)
-        if bit_rate:
-            stream.bit_rate = bit_rate
-        resampler = av.AudioResampler(
-            format=stream.codec_context.format,
-            layout="mono",
-            rate=out_hz,
-            frame_size=stream.codec_context.frame_size or None,
-        )
-        frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(pcm).reshape(1, -1), format="s16", layout="mono")
-        frame.sample_rate, frame.pts, frame.time_base = rate_hz, 0, Fraction(1, rate_hz)
-        for made in (*resampler.resample(frame), *resampler.resample(None)):
-            output.mux(stream.encode(made))
+    with av.open(buffer, "w", format="ogg") as output:
+        options = {"application": "voip", "vbr": "constrained"}
+        stream: Any = output.add_stream("libopus", rate=out_hz, layout="mono", options=options)
+        stream.bit_rate = VOICE_BIT_RATE
+        for frame in _converted(_frames(pcm, rate_hz), out_hz, stream.codec_context):
+            output.mux(stream.encode(frame))
         output.mux(stream.encode(None))
     return buffer.getvalue()
+
+
+def _converted(frames: Iterable[Any], out_hz: int, context: Any) -> Iterator[Any]:
+    resampler = av.AudioResampler(context.format, "mono", out_hz, frame_size=context.frame_size or None)
+    for frame in frames:
+        yield from resampler.resample(frame)
+    yield from resampler.resample(None)
+
+
+def _frames(pcm: Samples, rate_hz: int) -> Iterator[av.AudioFrame]:
+    for start in range(0, len(pcm), rate_hz * CHUNK_S):
+        chunk = np.ascontiguousarray(pcm[start : start + rate_hz * CHUNK_S], dtype=np.int16)
+        frame = av.AudioFrame.from_ndarray(chunk.reshape(1, -1), format="s16", layout="mono")
+        frame.sample_rate, frame.pts, frame.time_base = rate_hz, start, Fraction(1, rate_hz)
+        yield frame
+
+
+def _resampled(frames: Iterable[Any], rate_hz: int) -> Iterator[Samples]:
+    """A recording may change its rate or channels on the way (joined Ogg files do): each run gets a resampler of its own."""
+    shape, resampler = None, None
+    for frame in frames:
+        if (frame.sample_rate, frame.layout.name, frame.format.name) != shape:
+            yield from _flushed(resampler)
+            shape = (frame.sample_rate, frame.layout.name, frame.format.name)
+            resampler = av.AudioResampler("s16", "mono", rate_hz)
+        frame.pts = None  # gaps in the clock are no silence that was recorded
+        yield from (made.to_ndarray()[0] for made in resampler.resample(frame))  # type: ignore[union-attr]
+    yield from _flushed(resampler)
+
+
+def _flushed(resampler: av.AudioResampler | None) -> Iterator[Samples]:
+    """What it holds back; without it the end is lost."""
+    if resampler is not None:
+        yield from (made.to_ndarray()[0] for made in resampler.resample(None))
 
 
 def waveform(pcm: Samples, points: int = WAVEFORM_POINTS) -> bytes:
@@ -194,7 +191,7 @@ def waveform(pcm: Samples, points: int = WAVEFORM_POINTS) -> bytes:
     loud = np.abs(pcm.astype(np.int32))
     edges = np.linspace(0, len(loud), min(points, len(loud)) + 1).astype(int)
     peaks = np.maximum.reduceat(loud, edges[:-1])
-    return bytes((peaks * 255 // 32_768).clip(0, 255).astype(np.uint8))
+    return bytes((peaks * 255 // 32_767).clip(0, 255).astype(np.uint8))
 
 
 def concatenate(clips: Sequence[tuple[Samples, int]]) -> tuple[Samples, int]:
@@ -209,10 +206,7 @@ def resample(pcm: Samples, from_hz: int, to_hz: int) -> Samples:
     """The same sound at another rate."""
     if from_hz == to_hz or not len(pcm):
         return pcm
-    frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(pcm).reshape(1, -1), format="s16", layout="mono")
-    frame.sample_rate = from_hz
-    resampler = av.AudioResampler(format="s16", layout="mono", rate=to_hz)
-    made = [one.to_ndarray()[0] for one in (*resampler.resample(frame), *resampler.resample(None))]
+    made = list(_resampled(_frames(pcm, from_hz), to_hz))
     return np.concatenate(made) if made else np.zeros(0, np.int16)
 
 
@@ -228,36 +222,46 @@ def to_wav(pcm: Samples, rate_hz: int) -> bytes:
 
 
 def split_at_silences(data: bytes, *, max_bytes: int, max_s: float) -> list[Piece]:
-    """The recording in pieces within both limits, in order, joining to the whole.
+    """The recording in pieces within both limits, in order, joining to the whole, sample by sample.
 
-    One that fits and whose container servers accept is passed on as it is. Others become 16 kHz mono Ogg, cut at the quietest place
-    of the last half minute before a limit. Raises UnreadableError.
+    One that fits, in a container that servers take, is passed on as it is. Others become Ogg with Opus, cut at the quietest
+    place of the last half minute before a limit; memory holds one stretch and the pieces. Raises UnreadableError.
     """
-    info = probe(data)
-    extension = _container(data)
-    if extension and len(data) <= max_bytes and 0 < info.duration_s <= max_s:
-        return [Piece(data, _mime(extension), f"audio.{extension}", 0.0, info.duration_s)]
-    seconds = min(max_s, max(max_bytes * 8 * 0.9 / VOICE_BIT_RATE, 1.0))
+    if whole := _as_it_is(data, max_bytes, max_s):
+        return [whole]
+    seconds = max(min(max_s, max_bytes * 8 * 0.85 / VOICE_BIT_RATE), 1.0)  # the rest is Ogg's own
     made: list[Piece] = []
-    start = 0
-    for pcm in _stretches(pieces_of(data, SPEECH_RATE_HZ), int(seconds * SPEECH_RATE_HZ)):
-        encoded = _encode(pcm, SPEECH_RATE_HZ, "ogg", "libopus", VOICE_RATE_HZ, VOICE_BIT_RATE, {"application": "voip"})
-        name = f"part-{len(made) + 1}.ogg"
-        made.append(Piece(encoded, "audio/ogg", name, start / SPEECH_RATE_HZ, len(pcm) / SPEECH_RATE_HZ))
-        start += len(pcm)
+    for pcm in _stretches(pieces_of(data), int(seconds * SPEECH_RATE_HZ)):
+        start_s = made[-1].start_s + made[-1].duration_s if made else 0.0
+        made += _fitting(pcm, start_s, max_bytes)
     if not made:
         raise UnreadableError("There is no sound in it, or the recording is damaged.")
-    return made
+    return [replace(piece, name=f"part-{number}.ogg") for number, piece in enumerate(made, start=1)]
 
 
-def _container(data: bytes) -> str:
-    """The extension to send it under, or empty when it has to be encoded anew."""
-    with _opened(data) as container:
-        return next((ext for name, ext in FORMATS.items() if name in container.format.name.split(",")), "")
+def _as_it_is(data: bytes, max_bytes: int, max_s: float) -> Piece | None:
+    with containers.opened(data) as container:
+        kinds = container.format.name.split(",")
+        info = _facts(container, containers.sound(container))
+    extension, codecs = next((PASSED_ON[kind] for kind in kinds if kind in PASSED_ON), ("", ()))
+    if info.codec not in codecs or len(data) > max_bytes or not 0 < info.duration_s <= max_s:
+        return None
+    if info.has_picture and extension == "m4a":
+        return Piece(data, "video/mp4", "audio.mp4", 0.0, info.duration_s)
+    mime_type = MIME_TYPES.get(extension, f"audio/{extension}")
+    return Piece(data, mime_type, f"audio.{extension}", 0.0, info.duration_s)
 
 
-def _mime(extension: str) -> str:
-    return {"m4a": "audio/mp4", "mp3": "audio/mpeg"}.get(extension, f"audio/{extension}")
+def _fitting(pcm: Samples, start_s: float, max_bytes: int) -> list[Piece]:
+    """One piece; two or more where the codec needed more than it was meant to."""
+    encoded = _opus(pcm, SPEECH_RATE_HZ, SPEECH_RATE_HZ)
+    if len(encoded) <= max_bytes or len(pcm) < SPEECH_RATE_HZ:
+        return [Piece(encoded, "audio/ogg", "part.ogg", start_s, len(pcm) / SPEECH_RATE_HZ)]
+    at = quietest(pcm, len(pcm) * 2 // 3)
+    return [
+        *_fitting(pcm[:at], start_s, max_bytes),
+        *_fitting(pcm[at:], start_s + at / SPEECH_RATE_HZ, max_bytes),
+    ]
 
 
 def _stretches(pieces: Iterator[Samples], limit: int) -> Iterator[Samples]:
@@ -277,11 +281,12 @@ def _stretches(pieces: Iterator[Samples], limit: int) -> Iterator[Samples]:
 
 
 def quietest(pcm: Samples, limit: int, rate_hz: int = SPEECH_RATE_HZ) -> int:
-    """The middle of the quietest moment in the half minute before `limit` (in samples)."""
-    window = max(int(rate_hz * 0.2), 1)
+    """The middle of the quietest moment in the half minute before `limit` (in samples), the last one of several."""
+    window = max(int(rate_hz * PAUSE_S), 1)
     begin = max(limit - int(SEARCH_S * rate_hz), limit // 2, 1)
-    stretch = pcm[begin:limit].astype(np.float64)
+    stretch = pcm[begin:limit].astype(np.int64)
     if len(stretch) <= window:
         return limit
-    energy = np.convolve(np.square(stretch), np.ones(window), "valid")
-    return begin + int(energy.argmin()) + window // 2
+    sums = np.concatenate(([0], np.cumsum(np.square(stretch))))
+    energy = sums[window:] - sums[:-window]
+    return begin + len(energy) - 1 - int(energy[::-1].argmin()) + window // 2

@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 import io
-import warnings
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
+import numpy as np
 import pillow_heif
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
 from bot.errors import UnreadableError
+from bot.media.quiet import quiet
 
 MAX_PIXELS = 100_000_000
 """More is a decompression bomb: decoded it would take over 300 MB."""
+KINDS = ("PNG", "JPEG", "GIF", "WEBP", "BMP", "TIFF", "HEIF", "AVIF", "ICO", "JPEG2000", "PPM", "TGA")
+"""Pillow reads more, some by starting other programs."""
+FORMATS = ("image/jpeg", "image/png", "image/webp", "image/gif")
+"""What models take."""
 QUALITIES = (90, 80, 65, 50, 35)
+DRAWN = ("PNG", "GIF", "BMP", "ICO", "PPM")
+"""Kinds of screenshots and drawings, whose letters JPEG would blur."""
+SMALLEST_SIDE = 64
+Image.init()
 pillow_heif.register_heif_opener()
 
 
@@ -26,68 +37,152 @@ class PreparedImage:
     width: int
     height: int
     original_width: int
+    """As it was stored, before it was turned upright."""
     original_height: int
 
 
-def prepare(data: bytes, *, max_side: int = 2048, max_bytes: int = 4_000_000) -> PreparedImage:
-    """Turned upright, stripped of metadata, within both limits (pixels of the longer side, bytes); PNG where it is transparent.
+def prepare(
+    data: bytes, *, max_side: int = 2048, max_bytes: int = 4_000_000, formats: Sequence[str] = FORMATS
+) -> PreparedImage:
+    """Turned upright, in sRGB, stripped of metadata, within both limits (points of the longer side, bytes).
 
-    Of an animation the first picture. Raises UnreadableError: no picture, damaged, or too many pixels.
+    formats: mime types to choose from, at least one of image/jpeg, image/png and image/webp. Transparent pictures and
+    drawings become PNG where that is allowed and fits, all others JPEG. Of an animation the first picture.
+    Raises UnreadableError: no picture, damaged, or too many points.
     """
-    picture = _opened(data)
-    original = picture.size
-    picture = _plain(picture)
-    picture.thumbnail((max_side, max_side), Image.Resampling.LANCZOS)
-    made, mime_type = _encoded(picture, max_bytes)
-    return PreparedImage(made, mime_type, picture.width, picture.height, *original)
+    with quiet():
+        picture = _opened(data, max_side)
+        drawn = picture.format in DRAWN
+        try:
+            plain = _plain(picture)
+        except DAMAGE as error:
+            raise _damaged(error) from error
+    plain.thumbnail((max_side, max_side), Image.Resampling.LANCZOS)
+    made, mime_type, size = _encoded(plain, max_bytes, _preferred(plain, drawn, formats))
+    return PreparedImage(made, mime_type, *size, *picture.info["size as stored"])
 
 
-def _opened(data: bytes) -> Image.Image:
+DAMAGE = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    LookupError,
+    EOFError,
+    RuntimeError,
+    TypeError,
+    Image.DecompressionBombError,
+)
+"""What Pillow's decoders raise for bytes that break off or contradict themselves."""
+
+
+def _opened(data: bytes, max_side: int) -> Image.Image:
     if not data:
         raise UnreadableError("The picture is empty (0 bytes).")
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            picture = Image.open(io.BytesIO(data))
-            if picture.width * picture.height > MAX_PIXELS:
-                size = f"{picture.width} × {picture.height}"
-                raise UnreadableError(
-                    f"The picture has {size} points, more than I can take in. Please send a smaller one."
-                )
-            picture.load()
+        picture = Image.open(io.BytesIO(data), formats=KINDS)
+        size = picture.size
+        _check_size(*size)
+        picture.draft("RGB", (max_side, max_side))  # a JPEG of a camera is decoded at a part of its size
+        picture.load()
     except UnidentifiedImageError as error:
-        raise UnreadableError("This is no picture that I can decode.", detail=str(error)) from error
+        text = "This is no picture that I can decode. Please send it as PNG, JPEG, WebP, GIF or HEIC."
+        raise UnreadableError(text, detail=str(error)) from error
     except Image.DecompressionBombError as error:
         raise UnreadableError("The picture has more points than I can take in. Please send a smaller one.") from error
-    except (OSError, SyntaxError, ValueError, EOFError, RuntimeError) as error:
-        raise UnreadableError("The picture is damaged, so it cannot be shown.", detail=str(error)) from error
+    except DAMAGE as error:
+        raise _damaged(error) from error
+    picture.info["size as stored"] = size
     return picture
 
 
+def _check_size(width: int, height: int) -> None:
+    if width * height > MAX_PIXELS:
+        raise UnreadableError(
+            f"The picture has {width} × {height} points, more than I can take in. Please send a smaller one."
+        )
+
+
+def _damaged(error: Exception) -> UnreadableError:
+    return UnreadableError("The picture is damaged, so it cannot be shown. Please send it again.", detail=str(error))
+
+
 def _plain(picture: Image.Image) -> Image.Image:
-    """Upright, RGB or RGBA, and nothing but its points."""
-    upright = ImageOps.exif_transpose(picture) or picture
-    is_transparent = upright.mode in ("RGBA", "LA", "PA") or "transparency" in upright.info
-    if upright.mode.startswith("I;16") or upright.mode in ("I", "F"):
-        upright = ImageOps.autocontrast(upright.convert("F").point(lambda value: value / 256).convert("L"))
-    made = upright.convert("RGBA" if is_transparent else "RGB")
-    made.info.clear()
-    return made
+    """Upright, RGB or RGBA in sRGB, and nothing but its points."""
+    upright = ImageOps.exif_transpose(picture)
+    is_transparent = upright.has_transparency_data
+    if upright.mode.startswith("I") or upright.mode == "F":
+        upright = _eight_bits(upright)
+    made = _in_srgb(upright).convert("RGBA" if is_transparent else "RGB")
+    bare = Image.new(made.mode, made.size)
+    bare.paste(made)
+    return bare
 
 
-def _encoded(picture: Image.Image, max_bytes: int) -> tuple[bytes, str]:
-    if picture.mode == "RGBA":
-        buffer = io.BytesIO()
-        picture.save(buffer, "PNG", optimize=True)
-        if buffer.tell() <= max_bytes:
-            return buffer.getvalue(), "image/png"
+def _eight_bits(picture: Image.Image) -> Image.Image:
+    """Grey of 16 bits or more. What uses only a part of the range (depth, scans, measurements) is stretched to be seen."""
+    points = np.nan_to_num(np.asarray(picture, dtype=np.float32))
+    low, high = float(points.min()), float(points.max())
+    if low >= 0 and 32_768 <= high <= 65_535:
+        low, high = 0.0, 65_535.0
+    return Image.fromarray(((points - low) * (255 / max(high - low, 1e-9))).clip(0, 255).astype(np.uint8))
+
+
+def _in_srgb(picture: Image.Image) -> Image.Image:
+    """The colours as its profile means them; a broken profile is left out, which shifts colours and no more."""
+    profile = picture.info.get("icc_profile")
+    if not profile or picture.mode not in ("RGB", "RGBA", "CMYK", "L"):
+        return picture
+    mode = "RGBA" if picture.mode == "RGBA" else "RGB"
+    try:
+        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        return ImageCms.profileToProfile(picture, source, ImageCms.createProfile("sRGB"), outputMode=mode) or picture
+    except (ImageCms.PyCMSError, OSError, ValueError):
+        return picture
+
+
+def _preferred(picture: Image.Image, drawn: bool, formats: Sequence[str]) -> list[str]:
+    """Formats to try, the best first."""
+    keeps = ["image/png", "image/webp"] if picture.mode == "RGBA" else ["image/png"] if drawn else []
+    wanted = [mime for mime in dict.fromkeys([*keeps, "image/jpeg", "image/webp", "image/png"]) if mime in formats]
+    if not wanted:
+        raise ValueError(f"formats must name image/jpeg, image/png or image/webp, not {formats!r}")
+    return wanted
+
+
+def _encoded(picture: Image.Image, max_bytes: int, formats: list[str]) -> tuple[bytes, str, tuple[int, int]]:
+    """The first format and quality that fits; where none does, the picture is made smaller."""
+    while True:
+        for mime_type, write in _ways(formats):
+            data = write(picture)
+            if len(data) <= max_bytes:
+                return data, mime_type, picture.size
+        if max(picture.size) <= SMALLEST_SIDE:
+            raise UnreadableError("The picture cannot be made small enough to send.")
+        picture = picture.copy()
+        picture.thumbnail((max(picture.width * 2 // 3, 1), max(picture.height * 2 // 3, 1)))
+
+
+def _ways(formats: list[str]) -> Iterator[tuple[str, Callable[[Image.Image], bytes]]]:
+    for mime_type in formats:
+        if mime_type == "image/png":
+            yield mime_type, _png
+            continue
+        kind = "JPEG" if mime_type == "image/jpeg" else "WEBP"
+        for quality in QUALITIES:
+            yield mime_type, partial(_lossy, kind=kind, quality=quality)
+
+
+def _png(picture: Image.Image) -> bytes:
+    buffer = io.BytesIO()
+    picture.save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def _lossy(picture: Image.Image, kind: str, quality: int) -> bytes:
+    if kind == "JPEG" and picture.mode == "RGBA":
         flat = Image.new("RGB", picture.size, "white")
         flat.paste(picture, mask=picture.getchannel("A"))
         picture = flat
-    while True:
-        for quality in QUALITIES:
-            buffer = io.BytesIO()
-            picture.save(buffer, "JPEG", quality=quality, optimize=True)
-            if buffer.tell() <= max_bytes or max(picture.size) <= 64:
-                return buffer.getvalue(), "image/jpeg"
-        picture.thumbnail((picture.width * 2 // 3, picture.height * 2 // 3))
+    buffer = io.BytesIO()
+    picture.save(buffer, kind, quality=quality)
+    return buffer.getvalue()

@@ -5,17 +5,23 @@ from __future__ import annotations
 import io
 import zipfile
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
-import av
 import filetype
 
+from bot.errors import UnreadableError
+from bot.media import containers
+
 Kind = Literal["image", "audio", "video", "document", "text", "archive", "unknown"]
-OFFICE = {
-    "word/document.xml": ("application/vnd.openxmlformats-officedocument.wordprocessingml.document", "docx"),
-    "xl/workbook.xml": ("application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", "xlsx"),
-    "ppt/presentation.xml": ("application/vnd.openxmlformats-officedocument.presentationml.presentation", "pptx"),
+OFFICE = "application/vnd.openxmlformats-officedocument"
+MEMBERS = {
+    "word/document.xml": (f"{OFFICE}.wordprocessingml.document", "docx"),
+    "xl/workbook.xml": (f"{OFFICE}.spreadsheetml.sheet", "xlsx"),
+    "ppt/presentation.xml": (f"{OFFICE}.presentationml.presentation", "pptx"),
 }
+"""The member of a zip archive that makes it a document."""
+OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+"""Of Office's files before 2007, and of those locked with a password."""
 TEXT_TYPES = {
     "html": "text/html",
     "htm": "text/html",
@@ -25,9 +31,43 @@ TEXT_TYPES = {
     "md": "text/markdown",
     "xml": "application/xml",
     "svg": "image/svg+xml",
+    "txt": "text/plain",
 }
-CONTAINERS = {"mp4", "m4v", "mov", "webm", "mkv", "3gp", "m4a", "ogg", "avi", "asf", "mpg", "wmv", "flv"}
+NO_TEXT = frozenset(kind.extension for kind in filetype.TYPES) - {"rtf"} | {
+    "jpeg",
+    "heif",
+    "oga",
+    "opus",
+    "tiff",
+    "bin",
+}
+"""Endings that text in disguise does not keep."""
+ARCHIVES = frozenset({"gz", "tar", "7z", "rar", "bz2", "xz", "zst", "lz", "Z"})
+SOUND_TYPES = {
+    "m4a": "audio/mp4",
+    "mp3": "audio/mpeg",
+    "ogg": "audio/ogg",
+    "wav": "audio/wav",
+    "webm": "audio/webm",
+    "flac": "audio/flac",
+    "aac": "audio/aac",
+    "amr": "audio/amr",
+    "aiff": "audio/aiff",
+    "wma": "audio/x-ms-wma",
+}
+SOUNDS_AS = {
+    "mp4": "m4a",
+    "mov": "m4a",
+    "3gp": "m4a",
+    "m4v": "m4a",
+    "mkv": "webm",
+    "aif": "aiff",
+    "asf": "wma",
+    "wmv": "wma",
+}
+"""The ending of a container that turns out to hold no moving picture."""
 SAMPLE_BYTES = 65_536
+BYTE_ORDER_MARKS = (b"\xff\xfe", b"\xfe\xff", b"\xef\xbb\xbf")
 
 
 @dataclass(frozen=True)
@@ -37,117 +77,115 @@ class Sniffed:
     kind: Kind
     mime_type: str
     extension: str
-    """Without a dot; empty when unknown."""
+    """Lower case, without a dot; empty when unknown."""
 
 
 def sniff(data: bytes, name: str = "", mime_type: str = "") -> Sniffed:
-    """Decide by content first, then by name, then by what was claimed."""
+    """Decide by content first, then by name, then by what was claimed. Never raises; empty bytes are of unknown kind."""
     head = data[:SAMPLE_BYTES]
-    if head.startswith(b"%PDF"):
+    claimed = mime_type.partition(";")[0].strip().lower()
+    if head[:1024].lstrip(b"\xef\xbb\xbf\r\n\t \0").startswith(b"%PDF-"):
         return Sniffed("document", "application/pdf", "pdf")
-    if head.startswith(b"PK\x03\x04"):
+    if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         return _zipped(data)
-    if head.startswith(b"#!AMR"):
-        return Sniffed("audio", "audio/amr", "amr")
-    guess = filetype.guess(head)
-    if guess is not None:
-        return _guessed(data, guess.mime, guess.extension, name, mime_type)
-    if sound := _mpeg_audio(head, name, mime_type):
-        return sound
-    if is_text(head):
-        return _text(head, name, mime_type)
-    return Sniffed("unknown", mime_type or "application/octet-stream", _extension(name))
-
-
-def _guessed(data: bytes, mime: str, extension: str, name: str, claimed: str) -> Sniffed:
-    if mime.startswith("image/"):
-        return Sniffed("image", mime, extension)
-    if extension in CONTAINERS or mime.startswith(("audio/", "video/")):
-        return _sound_or_video(data, mime, extension)
-    if mime in ("application/gzip", "application/x-tar", "application/x-7z-compressed", "application/x-bzip2"):
-        return Sniffed("archive", mime, extension)
-    if mime.startswith(("application/vnd.rar", "application/x-rar")):
-        return Sniffed("archive", mime, extension)
+    if head.startswith(OLE):
+        return Sniffed("document", "application/x-ole-storage", _extension(name) or "ole")
     return (
-        Sniffed("text", "text/plain", _extension(name))
-        if is_text(data[:SAMPLE_BYTES])
-        else Sniffed("unknown", mime, extension)
+        _by_signature(data, head, claimed)
+        or _mpeg_audio(head, name, claimed)
+        or (_text(head, name, claimed) if is_text(head) else None)
+        or Sniffed("unknown", claimed or "application/octet-stream", _extension(name))
     )
 
 
-def _sound_or_video(data: bytes, mime: str, extension: str) -> Sniffed:
+def _by_signature(data: bytes, head: bytes, claimed: str) -> Sniffed | None:
+    if head.startswith(b"#!AMR"):
+        return Sniffed("audio", "audio/amr", "amr")
+    guess = filetype.guess(head)
+    if guess is None:
+        return None
+    if guess.mime.startswith("image/"):
+        return Sniffed("image", guess.mime, guess.extension)
+    if guess.mime.startswith(("audio/", "video/")):
+        return _sound_or_video(data, guess, claimed)
+    if guess.extension in ARCHIVES:
+        return Sniffed("archive", guess.mime, guess.extension)
+    return None if is_text(head) else Sniffed("unknown", guess.mime, guess.extension)
+
+
+def _sound_or_video(data: bytes, guess: Any, claimed: str) -> Sniffed:
     """A container is a video only when it holds moving pictures: voice clips come labelled as video too."""
-    has_picture = mime.startswith("video/")
     try:
-        with av.open(io.BytesIO(data)) as container:
-            has_picture = any(not _is_cover(stream) for stream in container.streams.video)
-            known = {one.split(",")[0] for one in (container.format.name,)}
-    except (av.error.FFmpegError, ValueError, OSError):
-        known = set()
+        with containers.opened(data) as container:
+            has_picture = containers.picture(container) is not None
+    except UnreadableError:  # broken: its signature and its sender are all there is
+        has_picture = guess.mime.startswith("video/") and not claimed.startswith("audio/")
     if has_picture:
-        return Sniffed("video", mime if mime.startswith("video/") else f"video/{extension}", extension)
-    sound = {"mp4": "m4a", "mov": "m4a", "3gp": "m4a", "m4v": "m4a", "mkv": "webm"}.get(extension, extension)
-    if "ogg" in known:
-        sound = "ogg"
-    types = {"m4a": "audio/mp4", "mp3": "audio/mpeg", "ogg": "audio/ogg", "wav": "audio/wav", "webm": "audio/webm"}
-    return Sniffed("audio", types.get(sound, mime.replace("video/", "audio/")), sound)
-
-
-def _is_cover(stream: object) -> bool:
-    """Album art counts as a video stream of one picture."""
-    codec = getattr(getattr(stream, "codec_context", None), "name", "")
-    return codec in ("mjpeg", "png", "bmp", "gif") and getattr(stream, "frames", 0) <= 1
+        mime_type = guess.mime if guess.mime.startswith("video/") else f"video/{guess.extension}"
+        return Sniffed("video", mime_type, guess.extension)
+    extension = SOUNDS_AS.get(guess.extension, guess.extension)
+    return Sniffed("audio", SOUND_TYPES.get(extension, f"audio/{extension}"), extension)
 
 
 def _zipped(data: bytes) -> Sniffed:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             names = set(archive.namelist())
-    except (zipfile.BadZipFile, OSError, ValueError):
-        return Sniffed("archive", "application/zip", "zip")
-    for member, (mime, extension) in OFFICE.items():
+    except (zipfile.BadZipFile, NotImplementedError, OSError, ValueError):
+        names = set()
+    for member, (mime_type, extension) in MEMBERS.items():
         if member in names:
-            return Sniffed("document", mime, extension)
+            return Sniffed("document", mime_type, extension)
     return Sniffed("archive", "application/zip", "zip")
 
 
 def _mpeg_audio(head: bytes, name: str, claimed: str) -> Sniffed | None:
     """MPEG frames without a header of their own."""
-    if (
-        len(head) > 2
-        and head[0] == 0xFF
-        and head[1] & 0xE0 == 0xE0
-        and (claimed.startswith("audio/") or _extension(name) in ("mp3", "aac"))
-    ):
-        return Sniffed("audio", "audio/mpeg", "mp3")
-    return None
+    is_frame = len(head) > 2 and head[0] == 0xFF and head[1] & 0xE6 in (0xE2, 0xE4) and head[2] & 0xF0 != 0xF0
+    is_meant = claimed.startswith("audio/") or _extension(name) == "mp3"
+    return Sniffed("audio", "audio/mpeg", "mp3") if is_frame and is_meant else None
 
 
 def is_text(head: bytes) -> bool:
-    """Whether these bytes read as text in some common encoding."""
+    """Whether these bytes, the beginning of a file, read as text in some common encoding."""
     if not head:
         return False
-    if head.startswith((b"\xff\xfe", b"\xfe\xff", b"\xef\xbb\xbf")):
+    if head.startswith(BYTE_ORDER_MARKS) or wide_encoding(head):
         return True
     if b"\x00" in head:
         return False
+    strange = sum(byte < 9 or 13 < byte < 27 or 27 < byte < 32 or byte == 127 for byte in head) / len(head)
     try:
-        head[:-3].decode("utf-8") if len(head) > 3 else head.decode("utf-8")
+        (head[:-3] or head).decode("utf-8")  # the sample may end within a character
     except UnicodeDecodeError:
-        strange = sum(byte < 9 or 13 < byte < 32 for byte in head)
-        return strange / len(head) < 0.01
-    return sum(byte < 9 or 13 < byte < 27 for byte in head) / len(head) < 0.05
+        return strange < 0.01
+    return strange < 0.05
+
+
+def wide_encoding(head: bytes) -> str:
+    """`utf-16-le` or `utf-16-be` where every other byte is mostly zero, as in Western text without a mark; else empty."""
+    even, odd = head[0:512:2], head[1:512:2]
+    if len(odd) < 4:
+        return ""
+    zeros = even.count(0) / len(even), odd.count(0) / len(odd)
+    letters = sum(31 < byte < 127 for byte in head[:512]) / len(head[:512])
+    if letters < 0.35:
+        return ""
+    return "utf-16-le" if zeros[1] > 0.7 and zeros[0] == 0 else "utf-16-be" if zeros[0] > 0.7 and zeros[1] == 0 else ""
 
 
 def _text(head: bytes, name: str, claimed: str) -> Sniffed:
-    start = head.lstrip()[:200].lower()
-    if start.startswith((b"<!doctype html", b"<html")):
+    start = head.removeprefix(b"\xef\xbb\xbf").lstrip()[:500].lower()
+    if start.startswith((b"<!doctype html", b"<html")) or (start.startswith((b"<?xml", b"<!--")) and b"<html" in start):
         return Sniffed("text", "text/html", "html")
+    by_claim = next((ending for ending, mime in TEXT_TYPES.items() if mime == claimed), "txt")
     extension = _extension(name)
+    if not extension or extension in NO_TEXT:
+        extension = by_claim
     fallback = claimed if claimed.startswith("text/") else "text/plain"
-    return Sniffed("text", TEXT_TYPES.get(extension, fallback), extension or "txt")
+    return Sniffed("text", TEXT_TYPES.get(extension, fallback), extension)
 
 
 def _extension(name: str) -> str:
     stem, dot, extension = name.rpartition(".")
-    return extension.lower() if dot and stem and len(extension) <= 10 else ""
+    return extension.lower() if dot and stem and 0 < len(extension) <= 10 and extension.isalnum() else ""
