@@ -53,6 +53,8 @@ from bot.types import (
 PREFERENCE = ("openai", "local")
 """Whose default model is taken when none is named: the first of these that is set up and has one."""
 TIDY_S = 3_600
+KEEP_STEPS = timedelta(days=1)
+"""What a turn's steps gave is needed until the turn has ended; a day more helps to look into trouble."""
 LISTEN_AGAIN_S = (1, 5, 30, 120)
 WARN_BEFORE = timedelta(days=180)
 log = logging.getLogger(__name__)
@@ -303,17 +305,18 @@ class App:
 
     async def _start_work(self, stack: AsyncExitStack, *, work: bool, take_over: bool) -> None:
         config = self.config
+        presence = StorePresence(self.store)
+        self.jobs = self._make_jobs(presence, take_over=take_over)
         self.runtime = Runtime(
             store=self.store,
             bus=self.bus,
             clock=self.clock,
+            jobs=self.jobs,
             adapters=self.adapters,
             models=Models(self.providers, self.models),
             system_prompt=config.system_prompt,
             max_attachment_bytes=config.max_attachment_mb * 2**20,
         )
-        presence = StorePresence(self.store)
-        self.jobs = self._make_jobs(presence, take_over=take_over)
         self.inbox = Inbox(self.store, self.jobs, self.bus, self.clock, SPECS)
         await self.jobs.start({"turn": self._run_job}, working=work)
         stack.push_async_callback(self.jobs.close)
@@ -364,6 +367,7 @@ class App:
             await self.clock.sleep(TIDY_S)
             with suppress(BotError):
                 await drop_unused_everywhere(self.store, self.clock.now())
+                await self.jobs.tidy(self.clock.now() - KEEP_STEPS)
 
     async def _serve(self, stack: AsyncExitStack) -> None:
         from bot.web import WebServer

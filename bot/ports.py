@@ -422,6 +422,12 @@ class Jobs(Protocol):
     async def enqueue(self, job: Job) -> None:
         """Hand over a job; harmless when repeated."""
 
+    async def forget(self, job_ids: Sequence[str]) -> None:
+        """Delete what is remembered of jobs that have ended: their steps' results hold what people said."""
+
+    async def tidy(self, before: datetime) -> int:
+        """The same for all jobs that ended before then; gives how many."""
+
     async def close(self, patience_s: float = 4.0) -> None:
         """Stop taking jobs, let the running ones end for that long, leave the rest to the next start."""
 

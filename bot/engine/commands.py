@@ -412,7 +412,9 @@ async def reset(context: CommandContext) -> AsyncIterator[ReplyEvent]:
 async def forget(context: CommandContext) -> AsyncIterator[ReplyEvent]:
     """Messages, files, events and what we posted about them leave the database."""
     async with context.runtime.store.begin(context.turn.tenant_id) as tx:
+        turn_ids = await conv.turn_ids(tx, context.turn.conversation_id)
         gone = await conv.forget(tx, context.turn.conversation_id)
+    await context.runtime.jobs.forget([one for one in turn_ids if one != context.turn.id])
     yield TextDelta(f"Forgotten: {max(gone - 1, 0)} messages and their files are deleted for good.")
 
 

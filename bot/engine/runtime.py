@@ -18,6 +18,7 @@ from bot.ports import (
     Clock,
     Embedder,
     ImageGenerator,
+    Jobs,
     Provider,
     SpeechToText,
     TextReader,
@@ -163,6 +164,7 @@ class Runtime:
     store: Store
     bus: Bus
     clock: Clock
+    jobs: Jobs
     adapters: Mapping[str, Adapter]
     models: Models
     system_prompt: str

@@ -13,6 +13,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from datetime import datetime
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
@@ -31,6 +32,7 @@ VERSION = "turn-1"
 POLL_S = 0.1
 SWEEP_S = 5.0
 MAX_RECOVERIES = 20
+TIDY_AT_ONCE = 1_000
 PRIORITY_LIMIT = 2**31 - 1
 log = logging.getLogger(__name__)
 
@@ -225,6 +227,26 @@ class DurableJobs:
             log.warning("taking over %d turns of %s, which is gone", len(ids), name)
             await DBOS.resume_workflows_async(ids, queue_name=QUEUE if self._is_shared else None)
 
+    async def forget(self, job_ids: Sequence[str]) -> None:
+        """Delete what is remembered of jobs that have ended."""
+        known = [one for one in job_ids if one not in self._running]
+        if known and self._client is None:
+            await DBOS.delete_workflows_async(known)
+
+    async def tidy(self, before: datetime) -> int:
+        """The same for all jobs that ended before then; gives how many."""
+        if self._client is not None:
+            return 0
+        ended = await DBOS.list_workflows_async(
+            status=["SUCCESS", "ERROR", "CANCELLED"],
+            completed_before=before.isoformat(),
+            limit=TIDY_AT_ONCE,
+            load_input=False,
+            load_output=False,
+        )
+        await self.forget([one.workflow_id for one in ended])
+        return len(ended)
+
     async def close(self, patience_s: float = 4.0) -> None:
         """Wait for running jobs that long, then leave them to the next start."""
         if self._client is not None:
@@ -259,7 +281,13 @@ def _sqlite_engine(url: URL) -> sa.Engine:
     @sa.event.listens_for(engine, "connect")
     def _configure(connection: Any, _record: object) -> None:
         connection.isolation_level = "IMMEDIATE"
-        for pragma in ("busy_timeout=30000", "foreign_keys=ON", "journal_mode=WAL", "synchronous=NORMAL"):
+        for pragma in (
+            "busy_timeout=30000",
+            "foreign_keys=ON",
+            "journal_mode=WAL",
+            "synchronous=NORMAL",
+            "secure_delete=ON",
+        ):
             connection.execute(f"PRAGMA {pragma}")
 
     return engine

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import datetime
 from typing import Any, TypeVar
 
 from bot.errors import BotError
@@ -64,6 +65,13 @@ class InlineJobs:
     async def _run(self, job: Job) -> None:
         async with self._lanes[job.lane]:
             await self._handlers[job.kind](job.id, InlineStep(self._clock))
+
+    async def forget(self, job_ids: Sequence[str]) -> None:
+        """Nothing is remembered."""
+
+    async def tidy(self, before: datetime) -> int:
+        """Nothing is remembered."""
+        return 0
 
     async def close(self, patience_s: float = 4.0) -> None:
         """Let the running jobs end for that long, then cancel them."""

@@ -560,6 +560,12 @@ async def _blank(tx: Transaction, which: Any) -> None:
     await tx.connection.execute(update(inbox).where(inbox.c.tenant_id == tx.tenant_id, which).values(payload={}))
 
 
+async def turn_ids(tx: Transaction, conversation_id: int) -> list[str]:
+    """All turns of a conversation."""
+    query = select(turns.c.id).where(turns.c.tenant_id == tx.tenant_id, turns.c.conversation_id == conversation_id)
+    return list((await tx.connection.scalars(query)).all())
+
+
 async def forget(tx: Transaction, conversation_id: int) -> int:
     """Delete a conversation for good, its messages, bytes, turns and what its events carried; gives how many messages."""
     sources = select(messages.c.source_id).where(messages.c.conversation_id == conversation_id)

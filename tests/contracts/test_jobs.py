@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -159,3 +160,28 @@ async def test_a_job_that_breaks_does_not_hold_its_lane(start: Start) -> None:
         await jobs.enqueue(Job("good", "lane", 2))
         await log.until(2)
     assert log.seen == ["bad", "good"]
+
+
+async def test_what_was_remembered_can_be_forgotten(start: Start, clock: FakeClock) -> None:
+    """Steps of ended jobs can be deleted by id or by age; a job that runs is not touched."""
+    log, gate = Log(), asyncio.Event()
+
+    async def remember() -> str:
+        return "a secret"
+
+    async def handle(job_id: str, step: Step) -> None:
+        await step("remember", remember)
+        await log.note(job_id)
+        if job_id == "running":
+            await gate.wait()
+
+    async with start(handle) as jobs:
+        await jobs.enqueue(Job("old", "lane", 1))
+        await jobs.enqueue(Job("other", "lane", 2))
+        await jobs.enqueue(Job("running", "elsewhere", 3))
+        await log.until(3)
+        await jobs.forget(["old", "running", "never heard of"])
+        async with asyncio.timeout(10):
+            while await jobs.tidy(datetime.now(UTC) + timedelta(seconds=1)) and not gate.is_set():
+                await asyncio.sleep(0.01)
+        gate.set()

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
+import sqlite3
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -415,3 +418,16 @@ async def test_nobody_sees_another_tenant(app: App, platform: FakeAdapter) -> No
     assert words(last_request(app)) == ["where is it?"]
     shown = await answer(app, platform, platform.commands("search", "treasure", address=other))
     assert shown.text.startswith("Nothing")
+
+
+async def test_forgetting_reaches_the_remembered_steps(
+    make_app: MakeApp, platform: FakeAdapter, tmp_path: Path
+) -> None:
+    """Nothing of a forgotten conversation stays in any file of the database, the jobs' among them."""
+    async with make_app(durable=True) as app:
+        await answer(app, platform, platform.says("the treasure is under the oak"))
+        await answer(app, platform, platform.commands("forget"))
+    with contextlib.closing(sqlite3.connect(tmp_path / "parley-turns.db")) as connection:
+        assert "oak" not in "\n".join(connection.iterdump())
+    with contextlib.closing(sqlite3.connect(tmp_path / "parley.db")) as connection:
+        assert "oak" not in "\n".join(connection.iterdump())
