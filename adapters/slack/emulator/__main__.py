@@ -41,7 +41,8 @@ def main(argv: Sequence[str] | None = None, *, app: AppConfig | None = None) -> 
 
 def parser() -> argparse.ArgumentParser:
     """The command's options."""
-    made = argparse.ArgumentParser(prog="slack-emulator", description="A Slack workspace on this machine, with a page.")
+    prog = "python -m adapters.slack.emulator" if sys.argv[0].endswith("__main__.py") else None
+    made = argparse.ArgumentParser(prog, description="A Slack workspace on this machine, with a page.")
     made.add_argument("--port", type=int, default=3001, help="port on 127.0.0.1; 0 takes a free one (default 3001)")
     made.add_argument("--events-url", default="", help="deliver by HTTP to this address instead of Socket Mode")
     made.add_argument("--manifest", type=Path, help="the app's manifest, as JSON")
