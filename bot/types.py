@@ -450,6 +450,9 @@ class Entry:
     error: str = ""
     is_running: bool = False
     """The turn that answers it has not ended."""
+    is_stopped: bool = False
+    is_truncated: bool = False
+    """As in its `Reply`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -284,6 +284,8 @@ def _entry(entry: Entry) -> dict[str, Any]:
         "model": entry.model,
         "error": entry.error,
         "is_running": entry.is_running,
+        "is_stopped": entry.is_stopped,
+        "is_truncated": entry.is_truncated,
         "created_at": entry.created_at.isoformat(),
     }
 

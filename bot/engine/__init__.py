@@ -267,9 +267,14 @@ def _is_for_model(turn: Turn) -> bool:
 
 
 def _without_metadata(message: Message) -> Message:
-    """What only the provider can read is of use within the turn; later turns read plain calls and results."""
-    parts = tuple(replace(part, provider_metadata={}) if isinstance(part, ToolCall) else part for part in message.parts)
-    return replace(message, parts=parts)
+    """What only the provider can read is of use within the turn; later turns read plain calls and results.
+
+    Words said along with a call stand in the answer already.
+    """
+    calls = (part for part in message.parts if not isinstance(part, Text))
+    return replace(
+        message, parts=tuple(replace(p, provider_metadata={}) if isinstance(p, ToolCall) else p for p in calls)
+    )
 
 
 async def _give_up(turn: Turn, source_id: int, step: Step, runtime: Runtime, why: str) -> None:

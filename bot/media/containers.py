@@ -22,22 +22,22 @@ OPTIONS = {"format_whitelist": DEMUXERS, "protocol_whitelist": "none"}
 
 
 @contextmanager
-def opened(data: bytes) -> Iterator[InputContainer]:
-    """The container in these bytes. FFmpeg's errors, here and inside the block, end as UnreadableError."""
+def opened(data: bytes, what: str = "sound") -> Iterator[InputContainer]:
+    """The container in these bytes; `what` it is hoped to hold, for the complaint. FFmpeg's errors, here and inside the block, end as UnreadableError."""
     if not data:
-        raise UnreadableError("The recording is empty (0 bytes).")
+        raise UnreadableError(f"The {what} file is empty (0 bytes).")
     try:
         with av.open(io.BytesIO(data), "r", container_options=OPTIONS, metadata_errors="ignore") as container:
             yield container
     except (av.error.FFmpegError, UnicodeError) as error:
-        raise broken(error) from error
+        raise broken(error, what) from error
 
 
-def broken(error: Exception | str) -> UnreadableError:
+def broken(error: Exception | str, what: str = "sound") -> UnreadableError:
     """What a person is told about bytes that FFmpeg does not take."""
     return UnreadableError(
-        "This is no sound or video that I can decode: the file is damaged, or of another kind. "
-        "Please send it again, or as MP3, M4A, OGG, WAV or MP4.",
+        f"This is no {what} that I can decode: the file is damaged, or of another kind. "
+        f"Please send it again{', as MP4 or WebM' if what == 'video' else ', as MP3, M4A, OGG or WAV'}.",
         detail=str(error),
     )
 

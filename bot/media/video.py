@@ -24,17 +24,17 @@ def frames(data: bytes, count: int = 4, max_side: int = 1024) -> list[bytes]:
     Raises UnreadableError: no moving picture in it, damaged, or too large.
     """
     length = _length_s(data)
-    with containers.opened(data) as container:
+    with containers.opened(data, "video") as container:
         stream = _picture(container)
         found = (_frame_at(container, stream, length * (index + 0.5) / count) for index in range(count))
         made = [_jpeg(frame, max_side) for frame in found if frame is not None]
     if not made:
-        raise containers.broken("no frame could be decoded")
+        raise containers.broken("no frame could be decoded", "video")
     return list(dict.fromkeys(made))
 
 
 def _length_s(data: bytes) -> float:
-    with containers.opened(data) as container:
+    with containers.opened(data, "video") as container:
         return containers.duration_s(container, _picture(container))
 
 

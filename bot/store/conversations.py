@@ -35,6 +35,8 @@ from bot.types import (
     Settings,
     StepNote,
     Text,
+    ToolCall,
+    ToolResult,
     Turn,
     Unread,
     from_plain,
@@ -326,6 +328,7 @@ async def settle(
         "error": reply.error,
         "model": reply.model,
         "notices": list(reply.notices),
+        "truncated": reply.truncated,
         "ended_at": now,
     }
     if receipt:
@@ -419,7 +422,10 @@ async def entries(tx: Transaction, conversation_id: int, limit: int = 200) -> li
     )
     rows = list(reversed((await tx.connection.execute(newest)).all()))
     latest = await _latest_turns(tx, conversation_id)
-    return [_entry(row, latest.get(row.source_id)) for row in rows]
+    made = [_entry(row, latest.get(row.source_id)) for row in rows]
+    return [
+        one for one in made if not all(isinstance(part, ToolCall | ToolResult) for part in one.parts) or not one.parts
+    ]
 
 
 async def _latest_turns(tx: Transaction, conversation_id: int) -> Mapping[int, Row[Any]]:
@@ -439,7 +445,14 @@ def _entry(row: Row[Any], turn: Row[Any] | None) -> Entry:
         is_running=bool(turn and turn.ended_at is None),
     )
     if turn and mine:
-        return replace(entry, notices=tuple(turn.notices or ()), model=turn.model, error=turn.error)
+        return replace(
+            entry,
+            notices=tuple(turn.notices or ()),
+            model=turn.model,
+            error=turn.error,
+            is_stopped=turn.state == "stopped",
+            is_truncated=turn.truncated,
+        )
     return entry
 
 

@@ -131,6 +131,7 @@ turns = Table(
     _json("notices"),
     Column("model", String(255), nullable=False, server_default=text("''")),
     Column("error", String(64), nullable=False, server_default=text("''")),
+    Column("truncated", Boolean, nullable=False, server_default=false(), comment="The answer hit its length limit."),
     Column("stop_requested", Boolean, nullable=False, server_default=false()),
     Column("created_at", Moment, nullable=False),
     Column("started_at", Moment),

@@ -216,6 +216,13 @@ def upgrade() -> None:
         sa.Column("notices", sa.JSON(none_as_null=True), nullable=True),
         sa.Column("model", sa.String(length=255), server_default=sa.text("''"), nullable=False),
         sa.Column("error", sa.String(length=64), server_default=sa.text("''"), nullable=False),
+        sa.Column(
+            "truncated",
+            sa.Boolean(),
+            server_default=sa.false(),
+            nullable=False,
+            comment="The answer hit its length limit.",
+        ),
         sa.Column("stop_requested", sa.Boolean(), server_default=sa.false(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("started_at", sa.DateTime(timezone=True), nullable=True),

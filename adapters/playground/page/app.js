@@ -950,7 +950,7 @@ for (const dialog of document.querySelectorAll("dialog")) {
 
 // --- The empty page -------------------------------------------------------------------------------------------------
 
-const MODALITIES = { chat: "Answers", transcribe: "Listens", speech: "Speaks", image: "Draws", embedding: "Remembers" };
+const MODALITIES = { chat: "Answers", transcribe: "Listens", speech: "Speaks", image: "Draws", embedding: "Compares" };
 const IDEAS = ["Explain how tides work, in five sentences", "Write a haiku about a slow Monday", "Plan a quick dinner from eggs, rice and spinach"];
 
 function drawEmpty() {

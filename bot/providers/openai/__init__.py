@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, cast
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, Field, SecretStr
+from pydantic import BaseModel, Field, SecretStr, field_validator
 
 from bot.errors import UnavailableError
 from bot.types import Finding, Modality, Usage
@@ -13,6 +15,8 @@ from bot.types import Finding, Modality, Usage
 if TYPE_CHECKING:
     from bot.ports import ChatModel, Embedder, Host, ImageGenerator, SpeechToText, TextReader, TextToSpeech
     from bot.providers.openai.client import Connection
+
+OPENAI_HOST = "api.openai.com"
 
 
 class Options(BaseModel):
@@ -37,6 +41,23 @@ class Options(BaseModel):
     openai_prices: str = Field(
         "",
         description='Prices of models that are not known, in USD per million tokens: `{"model": [input, output]}` as JSON.',
+    )
+
+    @field_validator("openai_prices")
+    @classmethod
+    def _are_prices(cls, value: str) -> str:
+        try:
+            found = json.loads(value or "{}")
+        except json.JSONDecodeError as error:
+            raise ValueError(f"write it as JSON; {error}") from error
+        if not isinstance(found, dict) or not all(_is_price(price) for price in found.values()):
+            raise ValueError('write it as {"model": [input, output]}, in USD per million tokens')
+        return value
+
+
+def _is_price(value: Any) -> bool:
+    return (
+        isinstance(value, list) and len(value) == 2 and all(isinstance(one, int | float) and one >= 0 for one in value)
     )
 
 
@@ -69,7 +90,8 @@ class OpenAIProvider:
 
     @property
     def _is_openai(self) -> bool:
-        return not self._options.openai_base_url or "api.openai.com" in self._options.openai_base_url
+        host = urlsplit(self._options.openai_base_url).hostname or OPENAI_HOST
+        return host == OPENAI_HOST or host.endswith(f".{OPENAI_HOST}")
 
     def chat(self, model: str) -> ChatModel:
         """A model that answers."""

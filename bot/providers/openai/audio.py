@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import logging
 from typing import Any
 
-from bot.errors import CredentialError, OverloadedError, ProviderError, RejectedError, UsageError
+from bot.errors import CredentialError, OverloadedError, ProviderError, UsageError
 from bot.media import audio
 from bot.ports import Synthesized, Transcribed
 from bot.providers.openai.client import Connection
-from bot.providers.openai.errors import failed, ours, translate
+from bot.providers.openai.errors import WRONG_KEY, failed, ours
 from bot.providers.openai.prices import PER_SPOKEN_MINUTE_TOKENS
-from bot.providers.openai.profiles import MAX_TRANSCRIBE_S, REALTIME_VOICES, VOICES, media_profile
+from bot.providers.openai.profiles import MAX_TRANSCRIBE_S, OLD_VOICES, REALTIME_VOICES, VOICES, media_profile
 from bot.types import Segment, Transcript, Usage
 
 MAX_UPLOAD_BYTES = 25 * 1024 * 1024 - 64 * 1024
@@ -21,10 +22,21 @@ AT_ONCE = 3
 RATE_HZ = 24_000
 """PCM of both speech endpoints: 24 kHz, signed 16 bit, mono."""
 MAX_SPOKEN = 4_096
+MAX_JUDGED_S = 120.0
+"""Up to this length silence is looked for before a model is asked, since models make up words for it."""
+LANGUAGES = {
+    "arabic": "ar", "chinese": "zh", "czech": "cs", "danish": "da", "dutch": "nl", "english": "en", "finnish": "fi",
+    "french": "fr", "german": "de", "greek": "el", "hebrew": "he", "hindi": "hi", "hungarian": "hu",
+    "indonesian": "id", "italian": "it", "japanese": "ja", "korean": "ko", "norwegian": "no", "polish": "pl",
+    "portuguese": "pt", "romanian": "ro", "russian": "ru", "spanish": "es", "swedish": "sv", "thai": "th",
+    "turkish": "tr", "ukrainian": "uk", "vietnamese": "vi"
+}  # fmt: skip
+"""whisper-1 names languages in English words; ISO 639-1 is wanted."""
 READ_ALOUD = (
     "Read the user's text aloud, word for word, in its own language. Add nothing, leave out nothing, answer nothing."
 )
 FALLBACK_SPEAKER = "gpt-4o-mini-tts"
+log = logging.getLogger(__name__)
 
 
 class Transcriber:
@@ -55,6 +67,8 @@ class Transcriber:
         return _joined(pieces, heard)
 
     async def _piece(self, piece: audio.Piece, language: str, prompt: str) -> tuple[Transcript, Usage]:
+        if piece.duration_s <= MAX_JUDGED_S and await asyncio.to_thread(_is_silent, piece):
+            return Transcript("", duration_s=piece.duration_s), Usage()
         body: dict[str, Any] = {
             "model": self._model,
             "file": (piece.name, piece.data, piece.mime_type),
@@ -87,7 +101,18 @@ def _transcript(answer: Any, piece: audio.Piece) -> Transcript:
     text = answer.text.strip()
     if not segments and text:
         segments = (Segment(piece.start_s, piece.start_s + piece.duration_s, text),)
-    return Transcript(text, str(getattr(answer, "language", "") or ""), piece.duration_s, segments)
+    return Transcript(text, _language(answer), piece.duration_s, segments)
+
+
+def _language(answer: Any) -> str:
+    """ISO 639-1, whichever way the model tells it; empty when it does not."""
+    several = getattr(answer, "languages", None) or ()
+    name = str(getattr(several[0], "code", "") if several else getattr(answer, "language", "") or "").lower()
+    return LANGUAGES.get(name, name if len(name) == 2 else "")
+
+
+def _is_silent(piece: audio.Piece) -> bool:
+    return audio.is_silence(audio.decode(piece.data), audio.SPEECH_RATE_HZ)
 
 
 def _usage(answer: Any, piece: audio.Piece) -> Usage:
@@ -113,7 +138,8 @@ class Speaker:
     """A model of the speech endpoint."""
 
     def __init__(self, model: str, connection: Connection) -> None:
-        self.profile = media_profile(model, voices=VOICES)
+        self._voices = OLD_VOICES if model.startswith("tts-1") else VOICES
+        self.profile = media_profile(model, voices=self._voices)
         self._model = model
         self._connection = connection
 
@@ -121,7 +147,11 @@ class Speaker:
         self, text: str, *, voice: str = "", instructions: str = "", language: str = ""
     ) -> Synthesized:
         """PCM of the spoken text."""
-        body: dict[str, Any] = {"model": self._model, "input": text[:MAX_SPOKEN], "voice": known_voice(voice, VOICES)}
+        body: dict[str, Any] = {
+            "model": self._model,
+            "input": text[:MAX_SPOKEN],
+            "voice": known_voice(voice, self._voices),
+        }
         if instructions and not self._model.startswith("tts-1"):
             body["instructions"] = instructions
         with ours():
@@ -154,6 +184,10 @@ def _spoken(text: str, pcm: bytes) -> Usage:
     )
 
 
+class NoRealtimeError(ProviderError):
+    """The account or the server has no such socket or model; the speech endpoint may do. Never leaves this module."""
+
+
 class RealtimeSpeaker:
     """A realtime model that reads aloud: the successor of the speech endpoint's models."""
 
@@ -167,14 +201,17 @@ class RealtimeSpeaker:
     ) -> Synthesized:
         """PCM of the spoken text; an account without Realtime is served by the speech endpoint while that lives."""
         chosen = known_voice(voice, REALTIME_VOICES)
-        try:
-            async with asyncio.timeout(self._connection.timeout_s):
-                return await self._speak(text[:MAX_SPOKEN], chosen, instructions)
-        except (CredentialError, RejectedError):
-            speaker = Speaker(FALLBACK_SPEAKER, self._connection)
-            return await speaker.synthesize(text, voice=chosen, instructions=instructions, language=language)
-        except TimeoutError as error:
-            raise OverloadedError("The speech model did not answer in time. Please try again.") from error
+        if self._connection.has_realtime:
+            try:
+                async with asyncio.timeout(self._connection.timeout_s):
+                    return await self._speak(text[:MAX_SPOKEN], chosen, instructions)
+            except NoRealtimeError as error:
+                self._connection.has_realtime = False
+                log.warning("no Realtime speech (%s); %s speaks instead", error.detail, FALLBACK_SPEAKER)
+            except TimeoutError as error:
+                raise OverloadedError("The speech model did not answer in time. Please try again.") from error
+        speaker = Speaker(FALLBACK_SPEAKER, self._connection)
+        return await speaker.synthesize(text, voice=chosen, instructions=instructions, language=language)
 
     async def _speak(self, text: str, voice: str, instructions: str) -> Synthesized:
         from websockets.exceptions import InvalidHandshake, InvalidStatus, WebSocketException
@@ -187,8 +224,10 @@ class RealtimeSpeaker:
                     return await _listen(connection, text)
         except InvalidStatus as error:
             status = error.response.status_code
-            if status in (401, 403, 404):
-                raise CredentialError("This account has no Realtime speech.", detail=f"HTTP {status}") from error
+            if status == 401:
+                raise CredentialError(WRONG_KEY, detail=f"HTTP {status}") from error
+            if status in (400, 403, 404):
+                raise NoRealtimeError("This account has no Realtime speech.", detail=f"HTTP {status}") from error
             raise OverloadedError("The speech model is in trouble right now.", detail=f"HTTP {status}") from error
         except (InvalidHandshake, WebSocketException, OSError) as error:
             raise OverloadedError("The speech model cannot be reached right now.", detail=repr(error)) from error
@@ -213,8 +252,15 @@ async def _listen(connection: Any, text: str) -> Synthesized:
             case "response.done":
                 return _finished(event.response, bytes(pcm), text)
             case "error":
-                raise failed(str(event.error.code or event.error.type or ""), event.error.message)
+                raise _told(event.error)
     raise OverloadedError("The speech broke off. Please try again.", detail="the socket closed before the end")
+
+
+def _told(error: Any) -> ProviderError:
+    code = str(error.code or error.type or "")
+    if "model_not_found" in (code, error.type) or "permission" in code:
+        return NoRealtimeError("This account has no Realtime speech.", detail=f"{code}: {error.message}")
+    return failed(code, error.message)
 
 
 def _finished(response: Any, pcm: bytes, text: str) -> Synthesized:
@@ -235,6 +281,3 @@ def _finished(response: Any, pcm: bytes, text: str) -> Synthesized:
         audio_s=len(pcm) / 2 / RATE_HZ,
     )
     return Synthesized(pcm, RATE_HZ, counted)
-
-
-__all__ = ["RealtimeSpeaker", "Speaker", "Transcriber", "known_voice", "translate"]

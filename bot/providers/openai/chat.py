@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from typing import Any, Literal
 
-from bot.errors import BotError, CutOffError, OverloadedError, RejectedError
+from bot.errors import BotError, OverloadedError, RejectedError
 from bot.ports import ChatRequest, ModelDone, ModelEvent
 from bot.providers.openai import wire
-from bot.providers.openai.client import Connection
-from bot.providers.openai.errors import ours, parameter, translate
+from bot.providers.openai.client import BROKE_OFF, Connection, cut, events_of
+from bot.providers.openai.errors import is_lasting, ours, parameter
 from bot.providers.openai.profiles import chat_profile, family
-from bot.providers.openai.settings import fitting, our_name
+from bot.providers.openai.settings import fitting, learn
 from bot.types import TextDelta, ToolCall, Usage
 
-BROKE_OFF = "The answer broke off in the middle. Please try again."
-OPTIONAL = ("stream_options", "safety_identifier", "prompt_cache_key", "tools")
-"""Parameters that a compatible server may not know: left out when it says so."""
+OPTIONAL = ("stream_options", "safety_identifier", "prompt_cache_key", "max_completion_tokens", "tools")
+"""Parameters that a server may not know: left out when it says so, or called `max_tokens` as they once were."""
 FINISH: dict[str, Literal["stop", "length", "tools", "refused"]] = {
     "length": "length",
     "tool_calls": "tools",
@@ -38,50 +37,36 @@ class CompletionsModel:
         """The answer as it comes. Raises a ProviderError; CutOffError when text had come."""
         stream, notices = await self._open(request)
         answer = _Answer()
+        patience_s = self._connection.patience_s(request.settings.effort)
         try:
-            while True:
-                try:
-                    async with asyncio.timeout(self._connection.timeout_s):
-                        chunk = await anext(stream)
-                except StopAsyncIteration:
-                    break
-                if text := answer.take(chunk):
-                    yield TextDelta(text)
+            async with aclosing(events_of(stream, patience_s)) as chunks:  # type: ignore[type-var]
+                async for chunk in chunks:
+                    if text := answer.take(chunk):
+                        yield TextDelta(text)
         except BotError as error:
-            raise _cut(error, answer.text) from error
-        except Exception as error:  # whatever breaks a stream, its reader is told by one of our errors
-            raise _cut(translate(error), answer.text) from error
-        finally:
-            await stream.close()
+            raise cut(error, answer.text) from error
         if not answer.finish:
-            raise _cut(OverloadedError(BROKE_OFF, detail="the stream ended without a finish reason"), answer.text)
+            raise cut(OverloadedError(BROKE_OFF, detail="the stream ended without a finish reason"), answer.text)
         for call in answer.calls():
             yield call
         finish = "tools" if answer.has_calls else FINISH.get(answer.finish, "stop")
         yield ModelDone(answer.usage, finish, notices, answer.id)
 
     async def _open(self, request: ChatRequest) -> tuple[Any, tuple[str, ...]]:
-        refused = self._connection.refused.setdefault(self._model, set())
+        lasting = self._connection.refused.setdefault(self._model, set())
+        dropped: set[str] = set()
         while True:
-            body, notices = await self._body(request, refused)
+            body, notices = await self._body(request, lasting | dropped)
             try:
                 with ours():
-                    return await self._connection.client.chat.completions.create(**body, stream=True), notices
+                    return await self._create(body, request.settings.effort), notices
             except RejectedError as error:
-                if not self._learn(error, body, refused):
+                if not _spared(error, body, lasting) and not learn(error, request.settings, dropped, lasting):
                     raise
 
-    def _learn(self, error: RejectedError, body: dict[str, Any], refused: set[str]) -> bool:
-        """Whether something can be left out and the call be made again."""
-        name = parameter(error)
-        told = next((one for one in (*OPTIONAL, "max_completion_tokens") if one in error.detail), "")
-        for found in (name, told):
-            key = our_name(found) if our_name(found) and found != "max_completion_tokens" else found
-            is_spare = found in OPTIONAL or found == "max_completion_tokens" or bool(our_name(found))
-            if is_spare and key not in refused and found in body:
-                refused.add(key)
-                return True
-        return False
+    async def _create(self, body: dict[str, Any], effort: str | None) -> Any:
+        timeout = self._connection.timeout(effort)
+        return await self._connection.client.chat.completions.create(**body, stream=True, timeout=timeout)
 
     async def _body(self, request: ChatRequest, refused: set[str]) -> tuple[dict[str, Any], tuple[str, ...]]:
         model = await self._connection.model(self._model)
@@ -92,7 +77,7 @@ class CompletionsModel:
         length = "max_tokens" if "max_completion_tokens" in refused else "max_completion_tokens"
         optional = {
             "stream_options": {"include_usage": True},
-            "tools": wire.chat_tools(request.tools),
+            "tools": wire.chat_tools(request.tools, strict=family(model) is not None),
             "safety_identifier": request.person if family(model) else "",
             "prompt_cache_key": request.conversation if family(model) else "",
             length: kept.pop("max_tokens", None),
@@ -105,10 +90,14 @@ class CompletionsModel:
         return body | sent, notices
 
 
-def _cut(error: BotError, text: str) -> BotError:
-    if not text:
-        return error
-    return CutOffError(BROKE_OFF, partial=text, retry_after_s=error.retry_after_s, detail=error.detail or error.text)
+def _spared(error: RejectedError, body: dict[str, Any], lasting: set[str]) -> bool:
+    """Whether the server turned down something that it can do without, by parameter or in words; noted for good."""
+    named = parameter(error)
+    found = named if named in OPTIONAL else next((one for one in OPTIONAL if one in error.detail), "")
+    if not is_lasting(error) or not found or found not in body or found in lasting:
+        return False
+    lasting.add(found)
+    return True
 
 
 class _Answer:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 from collections.abc import Sequence
 from typing import Any
 
 from bot.errors import ProviderError, RejectedError
+from bot.media.images import prepare
 from bot.ports import Painted, Picture
 from bot.providers.openai.client import Connection
 from bot.providers.openai.errors import ours, parameter
@@ -17,6 +19,7 @@ SHAPES = {"square": "1024x1024", "landscape": "1536x1024", "portrait": "1024x153
 MAX_PROMPT = 32_000
 MAX_COUNT = 10
 MAX_IMAGES = 16
+EXTENSIONS = {"image/png": "png", "image/jpeg": "jpg", "image/webp": "webp"}
 OPTIONAL = ("size", "quality", "output_format")
 
 
@@ -39,7 +42,8 @@ class Painter:
             "size": SHAPES.get(size, size),
             "quality": quality or "auto",
         }
-        answer, notices = await self._create(body, images[-MAX_IMAGES:])
+        sources = [await asyncio.to_thread(_source, one) for one in images[-MAX_IMAGES:]]
+        answer, notices = await self._create(body, sources)
         pictures = tuple(_picture(item, answer) for item in answer.data or () if item.b64_json)
         if not pictures:
             raise ProviderError("The image model gave no picture. Please try again.")
@@ -59,7 +63,7 @@ class Painter:
                 del body[name]
 
     async def _call(self, body: dict[str, Any], images: Sequence[Picture]) -> Any:
-        client = self._connection.client
+        client = self._connection.client.with_options(timeout=self._connection.timeout("high"))
         if not images:
             return await client.images.generate(**body)
         files = [
@@ -69,8 +73,16 @@ class Painter:
         return await client.images.edit(image=files, **body)
 
 
+def _source(picture: Picture) -> Picture:
+    """As the endpoint takes it: PNG, WebP or JPEG."""
+    if picture.mime_type in EXTENSIONS:
+        return picture
+    made = prepare(picture.data)
+    return Picture(made.data, made.mime_type)
+
+
 def _extension(mime_type: str) -> str:
-    return {"image/jpeg": "jpg", "image/webp": "webp"}.get(mime_type, "png")
+    return EXTENSIONS.get(mime_type, "png")
 
 
 def _picture(item: Any, answer: Any) -> Picture:

@@ -7,6 +7,7 @@ import math
 from functools import cache
 from typing import Any
 
+from bot.providers.openai.profiles import undated
 from bot.types import Usage
 
 PER_MINUTE_USD = {
@@ -19,7 +20,12 @@ PER_MINUTE_USD = {
 PER_MILLION_CHARACTERS_USD = {"tts-1": 15.0, "tts-1-hd": 30.0}
 REALTIME_USD = {"gpt-realtime-2.1-mini": (0.6, 0.06, 2.4, 20.0), "gpt-realtime-2.1": (4.0, 0.4, 16.0, 64.0)}
 """Text in, cached text in, text out, sound out; a million tokens."""
-IMAGE_USD = {"gpt-image-2": (5.0, 8.0, 30.0), "gpt-image-2.5-flare": (5.0, 8.0, 30.0)}
+IMAGE_USD = {
+    "gpt-image-2": (5.0, 8.0, 30.0),
+    "gpt-image-2.5-flare": (5.0, 8.0, 30.0),
+    "gpt-image-1.5": (5.0, 8.0, 32.0),
+    "gpt-image-1-mini": (2.0, 2.5, 8.0),
+}
 """Text in, picture in, picture out; a million tokens. Source: pricing page, November 2026."""
 PER_SPOKEN_MINUTE_TOKENS = 1_250
 MICRO = 1_000_000
@@ -29,14 +35,15 @@ def price_micro_usd(model: str, usage: Usage, overrides: str = "") -> int | None
     """Millionths of a US dollar, rounded up; None when nobody knows the price."""
     if (given := _overrides(overrides).get(model)) is not None:
         return _micro(usage.input_tokens * given[0] / MICRO + usage.output_tokens * given[1] / MICRO)
-    if model in PER_MINUTE_USD and usage.audio_s:
-        return _micro(usage.audio_s / 60 * PER_MINUTE_USD[model])
-    if model in PER_MILLION_CHARACTERS_USD:
-        return _micro(usage.characters / MICRO * PER_MILLION_CHARACTERS_USD[model])
-    if model in REALTIME_USD:
-        return _micro(_realtime(REALTIME_USD[model], usage))
-    if model in IMAGE_USD:
-        return _micro(_image(IMAGE_USD[model], usage))
+    name = undated(model)
+    if name in PER_MINUTE_USD and usage.audio_s:
+        return _micro(usage.audio_s / 60 * PER_MINUTE_USD[name])
+    if name in PER_MILLION_CHARACTERS_USD:
+        return _micro(usage.characters / MICRO * PER_MILLION_CHARACTERS_USD[name])
+    if name in REALTIME_USD:
+        return _micro(_realtime(REALTIME_USD[name], usage))
+    if name in IMAGE_USD:
+        return _micro(_image(IMAGE_USD[name], usage))
     return _listed(model, usage)
 
 

@@ -6,6 +6,7 @@ developers.openai.com, as of November 2026. An unknown model gets careful defaul
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import date
 
@@ -47,11 +48,14 @@ FAMILIES = (
     Family("gpt-6-astra", 1_050_000, 128_000, THINKING, "never", penalties=False),
     Family("gpt-6.2-astra", 1_050_000, 128_000, THINKING, "never", penalties=False),
     Family("gpt-6.1-sol", 1_050_000, 128_000, THINKING, "never", penalties=False),
+    Family("gpt-6.2-sol", 1_050_000, 128_000, THINKING, "never", penalties=False),
+    Family("gpt-6.1-terra", 1_050_000, 128_000, ("none", *THINKING), "never"),
     Family("gpt-6-luna", 1_050_000, 128_000, ("none", *THINKING), "none"),
     Family("gpt-6", 1_050_000, 128_000, ("none", *THINKING), "none"),
     Family("gpt-5.6", 1_050_000, 128_000, ("none", *THINKING), "none"),
     Family("gpt-5.5", 1_050_000, 128_000, ("none", "low", "medium", "high", "xhigh")),
     Family("gpt-5.4", 400_000, 128_000, ("none", "low", "medium", "high", "xhigh")),
+    Family("gpt-5.2-pro", 400_000, 128_000, ("medium", "high", "xhigh"), "never", penalties=False),
     Family("gpt-5.2", 400_000, 128_000, ("none", "low", "medium", "high", "xhigh")),
     Family("gpt-5.1", 400_000, 128_000, ("none", "low", "medium", "high")),
     Family("gpt-5", 400_000, 128_000, ("minimal", "low", "medium", "high"), penalties=False),
@@ -60,9 +64,7 @@ FAMILIES = (
     Family("gpt-4o", 128_000, 16_384),
     Family("chatgpt", 128_000, 16_384),
 )
-NO_SAMPLING = ("gpt-6-astra", "gpt-6.2-astra", "gpt-6.1-sol", "gpt-5-", "o")
-"""Models that always reason, and so never take a temperature."""
-
+DATED = re.compile(r"-20\d\d-\d\d-\d\d$")
 ENDS: dict[str, tuple[date, str]] = {
     "gpt-5.2-chat-latest": (date(2026, 8, 10), "gpt-5.5"),
     "gpt-5.3-chat-latest": (date(2026, 8, 10), "gpt-5.5"),
@@ -77,6 +79,24 @@ ENDS: dict[str, tuple[date, str]] = {
     "gpt-4.1-nano": (date(2026, 10, 23), "gpt-6-luna"),
     "gpt-5.1": (date(2027, 4, 1), "gpt-5.5"),
     "gpt-5.4-nano": (date(2027, 4, 1), "gpt-6-luna"),
+    "gpt-4o-2024-05-13": (date(2026, 10, 23), "gpt-6.1-terra"),
+    "gpt-5.1-chat-latest": (date(2026, 7, 23), "gpt-5.5"),
+    "gpt-5.1-codex": (date(2026, 7, 23), "gpt-6.1-sol"),
+    "gpt-5-chat-latest": (date(2026, 7, 23), "gpt-5.5"),
+    "gpt-4o-search-preview": (date(2026, 7, 23), "gpt-6.1-terra"),
+    "gpt-4o-mini-search-preview": (date(2026, 7, 23), "gpt-6-luna"),
+    "gpt-audio-mini": (date(2027, 1, 20), "gpt-realtime-2.1-mini"),
+    "gpt-4-0613": (date(2026, 10, 23), "gpt-6.1-terra"),
+    "gpt-4-1106-preview": (date(2026, 10, 23), "gpt-6.1-terra"),
+    "gpt-3.5-turbo-0125": (date(2026, 10, 23), "gpt-6-luna"),
+    "gpt-3.5-turbo-1106": (date(2026, 9, 28), "gpt-6-luna"),
+    "o1": (date(2026, 10, 23), "gpt-6.1-sol"),
+    "o3-mini": (date(2026, 10, 23), "gpt-6-luna"),
+    "o4-mini": (date(2026, 10, 23), "gpt-6-luna"),
+    "gpt-4": (date(2026, 10, 23), "gpt-6.1-terra"),
+    "gpt-4-turbo": (date(2026, 10, 23), "gpt-6.1-terra"),
+    "gpt-3.5-turbo": (date(2026, 10, 23), "gpt-6-luna"),
+    "chatgpt-4o-latest": (date(2026, 2, 17), "gpt-6.1-terra"),
     "gpt-image-1": (date(2026, 10, 23), "gpt-image-2.5-flare"),
     "gpt-image-1.5": (date(2026, 12, 1), "gpt-image-2.5-flare"),
     "gpt-image-1-mini": (date(2026, 12, 1), "gpt-image-2.5-flare"),
@@ -107,6 +127,8 @@ VOICES = (
     "marin",
     "cedar",
 )
+OLD_VOICES = ("alloy", "ash", "coral", "echo", "fable", "onyx", "nova", "sage", "shimmer")
+"""Of tts-1 and tts-1-hd."""
 REALTIME_VOICES = ("alloy", "ash", "ballad", "coral", "echo", "sage", "shimmer", "verse", "marin", "cedar")
 MAX_TRANSCRIBE_S = 1_400.0
 """Longest recording of the gpt-4o transcription models; others are held to it too, since nothing is lost by splitting."""
@@ -121,10 +143,12 @@ def family(model: str) -> Family | None:
 
 def ends(model: str) -> tuple[date | None, str]:
     """When it ends and its successor; None when no date is known."""
-    for name in (model, model[:-11] if model[-11:-6].startswith("-20") else model):
-        if name in ENDS:
-            return ENDS[name]
-    return None, ""
+    return ENDS.get(model) or ENDS.get(undated(model)) or (None, "")
+
+
+def undated(model: str) -> str:
+    """The name without the date of a snapshot."""
+    return DATED.sub("", model)
 
 
 def always_reasons(model: str) -> bool:
@@ -157,7 +181,7 @@ def chat_profile(model: str, *, responses: bool) -> ModelProfile:
         output_tokens=facts.output_tokens,
         sees_images=facts.sees,
         reads_files=facts.sees and responses,
-        calls_tools=True,
+        calls_tools=responses or facts.chat_tools != "never",
         settings=settings,
         efforts=facts.efforts,
         shutdown_at=end,

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from typing import Any, Literal
 
-from bot.errors import BotError, CutOffError, OverloadedError, RejectedError
+from bot.errors import BotError, OverloadedError, RejectedError
 from bot.ports import ChatRequest, ModelDone, ModelEvent
 from bot.providers.openai import wire
 from bot.providers.openai.chat import CompletionsModel
-from bot.providers.openai.client import Connection
-from bot.providers.openai.errors import failed, ours, parameter, translate
+from bot.providers.openai.client import BROKE_OFF, Connection, cut, events_of
+from bot.providers.openai.errors import failed, ours
 from bot.providers.openai.profiles import chat_profile
-from bot.providers.openai.settings import fitting, our_name, wants_completions
+from bot.providers.openai.settings import fitting, learn, wants_completions
 from bot.types import TextDelta, ToolCall, Usage
 
-BROKE_OFF = "The answer broke off in the middle. Please try again."
 REASONING = "reasoning.encrypted_content"
+LEAST_TOKENS = 16
+"""Create response: `max_output_tokens` is at least this."""
 
 
 class ResponsesModel:
@@ -42,38 +42,34 @@ class ResponsesModel:
     async def _stream(self, request: ChatRequest) -> AsyncIterator[ModelEvent]:
         stream, notices = await self._open(request)
         answer = _Answer(notices)
+        patience_s = self._connection.patience_s(request.settings.effort)
         try:
-            while True:
-                try:
-                    async with asyncio.timeout(self._connection.timeout_s):
-                        event = await anext(stream)
-                except StopAsyncIteration:
-                    break
-                for made in answer.take(event):
-                    yield made
+            async with aclosing(events_of(stream, patience_s)) as events:  # type: ignore[type-var]
+                async for event in events:
+                    for made in answer.take(event):
+                        yield made
         except BotError as error:
-            raise _cut(error, answer.text) from error
-        except Exception as error:  # whatever breaks a stream, its reader is told by one of our errors
-            raise _cut(translate(error), answer.text) from error
-        finally:
-            await stream.close()
+            raise cut(error, answer.text) from error
         if answer.done is None:
-            raise _cut(OverloadedError(BROKE_OFF, detail="the stream ended without an end"), answer.text)
+            raise cut(OverloadedError(BROKE_OFF, detail="the stream ended without an end"), answer.text)
         yield answer.done
 
     async def _open(self, request: ChatRequest) -> tuple[Any, tuple[str, ...]]:
         """The stream; a setting that the server turns down is left out, remembered, and told."""
-        refused = self._connection.refused.setdefault(self._model, set())
+        lasting = self._connection.refused.setdefault(self._model, set())
+        dropped: set[str] = set()
         while True:
-            body, notices = await self._body(request, refused)
+            body, notices = await self._body(request, lasting | dropped)
             try:
                 with ours():
-                    return await self._connection.client.responses.create(**body, stream=True), notices
+                    return await self._create(body, request.settings.effort), notices
             except RejectedError as error:
-                name = our_name(parameter(error))
-                if not name or name in refused or getattr(request.settings, name) is None:
+                if not learn(error, request.settings, dropped, lasting):
                     raise
-                refused.add(name)
+
+    async def _create(self, body: dict[str, Any], effort: str | None) -> Any:
+        timeout = self._connection.timeout(effort)
+        return await self._connection.client.responses.create(**body, stream=True, timeout=timeout)
 
     async def _body(self, request: ChatRequest, refused: set[str]) -> tuple[dict[str, Any], tuple[str, ...]]:
         model = await self._connection.model(self._model)
@@ -87,20 +83,13 @@ class ResponsesModel:
             "safety_identifier": request.person,
             "prompt_cache_key": request.conversation,
             "include": [REASONING] if self.profile.efforts and kept.get("effort") != "none" else None,
-            "max_output_tokens": kept.get("max_tokens"),
+            "max_output_tokens": max(kept["max_tokens"], LEAST_TOKENS) if "max_tokens" in kept else None,
             "temperature": kept.get("temperature"),
             "top_p": kept.get("top_p"),
             "reasoning": {"effort": kept["effort"]} if "effort" in kept else None,
             "text": {"verbosity": kept["verbosity"]} if "verbosity" in kept else None,
         }
         return body | {name: value for name, value in optional.items() if value not in (None, "", [])}, notices
-
-
-def _cut(error: BotError, text: str) -> BotError:
-    """Text had come: then the person keeps it."""
-    if not text:
-        return error
-    return CutOffError(BROKE_OFF, partial=text, retry_after_s=error.retry_after_s, detail=error.detail or error.text)
 
 
 class _Answer:
@@ -142,6 +131,8 @@ class _Answer:
     def _item(self, item: Any) -> list[ModelEvent]:
         if item.type == "reasoning":
             self._before.append(item.model_dump(exclude_none=True, mode="json", exclude={"status"}))
+        if item.type == "message" and item.id in self._asides:
+            self._before.append(wire.aside(item))
         if item.type != "function_call":
             return []
         self._called = True

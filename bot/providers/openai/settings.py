@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
+from bot.errors import RejectedError
+from bot.providers.openai.errors import is_lasting, parameter
 from bot.providers.openai.profiles import CHAT_ONLY, SAMPLING, Family, always_reasons, family
 from bot.types import Settings
 
@@ -13,9 +15,12 @@ NAMES = {
     "max_completion_tokens": "max_tokens",
     "reasoning": "effort",
     "reasoning_effort": "effort",
+    "text": "verbosity",
 }
 """What a parameter is called among our settings, where the names differ."""
 TUNING = ("temperature", "top_p", "max_tokens", "frequency_penalty", "presence_penalty", "stop", "effort", "verbosity")
+NEEDS_REST = SAMPLING | CHAT_ONLY
+"""What a model that can reason takes only while it does not."""
 
 
 def chosen(settings: Settings) -> dict[str, Any]:
@@ -26,13 +31,12 @@ def chosen(settings: Settings) -> dict[str, Any]:
 def wants_completions(model: str, settings: Settings, *, tools: bool) -> bool:
     """Whether a call has to go to Chat Completions: something only it takes was set, and the model can be called there."""
     facts = family(model)
-    if not CHAT_ONLY & set(chosen(settings)) or (facts is not None and not facts.penalties):
+    if not CHAT_ONLY & set(chosen(settings)):
         return False
-    return not tools or facts is None or facts.chat_tools == "always" or _without_reasoning(facts, settings)
-
-
-def _without_reasoning(facts: Family, settings: Settings) -> bool:
-    return facts.chat_tools == "none" and (settings.effort or "none") == "none"
+    if facts is None:
+        return True
+    rests = not facts.efforts or ("none" in facts.efforts and (settings.effort or "none") == "none")
+    return facts.penalties and rests and (not tools or facts.chat_tools != "never")
 
 
 def fitting(
@@ -51,35 +55,57 @@ def fitting(
 
     for name in refused:
         drop(name, f"{model} does not take it")
+    for name, why in _unfit(model, facts, kept):
+        drop(name, why)
     if not completions:
         for name in sorted(CHAT_ONLY):
-            drop(
-                name,
-                f"{model} takes it only without tools, or not at all" if facts else f"{model} does not take it here",
-            )
-    if facts is not None:
-        if "effort" in kept and kept["effort"] not in facts.efforts:
-            allowed = f"it takes {', '.join(facts.efforts)}" if facts.efforts else "it does not reason"
-            drop("effort", f"{model} cannot do {kept['effort']}; {allowed}")
-        if not facts.efforts:
-            drop("verbosity", f"{model} does not take it")
-        if always_reasons(model):
-            for name in sorted(SAMPLING):
-                drop(name, f"{model} always reasons, and then takes none")
-        elif kept.get("effort", "none") != "none":
-            for name in sorted(SAMPLING):
-                drop(name, f"{model} takes it only with effort none")
-    return _settled(model, kept, facts), tuple(notices)
+            drop(name, f"{model} takes it only without tools, or not at all")
+    if facts is not None and NEEDS_REST & set(kept) and "none" in facts.efforts and "effort" not in refused:
+        kept["effort"] = "none"  # which is not every model's default
+    return kept, tuple(notices)
 
 
-def _settled(model: str, kept: dict[str, Any], facts: Family | None) -> dict[str, Any]:
-    """A temperature needs reasoning to be off, which is not every model's default."""
-    if SAMPLING & set(kept) and facts is not None and "none" in facts.efforts:
-        kept["effort"] = "none"
-    return kept
+def _unfit(model: str, facts: Family | None, kept: dict[str, Any]) -> list[tuple[str, str]]:
+    """What this model is known not to take, and why."""
+    if facts is None:
+        return []
+    found: list[tuple[str, str]] = []
+    effort = kept.get("effort")
+    if effort is not None and effort not in facts.efforts:
+        allowed = f"it takes {', '.join(facts.efforts)}" if facts.efforts else "it does not reason"
+        found.append(("effort", f"{model} cannot do {effort}; {allowed}"))
+        effort = None
+    if not facts.efforts:
+        found.append(("verbosity", f"{model} does not take it"))
+    if always_reasons(model):
+        found += [(name, f"{model} always reasons, and then takes none") for name in sorted(NEEDS_REST)]
+    elif effort not in (None, "none"):
+        found += [(name, f"{model} takes it only with effort none") for name in sorted(NEEDS_REST)]
+    return found
 
 
-def our_name(parameter: str) -> str:
+def our_name(found: str) -> str:
     """What we call a parameter that the server complained about; empty when it is no setting."""
-    name = NAMES.get(parameter, parameter)
-    return name if name in TUNING else ("verbosity" if parameter == "text" else "")
+    name = NAMES.get(found, found)
+    return name if name in TUNING else ""
+
+
+def blamed(error: RejectedError, settings: Settings) -> tuple[str, ...]:
+    """The settings to leave out after a 400 that is about one of them; empty when it is about something else."""
+    name = our_name(parameter(error))
+    asked = chosen(settings)
+    if name == "effort" and name not in asked:
+        return ("effort", *sorted(NEEDS_REST & set(asked)))  # we set it ourselves, for the sake of these
+    return (name,) if name in asked else ()
+
+
+def learn(error: RejectedError, settings: Settings, dropped: set[str], lasting: set[str]) -> bool:
+    """Note what is to be left out from now: in this call, and for good when the model takes it at no value.
+
+    False when nothing can be left out that was not before.
+    """
+    names = set(blamed(error, settings)) - dropped - lasting
+    dropped |= names
+    if is_lasting(error):
+        lasting |= names
+    return bool(names)

@@ -14,6 +14,7 @@ Json = dict[str, Any]
 SEEN = ("image/jpeg", "image/png", "image/webp", "image/gif")
 READ = ("application/pdf",)
 """Files that a model reads itself; of others it gets their text, which is what the server would make of them."""
+NOTHING: Json = {"type": "input_text", "text": "(an empty message)"}
 MAX_FILE_BYTES = 32 * 1024 * 1024
 
 
@@ -72,9 +73,8 @@ def responses_input(messages: Sequence[Message], loaded: Mapping[str, str]) -> t
             case "system":
                 items.append({"type": "message", "role": "developer", "content": _joined(message.parts)})
             case "user":
-                items.append(
-                    {"type": "message", "role": "user", "content": [_input_part(p, loaded) for p in message.parts]}
-                )
+                content = [_input_part(part, loaded) for part in message.parts]
+                items.append({"type": "message", "role": "user", "content": content or [NOTHING]})
             case "assistant":
                 items += _assistant_items(message)
             case "tool":
@@ -112,6 +112,17 @@ def _assistant_items(message: Message) -> list[Json]:
                 }
             )
     return items
+
+
+def aside(item: Any) -> Json:
+    """What a model said on the way to a tool call, as it goes back."""
+    content = [
+        {"type": "output_text", "text": part.text, "annotations": []}
+        for part in item.content
+        if part.type == "output_text"
+    ]
+    head = {"id": item.id, "type": "message", "role": "assistant", "status": "completed", "phase": "commentary"}
+    return {**head, "content": content}
 
 
 def _result_item(result: ToolResult) -> Json:
@@ -183,8 +194,9 @@ def _chat_assistant(message: Message) -> Json:
     }
 
 
-def chat_tools(tools: Sequence[Tool]) -> list[Json]:
-    """Functions in the nested form."""
+def chat_tools(tools: Sequence[Tool], *, strict: bool) -> list[Json]:
+    """Functions in the nested form; strict: for servers that know the word."""
+    extra = {"strict": True} if strict else {}
     return [
         {
             "type": "function",
@@ -192,7 +204,7 @@ def chat_tools(tools: Sequence[Tool]) -> list[Json]:
                 "name": tool.name,
                 "description": tool.summary,
                 "parameters": dict(tool.parameters),
-                "strict": True,
+                **extra,
             },
         }
         for tool in tools
