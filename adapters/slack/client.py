@@ -19,6 +19,8 @@ from bot.ports import Host, Installation
 NAME = "slack"
 TIMEOUT_S = 20
 TRIES = 5
+KNOWN_S = 30.0
+"""An installation is asked of the database at most this often."""
 PATIENCE_S = 120.0
 """A call that Slack would let through only after this long is given up."""
 REFRESH_BEFORE_S = 7_200
@@ -68,6 +70,7 @@ class SlackClient:
         self._clients: dict[str, AsyncWebClient] = {}
         self._identities: dict[str, Identity] = {}
         self._installations: dict[Place, tuple[float, Installation | None]] = {}
+        self._asking: dict[Place, asyncio.Lock] = {}
         self._refreshing: dict[str, asyncio.Lock] = {}
 
     @property
@@ -203,18 +206,22 @@ class SlackClient:
         )
 
     async def installation(self, place: Place) -> Installation | None:
-        """What was kept for this workspace, or for its organisation. Asked of the database at most once in some seconds."""
+        """What was kept for this workspace, or for its organisation. Asked of the database now and then."""
         if not self.options.slack_client_id:
             return None
         now = self.host.clock.monotonic()
         known = self._installations.get(place)
-        if known and now - known[0] < 10:
+        if known and now - known[0] < KNOWN_S:
             return known[1]
-        found = await self.host.installation(NAME, place.team) if place.team else None
-        if found is None and place.enterprise:
-            found = await self.host.installation(NAME, place.enterprise)
-        self._installations[place] = (now, found)
-        return found
+        async with self._asking.setdefault(place, asyncio.Lock()):
+            known = self._installations.get(place)
+            if known and now - known[0] < KNOWN_S:
+                return known[1]
+            found = await self.host.installation(NAME, place.team) if place.team else None
+            if found is None and place.enterprise:
+                found = await self.host.installation(NAME, place.enterprise)
+            self._installations[place] = (self.host.clock.monotonic(), found)
+            return found
 
     def forget(self, workspace: str) -> None:
         """An installation changed or went: ask for it anew."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -27,6 +28,7 @@ from bot.ports import Accept
 from bot.types import EPOCH, Accepted, Command, Inbound, InboundMessage, Press
 
 MAX_LOOKED_AT = 5_000
+MAX_WRITTEN = 2_000
 log = logging.getLogger(__name__)
 
 
@@ -39,6 +41,7 @@ class Listener:
         self._home, self._install = home, install
         self._looking_at: dict[tuple[str, str], str] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._written: OrderedDict[tuple[str, str], asyncio.Task[None]] = OrderedDict()
         self.sockets = Sockets(client)
 
     # --- the two ways in ---
@@ -108,10 +111,28 @@ class Listener:
             if handled:
                 return answer
         inbound = parse.parse(body, self._client.host.commands)
-        if inbound is None:
+        if inbound is None or inbound.author.is_bot:
             return None
-        accepted = await accept(await self.prepared(body, inbound))
-        return await self._answer_to(inbound, accepted)
+        if isinstance(inbound, InboundMessage):
+            await self._once(body, inbound, accept)
+            return None
+        return await self._answer_to(inbound, await accept(await self.prepared(body, inbound)))
+
+    async def _once(self, body: Payload, inbound: InboundMessage, accept: Accept) -> None:
+        """A post that arrives as mention and as message, or again, is written by whichever comes first; the others wait."""
+        key = (inbound.address.channel, inbound.message_id)
+        task = self._written.get(key)
+        if task is None or (task.done() and (task.cancelled() or task.exception())):
+            task = asyncio.create_task(self._write(body, inbound, accept))
+            self._written[key] = task
+            if len(self._written) > MAX_WRITTEN:
+                self._written.popitem(last=False)
+        await asyncio.shield(task)
+
+    async def _write(self, body: Payload, inbound: InboundMessage, accept: Accept) -> None:
+        prepared = await self.prepared(body, inbound)
+        if not prepared.author.is_bot:
+            await accept(prepared)
 
     async def prepared(self, body: Payload, inbound: Inbound) -> Inbound:
         """With names for ids, our own recognised, and a time where Slack sends none."""
@@ -203,9 +224,10 @@ class Listener:
 
     async def close(self) -> None:
         """End what is under way."""
-        for task in list(self._tasks):
+        under_way = [task for task in (*self._tasks, *self._written.values()) if not task.done()]
+        for task in under_way:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*under_way, return_exceptions=True)
 
 
 async def _logged(work: Awaitable[None]) -> None:

@@ -83,6 +83,8 @@ class Live:
     """Characters of the text that streams have shown."""
     is_void: bool = False
     """What streams have shown is no longer the beginning of the text."""
+    is_whole: bool = False
+    """All of the text has come."""
     flushed_at: float = 0.0
     stop: Reservation | None = None
     edit: Reservation | None = None
@@ -98,6 +100,7 @@ class Live:
         match event:
             case TextDelta(text):
                 self.text += text
+                self.status = ""
             case TextReset():
                 self.text, self.is_void = "", bool(self.sent)
             case Status(text):
@@ -178,11 +181,15 @@ class Replies:
 
     async def show(self, receipt: Receipt, events: AsyncIterator[ReplyEvent]) -> None:
         """Show the events as they come, at a pace that Slack bears."""
-        live = await self._live(receipt)
-        live.text, live.is_void = "", live.is_void or bool(live.sent)
+        live, is_anew = await self._live(receipt), False
         async with self._pumping(live):
             async for event in events:
+                if isinstance(event, TextDelta) and not is_anew:
+                    is_anew = True
+                    if live.text:  # the answer is being given again
+                        live.take(TextReset())
                 live.take(event)
+            live.is_whole = is_anew
 
     async def _live(self, receipt: Receipt) -> Live:
         """The answer's state; after a crash it is read off the thread."""
@@ -209,6 +216,7 @@ class Replies:
             pump.cancel()
             await asyncio.gather(pump, return_exceptions=True)
         await self._flush(live)
+        live.is_whole = False
 
     async def _pump(self, live: Live) -> None:
         clock = self._client.host.clock
@@ -227,10 +235,9 @@ class Replies:
         """Bring what is shown nearer to what should be; trouble here is no reason to lose the answer."""
         async with live.writing:
             try:
-                if not live.text:
-                    await self._show_status(live)
-                elif not live.target.is_ephemeral:
+                if live.text and not live.target.is_ephemeral:
                     await self._show_text(live)
+                await self._show_status(live)
             except SlackError as error:
                 log.info("showing an answer at Slack: %s", error.detail or error.text)
                 if live.mode == "stream":
@@ -249,7 +256,7 @@ class Replies:
                 if answer is not None:
                     live.shown_status, live.status_at = live.status, now
                 return
-        if live.status != THINKING and not target.is_ephemeral and live.mode != "stream":
+        if live.status != THINKING and not target.is_ephemeral and not live.text:
             await self._edit(live, f"_{live.status}_")
             live.shown_status, live.status_at = live.status, now
 
@@ -260,6 +267,8 @@ class Replies:
 
     async def _show_text(self, live: Live) -> None:
         if live.mode == "":
+            if live.is_whole:
+                return  # the end follows at once, and posts it
             await self._begin(live)
         elif live.mode == "stream":
             await self._stream(live)

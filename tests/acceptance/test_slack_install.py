@@ -1,0 +1,272 @@
+"""Slack set up: the manifest, OAuth for many workspaces, what doctor finds, and processes that die."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import aiohttp
+import pytest
+from click.testing import CliRunner
+
+import adapters.slack
+from adapters.slack import check, manifest
+from adapters.slack.emulator import AppConfig, SlackEmulator
+from bot.app import App
+from bot.engine.commands import SPECS
+from bot.types import Capabilities
+from tests.acceptance.slack_support import config_for, parley, world
+
+KEY = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="
+ROOT = Path(__file__).resolve().parents[2]
+
+
+# --- The manifest ----------------------------------------------------------------------------------------------------
+
+
+def test_the_manifest_needs_no_hand_edit() -> None:
+    """With an address it is for HTTP, without one for Socket Mode; every command and shortcut is in it."""
+    (group,) = adapters.slack.commands()
+    socket = json.loads(CliRunner().invoke(group, ["manifest"]).output)
+    assert socket["settings"]["socket_mode_enabled"] and "request_url" not in socket["settings"]["event_subscriptions"]
+    http = json.loads(CliRunner().invoke(group, ["manifest", "--url", "https://bot.example.org/"]).output)
+    address = "https://bot.example.org/slack/events"
+    assert http["settings"]["event_subscriptions"]["request_url"] == address
+    assert http["settings"]["interactivity"]["request_url"] == address and not http["settings"]["socket_mode_enabled"]
+    named = {command["command"] for command in http["features"]["slash_commands"]}
+    assert named == {"/parley", *(manifest.command_name(name) for name in SPECS)}
+    assert all(command["url"] == address for command in http["features"]["slash_commands"])
+    assert len(http["features"]["shortcuts"]) == 5 and "agent_view" in http["features"]
+    single = json.loads(CliRunner().invoke(group, ["manifest", "--single-command", "--assistant"]).output)
+    assert [command["command"] for command in single["features"]["slash_commands"]] == ["/parley"]
+    assert "assistant_view" in single["features"]
+
+
+def test_the_manifest_keeps_slack_s_limits() -> None:
+    """Lengths that Slack checks when a manifest is pasted. Source: Slack, App manifest reference."""
+    made = manifest.build(SPECS, public_url="https://bot.example.org", is_distributed=True)
+    assert len(made["display_information"]["description"]) <= 140
+    assert len(made["features"]["agent_view"]["agent_description"]) <= 300
+    assert all(len(command["description"]) <= 2_000 for command in made["features"]["slash_commands"])
+    assert all(len(shortcut["name"]) <= 24 for shortcut in made["features"]["shortcuts"])
+    assert made["oauth_config"]["redirect_urls"] == ["https://bot.example.org/slack/oauth_redirect"]
+
+
+def test_the_commands_of_the_manifest_are_the_engine_s() -> None:
+    """The table that serves without the engine names every command there is."""
+    assert set(manifest.COMMANDS) == set(SPECS)
+
+
+async def test_an_app_made_of_the_manifest_works(tmp_path: Path) -> None:
+    """An app that has just what the manifest names answers, by its commands too."""
+    app = AppConfig.from_manifest(manifest.build(SPECS))
+    async with world(tmp_path, slack_app=app) as w:
+        (answer,) = await w.answers(w.mention("made of the manifest"))
+        assert "made of the manifest" in answer.shown
+        await w.slack.slash("ada", "general", "/help")
+        await w.settled()
+        assert "/ask" in w.slack.ephemerals("general", "ada")[0].shown
+        assert not [call for call in w.slack.calls if call.error == "missing_scope"]
+
+
+def test_what_is_missing_is_named() -> None:
+    """Slack is on with a token and a way in, or with OAuth and one."""
+
+    class Set:
+        slack_bot_token = slack_app_token = slack_signing_secret = slack_client_id = slack_client_secret = None
+
+    options = Set()
+    assert adapters.slack.missing(options) == ("SLACK_BOT_TOKEN", "SLACK_APP_TOKEN")
+    options.slack_client_id = options.slack_client_secret = options.slack_signing_secret = "x"  # type: ignore[assignment]
+    assert adapters.slack.missing(options) == ()
+    assert isinstance(adapters.slack.CAPABILITIES, Capabilities)
+
+
+# --- OAuth -----------------------------------------------------------------------------------------------------------
+
+
+async def _install(w, team, *, wide: bool = False) -> int:  # type: ignore[no-untyped-def]
+    """Go the way of a person who installs, in a browser that keeps cookies."""
+    base = f"http://127.0.0.1:{w.app.port}"
+    w.slack.configure(redirect_urls=(f"{base}/slack/oauth_redirect",))
+    async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as browser:
+        async with browser.get(f"{base}/slack/install", allow_redirects=False) as begun:
+            asked = {name: values[0] for name, values in parse_qs(urlsplit(begun.headers["Location"]).query).items()}
+        code = w.slack.new_code(team, redirect_uri=asked["redirect_uri"], scopes=asked["scope"].split(","), wide=wide)
+        back = {"code": code, "state": asked["state"]}
+        async with browser.get(f"{base}/slack/oauth_redirect", params=back) as ended:
+            return ended.status
+
+
+async def test_two_workspaces_install_and_are_kept_apart(tmp_path: Path) -> None:
+    """Each has its own token, sealed; uninstalling takes it away."""
+    async with (
+        SlackEmulator(AppConfig(socket_mode=False), installed=False) as slack,
+        parley(slack, tmp_path, slack_bot_token=None, parley_secret_key=KEY) as w,
+    ):
+        other = slack.add_team("Globex", people=("hank",), channels=("plans",), installed=False)
+        for team in (slack.team, other):
+            assert await _install(w, team) == 200
+        slack.invite_bot("general")
+        slack.invite_bot(slack.channel("plans", other).id)
+        here = await w.answers(w.mention("from Acme"))
+        bot = slack.world.bot_user(other.id)
+        assert bot is not None
+        asked = slack.post(slack.user("hank", other).id, slack.channel("plans", other).id, f"<@{bot.id}> from Globex")
+        there = await w.answers(asked)
+        assert "from Acme" in here[0].shown and "from Globex" in there[0].shown
+        kept = await w.app.host.installation("slack", other.id)
+        assert kept is not None and kept.secrets["bot_token"] == slack.token_of(other)
+        assert kept.secrets["bot_token"] not in (tmp_path / "parley.db").read_bytes().decode("latin-1")
+        slack.uninstall(other)
+        await slack.idle()
+        assert await w.app.host.installation("slack", other.id) is None
+        assert await w.app.host.installation("slack", slack.team.id) is not None
+
+
+async def test_an_organisation_installs_once_for_all_its_workspaces(tmp_path: Path) -> None:
+    """With Enterprise Grid one installation answers in each workspace."""
+    app = AppConfig(socket_mode=False)
+    async with (
+        SlackEmulator(app, installed=False, enterprise="Initech") as slack,
+        parley(slack, tmp_path, slack_bot_token=None, parley_secret_key=KEY) as w,
+    ):
+        assert await _install(w, slack.team, wide=True) == 200
+        slack.invite_bot("general")
+        (answer,) = await w.answers(w.mention("whole organisation"))
+        assert "whole organisation" in answer.shown
+        assert await w.app.host.installation("slack", str(slack.world.enterprise_id)) is not None
+
+
+async def test_a_rotating_token_is_exchanged_before_it_ends(tmp_path: Path) -> None:
+    """Tokens of twelve hours are renewed in the background's own time, not only when an event comes."""
+    async with (
+        SlackEmulator(AppConfig(socket_mode=False, token_rotation=True), installed=False) as slack,
+        parley(slack, tmp_path, slack_bot_token=None, parley_secret_key=KEY) as w,
+    ):
+        assert await _install(w, slack.team) == 200
+        slack.invite_bot("general")
+        kept = await w.app.host.installation("slack", slack.team.id)
+        assert kept is not None and kept.data["expires_at"] > 0
+        soon = {**kept.data, "expires_at": w.app.clock.now().timestamp() + 600}
+        await w.app.host.keep_installation(type(kept)(kept.platform, kept.workspace, kept.name, soon, kept.secrets))
+        w.adapter.client.forget(slack.team.id)
+        (answer,) = await w.answers(w.mention("still there?"))
+        assert "still there?" in answer.shown
+        renewed = await w.app.host.installation("slack", slack.team.id)
+        assert renewed is not None and renewed.secrets["bot_token"] != kept.secrets["bot_token"]
+
+
+async def test_no_token_is_kept_without_a_key_and_no_forged_return_is_taken(tmp_path: Path) -> None:
+    """Without PARLEY_SECRET_KEY installing fails plainly; a state of another browser is refused."""
+    async with (
+        SlackEmulator(AppConfig(socket_mode=False), installed=False) as slack,
+        parley(slack, tmp_path, slack_bot_token=None) as w,
+    ):
+        assert await _install(w, slack.team) == 500
+        assert await w.app.host.installation("slack", slack.team.id) is None
+        base = f"http://127.0.0.1:{w.app.port}/slack/oauth_redirect"
+        async with aiohttp.ClientSession() as browser:
+            for query in ({"code": "x", "state": "1.forged"}, {"error": "access_denied"}, {}):
+                async with browser.get(base, params=query) as answer:
+                    assert answer.status == 400
+
+
+# --- Doctor ----------------------------------------------------------------------------------------------------------
+
+
+async def test_doctor_finds_what_is_right_and_what_lacks(tmp_path: Path) -> None:
+    """Tokens, scopes and the way in are checked against the manifest."""
+    async with SlackEmulator(AppConfig(bot_scopes=manifest.BOT_SCOPES)) as slack, parley(slack, tmp_path) as w:
+        found = {one.subject: one for one in await w.adapter.check()}
+        assert found["slack"].level == found["slack scopes"].level == found["slack way in"].level == "ok"
+    few = tuple(scope for scope in manifest.BOT_SCOPES if scope != "files:read")
+    async with SlackEmulator(AppConfig(bot_scopes=few)) as slack:
+        app = App(config_for(slack, tmp_path, slack_app_token="xapp-wrong"), only={"slack"}, durable=False)
+        async with app.running():
+            found = {one.subject: one for one in await app.adapters["slack"].check()}
+    assert "files:read" in found["slack scopes"].text and found["slack scopes"].level == "error"
+    assert found["slack way in"].level == "error" and found["slack way in"].setting == "SLACK_APP_TOKEN"
+
+
+def test_doctor_compares_the_app_s_manifest() -> None:
+    """Events that are not subscribed and interactivity that is off are named."""
+    made = manifest.build(SPECS)
+    assert [one.level for one in check.manifest_findings(made)] == ["ok"]
+    made["settings"]["event_subscriptions"]["bot_events"].remove("message.im")
+    made["settings"]["interactivity"]["is_enabled"] = False
+    texts = [one.text for one in check.manifest_findings(made)]
+    assert any("message.im" in text for text in texts) and any("interactivity" in text for text in texts)
+
+
+# --- Processes that die ----------------------------------------------------------------------------------------------
+
+RUNNER = """
+import asyncio, json, sys
+from pathlib import Path
+from bot import config
+from bot.app import App
+
+async def main():
+    values = json.loads(sys.argv[1])
+    app = App(config.load(env_file=None, **{**values, "parley_home": Path(values["parley_home"])}), only={"slack"})
+    async with app.running(listen=True):
+        await asyncio.Event().wait()
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize(
+    ("moment", "ask"),
+    [
+        ("chat.startStream", "[[long 30]] [[slow 0.06]]"),
+        ("chat.appendStream", "[[long 30]] [[slow 0.06]]"),
+        ("chat.stopStream", "[[long 30]] [[slow 0.06]]"),
+        ("chat.postMessage", "[[say word29]]"),
+    ],
+)
+async def test_kill_9_leaves_one_answer(tmp_path: Path, moment: str, ask: str) -> None:
+    """Killed between a post and its record, or in the middle of a stream: after a restart one whole answer stands there."""
+    async with SlackEmulator(AppConfig()) as slack:
+        environment = {name.lower(): value for name, value in slack.environment().items()}
+        models = dict.fromkeys(("chat_model", "transcribe_model", "speech_model", "image_model"), "echo:echo")
+        values = json.dumps({**environment, **models, "parley_home": str(tmp_path), "port": 0, "slack_socket_count": 1})
+
+        def start() -> subprocess.Popen[bytes]:
+            return subprocess.Popen(
+                [sys.executable, "-c", RUNNER, values], cwd=ROOT, env={**os.environ, "HF_HUB_OFFLINE": "1"}
+            )
+
+        process = start()
+        try:
+            await slack.wait_for(lambda: slack.sockets, 20)
+            asked = slack.post("ada", "general", f"<@{slack.bot.id}> {ask}")
+            await slack.wait_for(lambda: slack.calls_to(moment), 15)
+            os.kill(process.pid, signal.SIGKILL)
+            process.wait(5)
+            process = start()
+
+            def is_whole() -> bool:
+                found = slack.from_bot("general", asked.ts)
+                return len(found) == 1 and "word29" in found[0].shown and not found[0].is_streaming
+
+            await slack.wait_for(is_whole, 25)
+            assert slack.status("general", asked.ts) == ""
+        finally:
+            process.terminate()
+            process.wait(10)
+        assert len(slack.replies(asked)) == 1
+
+
+async def test_ten_sockets_at_most(tmp_path: Path) -> None:
+    """As many as configured, each used; the sum is the platform's limit."""
+    async with SlackEmulator(AppConfig()) as slack, parley(slack, tmp_path, slack_socket_count=10) as w:
+        assert len(slack.sockets) == 10 and w.adapter.listener.sockets.open == 10
+        for number in range(3):
+            assert f"number {number}" in (await w.answers(w.mention(f"number {number}")))[0].shown
