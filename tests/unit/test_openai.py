@@ -254,7 +254,7 @@ async def test_formats_that_the_server_does_not_take_are_converted(server: OpenA
     for name, data in (("voice.bin", making.voice_note()), ("clip.mov", making.video())):
         await provider.transcriber("gpt-transcribe").transcribe(data, name)
     names = [one.files[0].name for one in server.asked("/audio/transcriptions")]
-    assert all(name.endswith((".ogg", ".m4a")) for name in names)
+    assert all(name.endswith((".ogg", ".m4a", ".mp4")) for name in names)
 
 
 async def test_times_come_where_the_model_gives_them(server: OpenAIEmulator, provider: Any) -> None:
