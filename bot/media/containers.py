@@ -23,7 +23,10 @@ OPTIONS = {"format_whitelist": DEMUXERS, "protocol_whitelist": "none"}
 
 @contextmanager
 def opened(data: bytes, what: str = "sound") -> Iterator[InputContainer]:
-    """The container in these bytes; `what` it is hoped to hold, for the complaint. FFmpeg's errors, here and inside the block, end as UnreadableError."""
+    """The container in these bytes. FFmpeg's errors, here and inside the block, end as UnreadableError.
+
+    what: `sound` or `video`, what it is hoped to hold, for the complaint.
+    """
     if not data:
         raise UnreadableError(f"The {what} file is empty (0 bytes).")
     try:

@@ -1,0 +1,64 @@
+"""The words of a web page, as lines of text with Markdown's marks for headings, lists, links and tables."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+
+BREAKS = frozenset(
+    {"p", "br", "div", "li", "tr", "section", "article", "ul", "ol", "table", "pre", "blockquote", "dt", "dd", "form"}
+)
+SKIPPED = frozenset({"script", "style", "noscript", "template", "svg", "head"})
+HEADINGS = {f"h{level}": "#" * level for level in range(1, 7)}
+
+
+def words(html: str) -> tuple[str, str]:
+    """The text and the title. Scripts and styles are left out; broken markup is read as a browser would, more or less."""
+    page = _Page()
+    page.feed(html)
+    page.close()
+    lines = (re.sub(r"[ \t\xa0]+", " ", line).strip() for line in "".join(page.words).split("\n"))
+    text = re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip()
+    return text, " ".join(page.title.split())
+
+
+class _Page(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.words: list[str] = []
+        self.title = ""
+        self._skipped = ""
+        self._in_title = False
+        self._is_verbatim = False
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag == "body":  # a head that was never closed
+            self._skipped = ""
+        if tag in SKIPPED and not self._skipped:
+            self._skipped = tag
+        self._in_title = tag == "title" and self._skipped in ("", "head")
+        if self._skipped:
+            return
+        self._is_verbatim = self._is_verbatim or tag == "pre"
+        if tag in HEADINGS:
+            self.words.append(f"\n\n{HEADINGS[tag]} ")
+        elif tag in BREAKS:
+            self.words.append("\n- " if tag == "li" else "\n")
+        elif tag in ("td", "th"):
+            self.words.append(" | ")
+        elif tag == "img" and (described := dict(attrs).get("alt")):
+            self.words.append(f"[{described}]")
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag == self._skipped:
+            self._skipped = ""
+        self._in_title = self._in_title and tag != "title"
+        self._is_verbatim = self._is_verbatim and tag != "pre"
+        if tag in HEADINGS or tag in ("p", "table", "ul", "ol"):
+            self.words.append("\n\n" if not self._skipped else "")
+
+    def handle_data(self, data: str) -> None:
+        if self._in_title:
+            self.title += data
+        elif not self._skipped:
+            self.words.append(data if self._is_verbatim else re.sub(r"\s+", " ", data))
