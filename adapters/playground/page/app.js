@@ -324,13 +324,13 @@ function drawTools(turn) {
   if (tools.dataset.turn === `${answer.turn}${answer.is_truncated}` && tools.children.length) return;
   tools.dataset.turn = `${answer.turn}${answer.is_truncated}`;
   const thumb = (value, label) => {
-    const made = button("up", label, () => rate(id, value, made), { "aria-pressed": "false" });
+    const made = button("up", label, () => rate(turn, value), { "aria-pressed": turn.rated === value, "data-rating": value });
     if (value === "thumbs_down") made.classList.add("upside-down");
     return made;
   };
   tools.replaceChildren(
     button("copy", "Copy this answer", (event) => copy(event.currentTarget, turn.answer.text)),
-    button("again", "Answer again", () => press(id, "regenerate")),
+    button("again", "Answer again", () => again(turn)),
     thumb("thumbs_up", "Good answer"),
     thumb("thumbs_down", "Bad answer"),
   );
@@ -635,10 +635,19 @@ const press = (id, action) =>
     return answer;
   });
 
-async function rate(id, action, pressed) {
-  if (!(await press(id, action))) return;
-  for (const other of pressed.parentElement.querySelectorAll("[aria-pressed]")) other.setAttribute("aria-pressed", other === pressed);
+// The buttons may have been drawn anew meanwhile, so the thumb is kept with the turn.
+async function rate(turn, action) {
+  if (!(await press(turn.id, action))) return;
+  turn.rated = action;
+  for (const thumb of turn.node.querySelectorAll(".answer [data-rating]")) {
+    thumb.setAttribute("aria-pressed", thumb.dataset.rating === action);
+  }
   say("Thank you");
+}
+
+function again(turn) {
+  turn.rated = "";
+  return press(turn.id, "regenerate");
 }
 
 function stop() {
