@@ -41,7 +41,7 @@ class Files:
 
     async def described(self, attachments: Sequence[Attachment]) -> tuple[Attachment, ...]:
         """The attachments with what Slack says of those known by their id alone: other companies' files in shared channels."""
-        return tuple([await self._described(one) for one in attachments])
+        return tuple(await asyncio.gather(*(self._described(one) for one in attachments)))
 
     async def _described(self, attachment: Attachment) -> Attachment:
         if attachment.ref.get("url") or attachment.ref.get("external"):

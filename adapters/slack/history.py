@@ -41,29 +41,30 @@ class History:
     async def earlier(self, inbound: InboundMessage | Command) -> Earlier:
         """The thread up to the question, or the channel a command or the agent panel is about."""
         place = place_of(inbound.ref, inbound.address.workspace)
-        channel, thread = inbound.address.channel, inbound.address.thread
+        channel, thread, us = inbound.address.channel, inbound.address.thread, inbound.ref.get("bot", "")
         if channel_seen := inbound.ref.get("looking_at"):
-            return await self._read(place, channel_seen, "", "", CHANNEL_MESSAGES, label=True)
+            return await self._read(place, us, channel_seen, "", "", CHANNEL_MESSAGES, label=True)
         if isinstance(inbound, Command):
-            return await self._read(place, channel, "", "", CHANNEL_MESSAGES)
+            return await self._read(place, us, channel, "", "", CHANNEL_MESSAGES)
         before = inbound.ref.get("about") or inbound.message_id
         if not thread or thread == inbound.message_id:
             return Earlier()
         is_shortcut = inbound.ref.get("shortcut") == "1"
         latest = before if is_ts(before) and not is_shortcut else ""
-        earlier = await self._read(place, channel, thread, latest, PAGE)
+        earlier = await self._read(place, us, channel, thread, latest, PAGE)
         kept = tuple(one for one in earlier.messages if not (is_shortcut and one.message_id == before))
         return replace(earlier, messages=kept)
 
     async def _read(
-        self, place: Place, channel: str, thread: str, latest: str, limit: int, *, label: bool = False
+        self, place: Place, us: str, channel: str, thread: str, latest: str, limit: int, *, label: bool = False
     ) -> Earlier:
         try:
+            us = us or (await self._client.identity(place)).user_id
             messages, is_complete = await self._pages(place, channel, thread, latest, limit)
         except SlackError as error:
             log.info("history of %s: %s", channel, error.detail or error.text)
             return Earlier(is_complete=False)
-        found = await self._values(place, channel, messages, label=label)
+        found = await self._values(place, channel, messages, us, label=label)
         return Earlier(tuple(found), is_complete)
 
     async def _pages(
@@ -92,16 +93,12 @@ class History:
         return _sorted(found), False
 
     async def _values(
-        self, place: Place, channel: str, messages: Sequence[Mapping[str, Any]], *, label: bool
+        self, place: Place, channel: str, messages: Sequence[Mapping[str, Any]], us: str, *, label: bool
     ) -> list[InboundMessage]:
         spoken = [one for one in messages if one.get("subtype") in parse.SPOKEN_SUBTYPES]
         people = {str(one.get("user")) for one in spoken if one.get("user")}
         texts = "\n".join(said(one) for one in spoken) + (f" <#{channel}>" if label else "")
         names = await self._directory.names(place, texts, people, NAMES_S)
-        try:
-            us = (await self._client.identity(place)).user_id
-        except SlackError:
-            us = ""
         where = f" in #{names.channels.get(channel) or channel}" if label else ""
         return [value for one in spoken if (value := _value(place, channel, one, names, us, where))]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import re
 from typing import Any
 
@@ -31,6 +32,7 @@ GUIDE = (
 )
 SECTION = 2_900
 """Characters in one section. Source: Slack, Block Kit, section: 3,000."""
+log = logging.getLogger(__name__)
 
 
 class Home:
@@ -111,7 +113,10 @@ class Home:
     async def _open(self, body: Payload, view: dict[str, Any]) -> None:
         """Within the 3 seconds that a trigger lives."""
         place = Place(parse.workspace(body), parse.enterprise(body))
-        await self._client.call(place, "views.open", trigger_id=body.get("trigger_id"), view=view)
+        try:
+            await self._client.call(place, "views.open", trigger_id=body.get("trigger_id"), view=view)
+        except SlackError as error:
+            log.warning("a modal could not be opened: %s", error.detail or error.text)
 
     async def _choose(self, body: Payload) -> dict[str, Any] | None:
         """Set what was chosen; a wrong value is said in the modal."""

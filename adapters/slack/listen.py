@@ -24,6 +24,7 @@ from adapters.slack.home import Home
 from adapters.slack.install import Install
 from adapters.slack.parse import Payload
 from adapters.slack.sockets import Sockets
+from bot.errors import BotError
 from bot.ports import Accept
 from bot.types import EPOCH, Accepted, Command, Inbound, InboundMessage, Press
 
@@ -64,7 +65,7 @@ class Listener:
             signing_secret=secret(options.slack_signing_secret),
             before_authorize=middleware,
             authorize=authorize,
-            logger=logging.getLogger("adapters.slack.bolt"),
+            logger=_bolt_log(),
         )
 
     async def listen(self, accept: Accept) -> None:
@@ -230,8 +231,15 @@ class Listener:
         await asyncio.gather(*under_way, return_exceptions=True)
 
 
+def _bolt_log() -> logging.Logger:
+    """Bolt reads the environment by itself and remarks on what it finds there, none of which it uses here; its errors stay."""
+    found = logging.getLogger("adapters.slack.bolt")
+    found.setLevel(logging.ERROR)
+    return found
+
+
 async def _logged(work: Awaitable[None]) -> None:
     try:
         await work
-    except SlackError as error:
+    except BotError as error:
         log.info("at Slack: %s", error.detail or error.text)

@@ -117,6 +117,7 @@ def _ref(body: Payload, user: str, raw: str = "", event: Payload | None = None) 
         "team": workspace(body),
         "enterprise": enterprise(body),
         "user": user,
+        "bot": bot_user(body),
         "user_team": str((event or {}).get("user_team") or (event or {}).get("team") or ""),
         "mentions": ",".join(written),
         "looking_at": looking_at((event or {}).get("app_context") or {}),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import logging
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -20,6 +20,8 @@ EVENT_TYPE = "parley_reply"
 GONE_POST = ("message_not_found", "cant_update_message", "edit_window_closed", "thread_not_found")
 OUTSIDE = ("not_in_channel", "channel_not_found", "user_not_in_channel")
 MAX_LOOKED_AT = 200
+BAD_BLOCKS = ("invalid_blocks", "invalid_blocks_format", "msg_blocks_too_long", "only_one_table_allowed")
+log = logging.getLogger(__name__)
 _TS = re.compile(r"^\d+\.\d+$")
 
 
@@ -37,6 +39,8 @@ class Target:
     since: str
     """The `ts` before which no post of this turn can be."""
     allowed: frozenset[str]
+    us: str = ""
+    """Our user id there, as the delivery told it: an organisation's token has another in each workspace."""
     is_ephemeral: bool = False
     is_private: bool = False
     response_url: str = ""
@@ -60,6 +64,7 @@ def target_of(receipt: Receipt) -> Target:
         question=ref.get("question", ""),
         since=ref.get("since", "0"),
         allowed=frozenset(filter(None, ref.get("mentions", "").split(","))),
+        us=ref.get("bot", ""),
         is_ephemeral=ref.get("ephemeral") == "1",
         is_private=ref.get("private") == "1",
         response_url=ref.get("response_url", ""),
@@ -93,14 +98,17 @@ class Posts:
     async def post(self, target: Target, piece: Piece, part: int) -> str:
         """Post once, even when Slack's answer is lost; gives the `ts`. Raises SlackError."""
         try:
-            return await self._post(target, piece, part)
+            return await self._post(target, content(piece), part)
         except SlackError as error:
+            if error.slack_code in BAD_BLOCKS:
+                log.warning("Slack refused blocks, the answer goes without: %s", error.detail)
+                return await self._post(target, plain_content(piece), part)
             if error.slack_code in OUTSIDE or not error.retry_after_s:
                 raise
         found = await self.look_up(target, mark=part)
-        return found.messages[0] if found.messages else await self._post(target, piece, part)
+        return found.messages[0] if found.messages else await self._post(target, content(piece), part)
 
-    async def _post(self, target: Target, piece: Piece, part: int) -> str:
+    async def _post(self, target: Target, said: dict[str, Any], part: int) -> str:
         answer = await self._client.call(
             target.place,
             "chat.postMessage",
@@ -110,7 +118,7 @@ class Posts:
             metadata=self.metadata(target, part),
             unfurl_links=False,
             unfurl_media=False,
-            **content(piece),
+            **said,
         )
         return str(answer["ts"])
 
@@ -130,16 +138,18 @@ class Posts:
 
     async def update(self, target: Target, ts: str, piece: Piece, part: int) -> str:
         """Edit; a post that is gone is posted again. Gives the `ts`. Raises SlackError."""
-        metadata = self.metadata(target, part)
-        args = {"channel": target.channel, "ts": ts, "metadata": metadata, **content(piece)}
+        args: dict[str, Any] = {"channel": target.channel, "ts": ts, "metadata": self.metadata(target, part)}
         try:
-            await self._client.call(target.place, "chat.update", **args)
+            await self._client.call(target.place, "chat.update", **args, **content(piece))
         except SlackError as error:
             if error.slack_code == "streaming_state_conflict":
                 await self.end_stream(target, ts)
-                await self._client.call(target.place, "chat.update", **args)
+                await self._client.call(target.place, "chat.update", **args, **content(piece))
+            elif error.slack_code in BAD_BLOCKS:
+                log.warning("Slack refused blocks, the answer goes without: %s", error.detail)
+                await self._client.call(target.place, "chat.update", **args, **plain_content(piece))
             elif error.slack_code in GONE_POST:
-                return await self._post(target, piece, part)
+                return await self.post(target, piece, part)
             else:
                 raise
         return ts
@@ -195,12 +205,12 @@ class Posts:
         """
         found = Found()
         try:
-            identity = await self._client.identity(target.place)
+            us = target.us or (await self._client.identity(target.place)).user_id
             messages = await self._since(target)
         except SlackError:
             return found
         for message in messages:
-            if message.get("user") != identity.user_id or message.get("ts", "") <= target.since:
+            if message.get("user") != us or message.get("ts", "") <= target.since:
                 continue
             if message.get("files"):
                 found.file_names |= {str(file.get("name")) for file in message["files"]}
@@ -229,6 +239,6 @@ def content(piece: Piece) -> dict[str, Any]:
     return {"text": piece.text or "\u2026", **({"blocks": blocks} if blocks else {})}
 
 
-def size_of(value: Any) -> int:
-    """Characters of JSON."""
-    return len(json.dumps(value))
+def plain_content(piece: Piece) -> dict[str, Any]:
+    """A piece without blocks, for when Slack does not take them: better without buttons than not at all."""
+    return {"markdown_text": piece.markdown} if piece.markdown else {"text": piece.text or "\u2026"}

@@ -126,6 +126,7 @@ class Replies:
         self._boot = uuid.uuid4().hex[:12]
         self._lives: dict[str, Live] = {}
         self._finished: OrderedDict[str, Receipt] = OrderedDict()
+        self._named: dict[str, None] = {}
         self._refused: dict[tuple[str, str], float] = {}
         self.writes = 0
 
@@ -159,9 +160,12 @@ class Replies:
     async def _begin_session(self, live: Live, turn: Turn) -> None:
         """In the agent panel Slack shows a Stop button while a session is "processing"."""
         target = live.target
-        if not (target.is_direct and target.thread) or target.is_ephemeral or self._is_refused(live, "session"):
-            return
         title = " ".join(turn.inbound.text.split())[:100] or None
+        if not (target.is_direct and target.thread) or target.is_ephemeral:
+            return
+        if self._is_refused(live, "session"):
+            await self._name_thread(live, title)
+            return
         try:
             answer = await self._client.try_call(
                 target.place,
@@ -174,8 +178,27 @@ class Replies:
             )
         except SlackError as error:
             self._refuse(live, "session", error)
+            await self._name_thread(live, title)
             return
         live.has_session = answer is not None
+
+    async def _name_thread(self, live: Live, title: str | None) -> None:
+        """In the older assistant view a thread is named after its first question."""
+        target = live.target
+        key = f"{target.channel}/{target.thread}"
+        if not title or key in self._named:
+            return
+        self._named[key] = None
+        while len(self._named) > MAX_FINISHED:
+            del self._named[next(iter(self._named))]
+        with suppress(SlackError):
+            await self._client.try_call(
+                target.place,
+                "assistant.threads.setTitle",
+                channel_id=target.channel,
+                thread_ts=target.thread,
+                title=title,
+            )
 
     # --- show ---
 
@@ -618,7 +641,7 @@ class Replies:
         return any(self._refused.get(key, 0) > now for key in keys)
 
 
-REF_NAMES = ("team", "enterprise", "user", "user_team", "mentions", "response_url")
+REF_NAMES = ("team", "enterprise", "user", "bot", "user_team", "mentions", "response_url")
 CONTROLS = 1_000
 """The mark of the message that holds the buttons under pictures."""
 

@@ -96,6 +96,7 @@ async def test_the_older_assistant_view_works_too(tmp_path: Path) -> None:
         (answer,) = await w.answers(asked)
         assert "hello assistant" in answer.shown
         assert w.slack.session(root.channel, root.ts) is None
+        assert w.slack.world.titles[root.channel, root.ts] == "hello assistant"
 
 
 async def test_the_agent_knows_the_channel_that_is_looked_at(tmp_path: Path) -> None:
@@ -451,6 +452,14 @@ async def test_a_lost_answer_is_looked_for_before_posting_again(tmp_path: Path) 
         asked = w.mention("only once")
         await w.answers(asked)
         assert len(w.slack.replies(asked)) == 1
+
+
+async def test_an_answer_whose_blocks_slack_refuses_comes_without_them(tmp_path: Path) -> None:
+    """Better without buttons than not at all."""
+    async with world(tmp_path) as w:
+        w.slack.fail("chat.postMessage", error="invalid_blocks")
+        (answer,) = await w.answers(w.mention("all the same"))
+        assert "all the same" in answer.shown
 
 
 async def test_a_dead_socket_is_noticed_and_replaced(tmp_path: Path) -> None:
