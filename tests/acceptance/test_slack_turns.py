@@ -12,7 +12,7 @@ from adapters.slack import reply as reply_module
 from adapters.slack.emulator import AppConfig, Shortcut, SlackEmulator
 from bot.types import Address
 from tests.acceptance.slack_support import parley, world
-from tests.making import voice_note
+from tests.making import picture, voice_note
 
 APP = AppConfig(
     shortcuts=tuple(
@@ -257,6 +257,26 @@ async def test_files_and_voice_clips_are_read(tmp_path: Path) -> None:
             assert uploaded.name.startswith("answer-") and len(uploaded.content) > 100
 
 
+async def test_several_pictures_and_a_video_clip_are_seen(tmp_path: Path) -> None:
+    """All pictures of a message, and the picture and sound of a clip."""
+    async with world(tmp_path) as w:
+        dm = w.slack.dm("ada")
+        files = [(f"photo-{number}.png", picture(f"sign {number}")) for number in range(3)]
+        (answer,) = await w.answers(w.slack.post("ada", dm, "compare", files=files))
+        assert all(f"photo-{number}.png" in answer.shown for number in range(3))
+
+
+async def test_a_file_from_earlier_in_the_thread_is_read_when_asked_about(tmp_path: Path) -> None:
+    """A clip that somebody posted before Parley was mentioned is heard for the question."""
+    async with world(tmp_path) as w:
+        clip = w.slack.upload_clip("grace", "general", voice_note("meet at noon"))
+        await w.slack.idle()
+        (answer,) = await w.answers(w.mention("when do we meet?", thread_ts=clip.ts))
+        assert "Messages before: 1" in answer.shown
+        (heard, *_) = [call for call in w.app.providers["echo"].script.calls if call.modality == "transcribe"]  # type: ignore[attr-defined]
+        assert heard
+
+
 async def test_a_login_page_is_no_file(tmp_path: Path) -> None:
     """Without files:read Slack gives a page to sign in; the person is told which permission lacks."""
     scopes = tuple(scope for scope in APP.bot_scopes if scope != "files:read")
@@ -337,6 +357,24 @@ async def test_a_long_stream_is_rotated_before_it_dies(tmp_path: Path, monkeypat
         words = " ".join(m.shown for m in answers).split()
         assert [word for word in words if word.startswith("word")] == [f"word{n}" for n in range(2600)]
         assert all(len(m.shown) <= 12_000 for m in answers)
+
+
+async def test_an_old_stream_is_rotated_before_it_dies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stream that grows old is ended in time and goes on in another message, between words; the last carries the buttons."""
+    monkeypatch.setattr(reply_module, "STREAM_PACE_S", 0.05)
+    monkeypatch.setattr(reply_module, "ROTATE_S", 0.4)
+    monkeypatch.setattr(reply_module, "ROTATE_NOW_S", 0.6)
+    async with world(tmp_path) as w:
+        asked = w.mention("[[long 40]] [[slow 0.05]]")
+        answers = await w.answers(asked, 2, timeout_s=15)
+        words = [word for m in answers for word in m.shown.split() if word.startswith("word")]
+        assert words == [f"word{n}" for n in range(40)]
+        assert [bool(m.metadata) for m in answers] == [True] * len(answers)
+        assert ["parley:regenerate" in str(m.blocks) for m in answers] == [False] * (len(answers) - 1) + [True]
+        await w.slack.click("ada", answers[-1], "parley:regenerate")
+        await w.slack.wait_for(lambda: len(w.slack.replies(asked)) == 1, 15)
+        await w.settled()
+        assert "word39" in w.slack.replies(asked)[0].shown
 
 
 async def test_a_long_answer_at_once_is_continued_with_fences_closed(tmp_path: Path) -> None:
@@ -452,6 +490,28 @@ async def test_a_lost_answer_is_looked_for_before_posting_again(tmp_path: Path) 
         asked = w.mention("only once")
         await w.answers(asked)
         assert len(w.slack.replies(asked)) == 1
+
+
+async def test_many_at_once_under_slack_s_limits_all_end(tmp_path: Path) -> None:
+    """Thirty answers at once: each whole, and Slack has to refuse no call."""
+    async with world(tmp_path, limits="strict") as w:
+        rooms = [w.slack.add_channel(f"room-{number}").id for number in range(30)]
+        asked = [w.mention("[[long 20]] [[slow 0.05]]", channel=room) for room in rooms]
+        for question in asked:
+            (answer,) = await w.answers(question, timeout_s=40)
+            assert [word for word in answer.shown.split() if word.startswith("word")] == [f"word{n}" for n in range(20)]
+        assert [call.method for call in w.slack.calls if call.status == 429] == []
+
+
+async def test_many_in_one_channel_wait_their_turn(tmp_path: Path) -> None:
+    """A channel takes a message a second: eight commands there are answered at that pace, none is lost or refused."""
+    async with world(tmp_path, limits="strict", slack_app=APP) as w:
+        for number in range(8):
+            await w.slack.slash("ada", "general", "/ask", f"[[say answer-{number}]]")
+        await w.settled()
+        shown = [m.shown for m in w.slack.from_bot("general")]
+        assert [text for number in range(8) for text in shown if f"answer-{number}" in text] == shown
+        assert [call.method for call in w.slack.calls if call.status == 429] == []
 
 
 async def test_an_answer_whose_blocks_slack_refuses_comes_without_them(tmp_path: Path) -> None:
