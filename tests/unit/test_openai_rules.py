@@ -72,7 +72,8 @@ def test_a_key_that_the_server_quotes_stays_hidden() -> None:
 @pytest.mark.parametrize(
     ("code", "kind"),
     [("server_error", OverloadedError), ("insufficient_quota", QuotaError), ("content_filter", RefusedError),
-     ("context_length_exceeded", RejectedError), ("model_not_found", RejectedError), ("odd", ProviderError)],
+     ("context_length_exceeded", RejectedError), ("model_not_found", RejectedError),
+     ("odd", ProviderError), ("500", OverloadedError), ("400", ProviderError)],
 )  # fmt: skip
 def test_what_a_failing_stream_means(code: str, kind: type[ProviderError]) -> None:
     """A failure after 200 has the same names as one before."""

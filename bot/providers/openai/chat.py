@@ -122,6 +122,8 @@ class _Answer:
             return ""
         choice = chunk.choices[0]
         self.finish = choice.finish_reason or self.finish
+        if choice.delta is None:
+            return ""  # some servers end so
         for call in choice.delta.tool_calls or ():
             made = self._calls.setdefault(call.index, {"id": "", "name": "", "arguments": ""})
             made["id"] = call.id or made["id"]

@@ -18,20 +18,33 @@ async def check(connection: Connection, models: Mapping[Modality, str]) -> Seque
     try:
         with ours():
             page = await connection.client.models.list()
-    except CredentialError as error:
-        if "403" in error.detail:
-            text = (
-                "the key may not list models (a restricted key), so they cannot be checked; grant it model capabilities"
-            )
-            return [Finding("openai", "warning", text, "OPENAI_API_KEY")]
-        return [Finding("openai", "error", error.text, "OPENAI_API_KEY")]
-    except RejectedError:
-        return [Finding("openai", "warning", "the server does not list its models", "OPENAI_BASE_URL")]
     except BotError as error:
-        return [Finding("openai", "error", error.text, "OPENAI_BASE_URL")]
+        return [_complaint(error), *_known_ends(models)]
     listed = {model.id: model for model in page.data}
     findings = [Finding("openai", "ok", f"the key works; {len(listed)} models", "OPENAI_API_KEY")]
     return findings + [found for modality, name in models.items() if (found := _model(modality, name, listed))]
+
+
+def _complaint(error: BotError) -> Finding:
+    if isinstance(error, CredentialError) and error.detail.startswith("403"):
+        text = "the key may not list models (a restricted key), so they cannot be checked; grant it model capabilities"
+        return Finding("openai", "warning", text, "OPENAI_API_KEY")
+    if isinstance(error, CredentialError):
+        return Finding("openai", "error", error.text, "OPENAI_API_KEY")
+    if isinstance(error, RejectedError):
+        return Finding("openai", "warning", "the server does not list its models", "OPENAI_BASE_URL")
+    return Finding("openai", "error", error.text, "OPENAI_BASE_URL")
+
+
+def _known_ends(models: Mapping[Modality, str]) -> list[Finding]:
+    """What can be said without the server."""
+    return [_ending(name, end, modality) for modality, name in models.items() if (end := ends(name)[0])]
+
+
+def _ending(name: str, end: date, modality: Modality) -> Finding:
+    successor = ends(name)[1]
+    text = f"will be shut down on {end}" + (f"; take {successor} instead" if successor else "")
+    return Finding(name, "warning", text, f"{modality.upper()}_MODEL")
 
 
 def _model(modality: Modality, name: str, listed: Mapping[str, Any]) -> Finding | None:
@@ -41,11 +54,7 @@ def _model(modality: Modality, name: str, listed: Mapping[str, Any]) -> Finding 
     if name not in listed:
         return Finding(name, "error", "this account or server does not have it", variable)
     end = _server_date(listed[name]) or ends(name)[0]
-    if end is None:
-        return Finding(name, "ok", "available", variable)
-    successor = ends(name)[1]
-    text = f"will be shut down on {end}" + (f"; take {successor} instead" if successor else "")
-    return Finding(name, "warning", text, variable)
+    return _ending(name, end, modality) if end else Finding(name, "ok", "available", variable)
 
 
 def _server_date(model: Any) -> date | None:

@@ -68,7 +68,7 @@ def translate(error: Exception) -> ProviderError:
         text = "The model server cannot be reached. Please try again in a moment."
         return OverloadedError(text, detail=_safe(f"{error!r} {error.__cause__!r}"))
     if isinstance(error, openai.APIError):
-        return failed(error.code or "", error.message)
+        return failed(str(error.code or ""), error.message)
     text = "The model server gave an answer that I cannot read."
     return ProviderError(text, detail=_safe(f"{type(error).__name__}: {error}"))
 
@@ -124,7 +124,7 @@ def failed(code: str, message: str) -> ProviderError:
     detail = _safe(f"{code}: {message}")
     if code in BILLING:
         return QuotaError(NO_MONEY, detail=detail)
-    if code in PASSING:
+    if code in PASSING or code == "429" or (code.isdigit() and int(code) >= 500):
         return OverloadedError(IN_TROUBLE, detail=detail)
     if code in MODERATED:
         return RefusedError(REFUSED, detail=detail)
