@@ -122,8 +122,10 @@ def _spoken(seconds: float) -> str:
 
 def is_silence(pcm: Samples, rate_hz: int) -> bool:
     """Whether no stretch of it is loud enough, and long enough, to be a word."""
+    if not len(pcm):
+        return True
     window = max(int(rate_hz * WINDOW_S), 1)
-    padded = np.pad(pcm, (0, -len(pcm) % window)).reshape(-1, window).astype(np.int32)
+    padded = np.pad(pcm, (0, -len(pcm) % window), "edge").reshape(-1, window).astype(np.int32)
     swing = (
         (padded.max(axis=1) - padded.min(axis=1)) // 2 if len(pcm) else np.zeros(0)
     )  # so a constant offset is silent

@@ -32,8 +32,8 @@ def _decoded(data: bytes) -> str:
         return data.decode(encoding, errors="replace")
     try:
         return data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        if error.start > len(data) - 4 or _is_nearly_utf8(data):
+    except UnicodeDecodeError:
+        if _is_nearly_utf8(data):
             return data.decode("utf-8", errors="replace")
     return data.decode(_guess(data[:SAMPLE_BYTES]), errors="replace")
 

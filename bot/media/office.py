@@ -70,13 +70,12 @@ def _rows(sheet: Any, room: int) -> tuple[list[list[str]], bool]:
     sheet.reset_dimensions()  # the file may claim any size
     rows: list[list[str]] = []
     for row in sheet.iter_rows(values_only=True, max_col=MAX_COLUMNS):
-        cells = [_cell(value) for value in row]
-        if not any(cells):
+        if row.count(None) == len(row):  # there may be a million of these
             continue
         if len(rows) == MAX_ROWS or room <= 0:
             return rows, True
-        rows.append(cells)
-        room -= sum(len(cell) + 3 for cell in cells if cell)
+        rows.append([_cell(value) for value in row])
+        room -= sum(len(cell) + 3 for cell in rows[-1] if cell)
     return rows, False
 
 

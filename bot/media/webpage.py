@@ -9,6 +9,8 @@ BREAKS = frozenset(
     {"p", "br", "div", "li", "tr", "section", "article", "ul", "ol", "table", "pre", "blockquote", "dt", "dd", "form"}
 )
 SKIPPED = frozenset({"script", "style", "noscript", "template", "svg", "head"})
+KEPT_SPACE = "\ue000"
+"""Stands for a space of preformatted text, until all others are tidied."""
 HEADINGS = {f"h{level}": "#" * level for level in range(1, 7)}
 
 
@@ -19,7 +21,7 @@ def words(html: str) -> tuple[str, str]:
     page.close()
     lines = (re.sub(r"[ \t\xa0]+", " ", line).strip() for line in "".join(page.words).split("\n"))
     text = re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip()
-    return text, " ".join(page.title.split())
+    return text.replace(KEPT_SPACE, " "), " ".join(page.title.split())
 
 
 class _Page(HTMLParser):
@@ -54,11 +56,11 @@ class _Page(HTMLParser):
             self._skipped = ""
         self._in_title = self._in_title and tag != "title"
         self._is_verbatim = self._is_verbatim and tag != "pre"
-        if tag in HEADINGS or tag in ("p", "table", "ul", "ol"):
+        if tag in HEADINGS or tag in ("p", "table", "ul", "ol", "pre"):
             self.words.append("\n\n" if not self._skipped else "")
 
     def handle_data(self, data: str) -> None:
         if self._in_title:
             self.title += data
         elif not self._skipped:
-            self.words.append(data if self._is_verbatim else re.sub(r"\s+", " ", data))
+            self.words.append(data.replace(" ", KEPT_SPACE) if self._is_verbatim else re.sub(r"\s+", " ", data))
