@@ -1,0 +1,72 @@
+"""The Discord adapter: the port of `bot.ports.Adapter`, each method handed to the part that owns it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+from aiohttp import web
+
+from adapters.discord import CAPABILITIES
+from adapters.discord.check import Check
+from adapters.discord.client import NAME, DiscordClient
+from adapters.discord.directory import Directory
+from adapters.discord.files import Files
+from adapters.discord.history import History
+from adapters.discord.listen import Listener
+from adapters.discord.reply import Replies
+from bot.ports import Accept, Host
+from bot.types import Attachment, Command, Earlier, Finding, InboundMessage, Receipt, Reply, ReplyEvent, Turn
+
+
+class Discord:
+    """Discord as a platform."""
+
+    name = NAME
+    capabilities = CAPABILITIES
+
+    def __init__(self, options: Any, host: Host) -> None:
+        self.client = DiscordClient(options, host)
+        self.directory = Directory(self.client)
+        self.files = Files(self.client)
+        self.replies = Replies(self.client)
+        self.history = History(self.client, self.directory)
+        self.listener = Listener(self.client, self.directory, self.history)
+
+    async def listen(self, accept: Accept) -> None:
+        """Hold the gateway, and fetch what was missed whenever none was held."""
+        await self.listener.listen(accept)
+
+    def routes(self, accept: Accept) -> Sequence[web.AbstractRouteDef]:
+        """None: everything comes by the gateway."""
+        return ()
+
+    def fetch(self, attachment: Attachment) -> AsyncIterator[bytes]:
+        """The bytes of a file. Raises UnreadableError, PlatformError."""
+        return self.files.fetch(attachment)
+
+    async def open(self, turn: Turn) -> Receipt:
+        """Typing, and what answering needs."""
+        return await self.replies.open(turn)
+
+    async def show(self, receipt: Receipt, events: AsyncIterator[ReplyEvent]) -> None:
+        """The answer as it comes."""
+        await self.replies.show(receipt, events)
+
+    async def finish(self, receipt: Receipt, reply: Reply) -> Receipt:
+        """The answer as it stays. Raises PlatformError."""
+        return await self.replies.finish(receipt, reply)
+
+    async def earlier(self, inbound: InboundMessage | Command) -> Earlier:
+        """What was said there before."""
+        return await self.history.earlier(inbound)
+
+    async def check(self) -> Sequence[Finding]:
+        """What `doctor` should know."""
+        return await Check(self.client).findings()
+
+    async def close(self) -> None:
+        """Let go of connections."""
+        await self.listener.close()
+        await self.replies.close()
+        await self.client.close()

@@ -1,0 +1,240 @@
+"""The door to Discord's REST API: one login, the governor's pace, one kind of error."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+import logging
+import re
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any
+
+import aiohttp
+import discord
+from discord.http import Route
+
+from adapters.discord.governor import Governor
+from bot.errors import ConfigError, PlatformError
+from bot.ports import Host
+
+NAME = "discord"
+DIRECT = "@me"
+"""The workspace of direct messages and of servers where only a person installed Parley, named as in Discord's own addresses."""
+UNKNOWN_MESSAGE, UNKNOWN_WEBHOOK, UNKNOWN_INTERACTION, TOO_LARGE, NO_ACCESS = 10008, 10015, 10062, 40005, 50001
+NO_PERMISSION, DEAD_TOKEN, THREAD_EXISTS, NO_VOICE_MESSAGES = 50013, 50027, 160004, 50173
+"""Source: Discord, Topics, Opcodes and Status Codes, JSON Error Codes."""
+_MESSAGE = re.compile(r"/channels/(\d+)/messages(?:/(\d+))?$")
+_HOOK = re.compile(r"/webhooks/\d+/([^/]+)(/messages/[^/]+)?$")
+log = logging.getLogger(__name__)
+
+
+class DiscordError(PlatformError):
+    """Discord refused a call; `discord_code` is its number for why, 0 when it gave none."""
+
+    def __init__(
+        self,
+        text: str,
+        *,
+        discord_code: int = 0,
+        status: int = 0,
+        retry_after_s: float | None = None,
+        detail: str = "",
+    ) -> None:
+        super().__init__(text, retry_after_s=retry_after_s, detail=detail)
+        self.discord_code = discord_code
+        self.status = status
+
+
+class BusyError(DiscordError):
+    """Discord was not there for a moment."""
+
+    code = "platform_busy"
+    retryable = True
+
+
+@dataclass(frozen=True)
+class Upload:
+    """A file on its way to Discord."""
+
+    name: str
+    data: bytes = field(repr=False)
+    mime_type: str = "application/octet-stream"
+    description: str = ""
+    duration_s: float | None = None
+    """Of a voice message."""
+    waveform: str = ""
+    """Of a voice message, base64."""
+
+    def described(self, index: int) -> dict[str, Any]:
+        """What stands in the message's `attachments` about it."""
+        said: dict[str, Any] = {"id": str(index), "filename": self.name}
+        if self.description:
+            said["description"] = self.description[:1_000]
+        if self.duration_s is not None:
+            said |= {"duration_secs": self.duration_s, "waveform": self.waveform}
+        return said
+
+
+class _Again(io.BytesIO):
+    """Bytes that can be sent again: discord.py rewinds them by `reset`, and aiohttp closes what it has sent."""
+
+    def reset(self, *, seek: bool | int = True) -> None:
+        self.seek(0)
+
+    def close(self) -> None:
+        self.seek(0)
+
+
+def at_address(client: discord.Client, api_url: str) -> None:
+    """Send a client's calls to that API: discord.py knows one address for the whole process, two emulators have two."""
+    if api_url.rstrip("/") == Route.BASE:
+        return
+    send = client.http.request
+
+    async def request(route: Route, **given: Any) -> Any:
+        if route.url.startswith(Route.BASE):
+            route.url = api_url.rstrip("/") + route.url[len(Route.BASE) :]
+        return await send(route, **given)
+
+    setattr(client.http, "request", request)  # noqa: B010  (mypy knows it as a method)
+
+
+class DiscordClient:
+    """Speaks as the bot. Works without a gateway, from any process."""
+
+    def __init__(self, options: Any, host: Host) -> None:
+        self.options, self.host = options, host
+        self.governor = Governor(host.clock)
+        self._rest: discord.Client | None = None
+        self._entering = asyncio.Lock()
+        self._session: aiohttp.ClientSession | None = None
+
+    @property
+    def token(self) -> str:
+        """The bot token; raises ConfigError when it is not set."""
+        if not self.options.discord_bot_token:
+            raise ConfigError("DISCORD_BOT_TOKEN is not set.")
+        token: str = self.options.discord_bot_token.get_secret_value()
+        return token.strip()
+
+    async def rest(self) -> discord.Client:
+        """A client that is logged in, without a gateway. Raises DiscordError."""
+        async with self._entering:
+            if self._rest is None:
+                trace = aiohttp.TraceConfig()
+                trace.on_request_end.append(self._heard)
+                client = discord.Client(intents=discord.Intents.none(), http_trace=trace)
+                at_address(client, self.options.discord_api_url)
+                try:
+                    await _translated("log in", client.login(self.token))
+                except BaseException:
+                    await client.close()
+                    raise
+                self._rest = client
+            return self._rest
+
+    async def app_id(self) -> str:
+        """Of the application behind the token."""
+        return str((await self.rest()).application_id)
+
+    async def bot_id(self) -> str:
+        """Of the bot's user."""
+        user = (await self.rest()).user
+        return str(user.id) if user else ""
+
+    @property
+    def session(self) -> aiohttp.ClientSession:
+        """For files, which need no token."""
+        if self._session is None or self._session.closed:
+            self._session = aiohttp.ClientSession()
+        return self._session
+
+    async def call(self, method: str, path: str, body: Any = None, files: Sequence[Upload] = (), **place: Any) -> Any:
+        """One call; gives the answer. place: what stands in the path's braces, `params` the query. Raises DiscordError."""
+        client = await self.rest()
+        given: dict[str, Any] = {"params": place.pop("params")} if "params" in place else {}
+        if files:
+            given |= _form(body, files)
+        elif body is not None:
+            given["json"] = body
+        return await _translated(f"{method} {path}", client.http.request(Route(method, path, **place), **given))
+
+    async def write(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        files: Sequence[Upload] = (),
+        **place: Any,
+    ) -> Any:
+        """A call that shows something that must be shown, when the governor lets it."""
+        major = str(place.get("channel_id") or place.get("webhook_token") or "")
+        lane = await self.governor.turn(method, major, urgent=True, counts="channel_id" in place)
+        try:
+            return await self.call(method, path, body, files, **place)
+        finally:
+            self.governor.done(lane)
+
+    async def _heard(
+        self, session: aiohttp.ClientSession, context: SimpleNamespace, params: aiohttp.TraceRequestEndParams
+    ) -> None:
+        """Tell the governor what the headers say."""
+        path = params.url.path
+        found = _MESSAGE.search(path) or _HOOK.search(path)
+        if found:
+            self.governor.note(params.method, found.group(1), params.response.headers)
+
+    async def close(self) -> None:
+        """Let go of connections."""
+        if self._session is not None:
+            await self._session.close()
+        if self._rest is not None:
+            with suppress(Exception):  # nothing depends on how well the goodbye goes
+                await self._rest.close()
+
+
+def _form(body: Any, files: Sequence[Upload]) -> dict[str, Any]:
+    said = {**(body or {}), "attachments": [file.described(index) for index, file in enumerate(files)]}
+    buffers = [_Again(file.data) for file in files]
+    form: list[dict[str, Any]] = [
+        {"name": "payload_json", "value": json.dumps(said), "content_type": "application/json"}
+    ]
+    form += [
+        {"name": f"files[{index}]", "value": buffers[index], "filename": file.name, "content_type": file.mime_type}
+        for index, file in enumerate(files)
+    ]
+    return {"form": form, "files": buffers}
+
+
+async def _translated(what: str, work: Any) -> Any:
+    """The result, or Discord's failure as one of ours."""
+    try:
+        return await work
+    except discord.LoginFailure as error:
+        raise DiscordError("Discord does not take the bot token.", status=401, detail="DISCORD_BOT_TOKEN") from error
+    except discord.RateLimited as error:
+        raise BusyError("Discord asks for patience.", retry_after_s=error.retry_after, detail=what) from error
+    except discord.HTTPException as error:
+        raise _failure(what, error) from error
+    except (TimeoutError, aiohttp.ClientError, OSError) as error:
+        raise BusyError("Discord could not be reached.", detail=f"{what}: {type(error).__name__}") from error
+
+
+def _failure(what: str, error: discord.HTTPException) -> DiscordError:
+    detail = f"{what}: {error.status} {error.code} {error.text[:300]}"
+    is_busy = error.status >= 500 or error.status == 429
+    kind = BusyError if is_busy else DiscordError
+    text = TEXTS.get(error.code) or ("Discord had a moment's trouble." if is_busy else "Discord refused that.")
+    return kind(text, discord_code=error.code, status=error.status, detail=detail)
+
+
+TEXTS: Mapping[int, str] = {
+    NO_ACCESS: "I can't see that channel at Discord.",
+    NO_PERMISSION: "I lack a permission for that in this channel of Discord.",
+    TOO_LARGE: "That file is larger than this server takes.",
+    UNKNOWN_MESSAGE: "That message is gone from Discord.",
+}

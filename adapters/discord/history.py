@@ -1,0 +1,212 @@
+"""What was said at Discord while Parley was not there: reply chains, threads, and messages missed in a downtime."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from adapters.discord.client import DIRECT, NAME, DiscordClient, DiscordError
+from adapters.discord.directory import Directory
+from adapters.discord.entities import Payload
+from adapters.discord.parse import (
+    DISCORD_EPOCH_MS,
+    SPOKEN,
+    Lookup,
+    Place,
+    attachments,
+    author_of,
+    is_ours,
+    moment,
+    replied_to,
+    said,
+)
+from adapters.discord.post import MESSAGE, MESSAGES
+from bot.types import Command, Earlier, InboundMessage, Seen
+
+PAGE = 100
+"""Source: Discord, Get Channel Messages, `limit`."""
+MAX_CHAIN = 30
+CHANNEL_MESSAGES = 40
+"""Read of a channel for a command."""
+FROM_HERE_PAGES = 3
+MISSED_PAGES = 3
+MAX_CHANNELS = 300
+APP_ANSWERS = (20, 23)
+"""Types of the messages by which apps answer commands."""
+NO_CONTENT = (
+    "I may not read what people write here: the operator can turn on the Message Content intent "
+    "at discord.com/developers and set DISCORD_MESSAGE_CONTENT=1."
+)
+log = logging.getLogger(__name__)
+
+
+class History:
+    """Reads Discord's own history."""
+
+    def __init__(self, client: DiscordClient, directory: Directory) -> None:
+        self._client, self._directory = client, directory
+
+    # --- before Parley joined ---
+
+    async def earlier(self, inbound: InboundMessage | Command) -> Earlier:
+        """The chain that was replied to, the thread before the question, or the channel that a command is about."""
+        address, at = inbound.address, inbound.ref.get("at") or inbound.address.channel
+        if inbound.ref.get("member") == "0" or inbound.ref.get("about"):
+            return Earlier()
+        place = Place(at, address.workspace, address.channel, address.thread if at == address.thread else "")
+        try:
+            if isinstance(inbound, Command):
+                return Earlier() if inbound.is_direct else await self._before(place, "", CHANNEL_MESSAGES)
+            if at == address.thread:
+                return await self._thread(place, inbound.message_id)
+            if inbound.reply_to and address.thread == inbound.message_id:
+                return await self._chain(place, inbound.reply_to)
+        except DiscordError as error:
+            log.info("history of %s: %s", at, error.detail)
+            return Earlier(is_complete=False)
+        return Earlier()
+
+    async def _chain(self, place: Place, newest: str) -> Earlier:
+        """The messages from the newest up along what each answers."""
+        found: list[Payload] = []
+        message_id = newest
+        while message_id and len(found) < MAX_CHAIN:
+            message = await self._message(place.at, message_id)
+            if message is None:
+                return await self._values(place, found[::-1], is_complete=False)
+            found.append(message)
+            message_id = _answered(message)
+        return await self._values(place, found[::-1], is_complete=not message_id)
+
+    async def _message(self, channel: str, message_id: str) -> Payload | None:
+        try:
+            found: Payload = await self._client.call("GET", MESSAGE, channel_id=channel, message_id=message_id)
+        except DiscordError as error:
+            if error.status == 404:
+                return None
+            raise
+        return found
+
+    async def _thread(self, place: Place, before: str) -> Earlier:
+        """A thread, with the message that it hangs at."""
+        earlier = await self._before(place, before, PAGE)
+        if not earlier.is_complete or place.channel == place.at:
+            return earlier
+        starter = await self._starter(place)
+        if starter is None:
+            return earlier
+        first = await self._values(place, [starter])
+        known = {one.message_id for one in earlier.messages}
+        return replace(earlier, messages=(*(m for m in first.messages if m.message_id not in known), *earlier.messages))
+
+    async def _starter(self, place: Place) -> Payload | None:
+        """A thread has the id of the message it was made from; a forum's post holds that message itself."""
+        try:
+            return await self._message(place.channel, place.at)
+        except DiscordError:
+            return None
+
+    async def _before(self, place: Place, before: str, limit: int) -> Earlier:
+        params = {"limit": str(limit), **({"before": before} if before.isdigit() else {})}
+        found = await self._client.call("GET", MESSAGES, channel_id=place.at, params=params)
+        return await self._values(
+            place, sorted(found, key=_by_id), is_complete=len(found) < limit or bool(not place.thread)
+        )
+
+    async def _values(self, place: Place, messages: Sequence[Payload], *, is_complete: bool = True) -> Earlier:
+        lookup = await self._directory.lookup({"messages": list(messages)}, place.workspace)
+        values = [value for one in messages if (value := _value(place, one, lookup))]
+        is_blind = bool(messages) and not values
+        return Earlier(tuple(values), is_complete and not is_blind)
+
+    async def from_here(self, place: Place, message_id: str) -> str:
+        """What was said from that message on, a line each; says so when it may not be read. Raises DiscordError."""
+        first = await self._message(place.at, message_id)
+        messages = [first] if first else []
+        async for page in self._after(place.at, message_id, FROM_HERE_PAGES):
+            messages += page
+        found = await self._values(place, messages)
+        lines = [f"{one.author.name or 'Parley'}: {one.text}" for one in found.messages if one.text]
+        return "\n".join(lines) or NO_CONTENT
+
+    async def _after(self, channel: str, after: str, pages: int) -> AsyncIterator[list[Payload]]:
+        """Pages of messages, oldest first."""
+        for _ in range(pages):
+            params = {"limit": str(PAGE), "after": after}
+            found = sorted(await self._client.call("GET", MESSAGES, channel_id=channel, params=params), key=_by_id)
+            yield found
+            if len(found) < PAGE:
+                return
+            after = str(found[-1]["id"])
+
+    # --- after a downtime ---
+
+    async def missed(self) -> AsyncIterator[Mapping[str, Any]]:
+        """The messages of active conversations that came since the newest known, each channel's oldest first, as if delivered.
+
+        What is known already is among them when it overlaps; what is older than DISCORD_BACKFILL_HOURS is left alone.
+        """
+        hours = self._client.options.discord_backfill_hours
+        if not hours:
+            return
+        since = self._client.host.clock.now() - timedelta(hours=hours)
+        seen = await self._client.host.active(NAME, since)
+        for (workspace, channel), after in gaps(seen, self._directory.active_threads(), since):
+            guild = {} if workspace == DIRECT else {"guild_id": workspace}
+            try:
+                async for page in self._after(channel, after, MISSED_PAGES):
+                    for message in page:
+                        yield {**message, **guild, "channel_id": channel}
+            except DiscordError as error:
+                log.info("what was missed in %s could not be fetched: %s", channel, error.detail)
+
+
+def gaps(seen: Sequence[Seen], threads: set[str], since: datetime) -> list[tuple[tuple[str, str], str]]:
+    """Where to look, and after which message: each channel with active conversations, and each of their open threads."""
+    newest: dict[tuple[str, str], tuple[str, datetime]] = {}
+    oldest = snowflake_at(since)
+    for one in seen:
+        at = one.address.thread if one.address.thread in threads else one.address.channel
+        last = one.message_id if one.message_id.isdigit() else snowflake_at(one.sent_at)
+        key = (one.address.workspace, at)
+        known = newest.get(key, (oldest, since))
+        newest[key] = (max(last, known[0], key=int), max(one.sent_at, known[1]))
+    ordered = sorted(newest.items(), key=lambda item: item[1][1], reverse=True)
+    return [(key, after) for key, (after, _) in ordered[:MAX_CHANNELS]]
+
+
+def snowflake_at(moment_: datetime) -> str:
+    """The least id of that moment. Source: Discord, Reference, Snowflakes."""
+    return str(max(int(moment_.timestamp() * 1000) - DISCORD_EPOCH_MS, 0) << 22)
+
+
+def _by_id(message: Payload) -> int:
+    return int(message["id"])
+
+
+def _answered(message: Payload) -> str:
+    """What a message answers: by reply; an app's answer to a menu also names its message."""
+    data = message.get("interaction_metadata") or {}
+    return replied_to(message) or str(data.get("target_message_id") or "")
+
+
+def _value(place: Place, message: Payload, lookup: Lookup) -> InboundMessage | None:
+    if message.get("type", 0) not in (*SPOKEN, *APP_ANSWERS):
+        return None
+    text, files = said(message, lookup), attachments(message, place, lookup.cdn_url)
+    if not text and not files:
+        return None
+    author = author_of(message, lookup.us)
+    message_id = str(message["id"])
+    return InboundMessage(
+        event_id=f"earlier:{message_id}",
+        message_id=message_id,
+        address=place.address(),
+        author=replace(author, id="") if is_ours(message, lookup.us) else author,
+        text=text,
+        attachments=files,
+        sent_at=moment(message.get("timestamp"), message_id),
+    )

@@ -1,0 +1,197 @@
+"""Interactions: told at once that work goes on, then accepted; forms, suggestions and thanks are answered here."""
+
+from __future__ import annotations
+
+import logging
+from collections import OrderedDict
+from dataclasses import replace
+from typing import Any
+
+from adapters.discord import forms, slash
+from adapters.discord.client import DiscordClient, DiscordError
+from adapters.discord.directory import Directory
+from adapters.discord.entities import Payload
+from adapters.discord.history import History
+from adapters.discord.parse import (
+    EPHEMERAL,
+    PREFIX,
+    Asks,
+    asker,
+    form_values,
+    is_member,
+    parse_about,
+    parse_command,
+    parse_press,
+    place_of,
+    target_of,
+)
+from adapters.discord.post import HOOK, MESSAGE, QUIET
+from bot.errors import BotError
+from bot.ports import Accept
+from bot.types import Accepted, Command, InboundMessage, Press
+
+COMMAND, COMPONENT, AUTOCOMPLETE, FORM = 2, 3, 4, 5
+SAY, DEFER, DEFER_UPDATE, CHOICES, OPEN_FORM = 4, 5, 6, 8, 9
+"""Callback types. Source: Discord, Receiving and Responding, Interaction Callback Type."""
+CALLBACK = "/interactions/{webhook_id}/{webhook_token}/callback"
+"""Named as a webhook's, so that discord.py does not hold all interactions for one bucket and answer them one by one."""
+MAX_TARGETS = 500
+THANKS = {
+    "thumbs_up": "Thank you, I have noted that.",
+    "thumbs_down": "Noted. Regenerate gives another answer.",
+}
+log = logging.getLogger(__name__)
+
+
+class Interactions:
+    """Meets what people trigger."""
+
+    def __init__(self, client: DiscordClient, directory: Directory, history: History) -> None:
+        self._client, self._directory, self._history = client, directory, history
+        self._targets: OrderedDict[str, Payload] = OrderedDict()
+        """Messages about which a question is being typed."""
+
+    async def met(self, data: Payload, accept: Accept) -> None:
+        """One interaction, of any kind. Raises BotError."""
+        match data.get("type"), (data.get("data") or {}).get("type"):
+            case (2, slash.MESSAGE):
+                await self._menu(data, accept)
+            case (2, slash.CHAT_INPUT):
+                await self._command(data, accept)
+            case (3, _):
+                await self._pressed(data, accept)
+            case (4, _):
+                await self._complete(data)
+            case (5, _):
+                await self._filled(data, accept)
+
+    # --- telling Discord ---
+
+    async def _answer(self, data: Payload, kind: int, body: dict[str, Any] | None = None) -> bool:
+        """The first answer, due in 3 seconds; False when it came too late."""
+        said: dict[str, Any] = {"type": kind, **({"data": body} if body else {})}
+        try:
+            place: dict[str, Any] = {"webhook_id": str(data["id"]), "webhook_token": str(data["token"])}
+            await self._client.call("POST", CALLBACK, said, **place)
+        except DiscordError as error:
+            log.warning("an interaction was met too late: %s", error.detail)
+            return False
+        return True
+
+    async def _whisper(self, data: Payload, text: str) -> None:
+        """A further answer that only the asker sees."""
+        body = {"content": text, "flags": EPHEMERAL, "allowed_mentions": QUIET}
+        hook: dict[str, Any] = {"webhook_id": str(data["application_id"]), "webhook_token": str(data["token"])}
+        try:
+            await self._client.call("POST", HOOK, body, **hook)
+        except DiscordError as error:
+            log.info("a word to the asker: %s", error.detail)
+
+    async def _hand_in(
+        self, data: Payload, inbound: InboundMessage | Command | Press, accept: Accept, *, is_met: bool
+    ) -> Accepted | None:
+        """Write it down. What came too late is answered through the channel, where we may write."""
+        if not is_met:
+            if not is_member(data) or getattr(inbound, "ephemeral", False):
+                return None
+            ref = {name: value for name, value in inbound.ref.items() if name not in ("token", "fills")}
+            inbound = replace(inbound, ref=ref)
+        try:
+            return await accept(inbound)
+        except BotError as error:
+            await self._whisper(data, error.text)
+            raise
+
+    # --- commands and menus ---
+
+    async def _command(self, data: Payload, accept: Accept) -> None:
+        inbound = parse_command(data, self._client.host.commands)
+        is_met = await self._answer(data, DEFER, {"flags": EPHEMERAL} if inbound.ephemeral else None)
+        await self._hand_in(data, inbound, accept, is_met=is_met)
+
+    async def _menu(self, data: Payload, accept: Accept) -> None:
+        asks, target = slash.MENUS.get(str((data.get("data") or {}).get("name"))), target_of(data)
+        if asks is None:
+            self._targets[str(target.get("id"))] = target
+            if len(self._targets) > MAX_TARGETS:
+                self._targets.popitem(last=False)
+            await self._answer(data, OPEN_FORM, forms.ask_form(str(target.get("id") or "")))
+            return
+        is_met = await self._answer(data, DEFER, {"flags": EPHEMERAL})
+        await self._about(data, target, asks, accept, is_met=is_met)
+
+    async def _about(
+        self, data: Payload, target: Payload, asks: Asks, accept: Accept, *, is_met: bool, question: str = ""
+    ) -> None:
+        lookup = await self._directory.lookup(target, place_of(data).workspace)
+        inbound = parse_about(data, target, asks, lookup, question)
+        if asks == "summarize" and is_member(data):
+            inbound = replace(inbound, text=await self._from_here(data, target, inbound.text))
+        await self._hand_in(data, inbound, accept, is_met=is_met)
+
+    async def _from_here(self, data: Payload, target: Payload, text: str) -> str:
+        """The messages from the target on; the target alone when the rest may not be read."""
+        try:
+            return await self._history.from_here(place_of(data), str(target.get("id") or ""))
+        except DiscordError as error:
+            log.info("messages to sum up: %s", error.detail)
+            return text
+
+    async def _complete(self, data: Payload) -> None:
+        options = (data.get("data") or {}).get("options") or ()
+        models = [name for name in (self._client.host.models.get("chat", ""),) if name]
+        models = list(getattr(self._client.host, "chat_models", lambda: models)())
+        await self._answer(data, CHOICES, {"choices": slash.suggestions(options, models)})
+
+    # --- buttons ---
+
+    async def _pressed(self, data: Payload, accept: Accept) -> None:
+        custom_id = str((data.get("data") or {}).get("custom_id") or "")
+        if custom_id == forms.SETTINGS:
+            await self._answer(data, OPEN_FORM, forms.settings_form(self._client.host.commands))
+        elif custom_id.startswith(f"{PREFIX}:edit_image:"):
+            await self._answer(data, OPEN_FORM, forms.edit_form(custom_id))
+        elif press := parse_press(data):
+            await self._press(data, press, accept)
+
+    async def _press(self, data: Payload, press: Press, accept: Accept) -> None:
+        is_met = await self._answer(data, DEFER_UPDATE)
+        done = await self._hand_in(data, press, accept, is_met=is_met)
+        if done is not None and done.outcome == "ignored":
+            await self._whisper(data, "I no longer know what that button belongs to.")
+        elif press.action in THANKS and is_met:
+            await self._whisper(data, THANKS[press.action])
+
+    # --- forms ---
+
+    async def _filled(self, data: Payload, accept: Accept) -> None:
+        custom_id, values = str((data.get("data") or {}).get("custom_id") or ""), form_values(data)
+        if custom_id == forms.SETTINGS:
+            await self._answer(data, SAY, {"content": await self._chosen(data, values), "flags": EPHEMERAL})
+        elif custom_id.startswith(f"{forms.ASK}:"):
+            is_met = await self._answer(data, DEFER)
+            target = await self._target(data, custom_id.removeprefix(f"{forms.ASK}:"))
+            await self._about(data, target, "answer", accept, is_met=is_met, question=values.get("words", ""))
+        elif press := parse_press(data, values.get("words", "")):
+            await self._press(data, press, accept)
+
+    async def _target(self, data: Payload, message_id: str) -> Payload:
+        """The message that a question is about; after a restart it is read again."""
+        if message_id in self._targets:
+            return self._targets.pop(message_id)
+        try:
+            place: dict[str, Any] = {"channel_id": str(data.get("channel_id")), "message_id": message_id}
+            found: Payload = await self._client.call("GET", MESSAGE, **place)
+        except DiscordError as error:
+            log.info("the message of a question: %s", error.detail)
+            return {"id": message_id}
+        return found
+
+    async def _chosen(self, data: Payload, values: dict[str, str]) -> str:
+        """Set what was chosen; gives the sentence for the person."""
+        place, person = place_of(data), asker(data)
+        try:
+            name, value = values.get("name", ""), values.get("value", "")
+            return await self._client.host.choose(place.address(), person.id, "person", name, value)
+        except BotError as error:
+            return error.text

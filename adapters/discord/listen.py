@@ -1,0 +1,287 @@
+"""Holds Discord's gateway: what comes is accepted first, in the order of its channel, and what shows that it came follows."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import Any
+from weakref import WeakValueDictionary
+
+import discord
+
+from adapters.discord.client import DiscordClient, at_address
+from adapters.discord.directory import Directory
+from adapters.discord.entities import Payload
+from adapters.discord.history import History
+from adapters.discord.interact import Interactions
+from adapters.discord.parse import (
+    Link,
+    Place,
+    Us,
+    is_ours,
+    link_of,
+    parse_deletion,
+    parse_edit,
+    parse_message,
+    replied_to,
+)
+from adapters.discord.slash import sync
+from bot.errors import BotError, PlatformError
+from bot.ports import Accept
+from bot.types import Accepted, Inbound
+
+ACCEPT_AGAIN_S = (0.2, 1.0, 5.0)
+"""The database may be locked for a moment; Discord delivers nothing twice."""
+SPARE_IDENTIFIES = 5
+"""Kept of the day's logins: at their end Discord resets the token. Source: Discord, Gateway, Session Start Limit."""
+READY_S = 0.5
+"""How long the gateway may take between two servers before it counts as ready."""
+MAX_REMEMBERED = 20_000
+TIP_ENTRIES = 20
+HEARD = ("MESSAGE_CREATE", "MESSAGE_UPDATE", "MESSAGE_DELETE", "MESSAGE_DELETE_BULK", "INTERACTION_CREATE")
+NO_CONTENT = (
+    "Discord refuses the Message Content intent: turn it on at discord.com/developers, Bot, Privileged Gateway Intents. Until "
+    "then Parley hears mentions, replies to it, commands and direct messages; it cannot follow threads without a mention nor "
+    "read what was said before. DISCORD_MESSAGE_CONTENT=0 silences this."
+)
+log = logging.getLogger(__name__)
+
+
+class Listener:
+    """One gateway, with as many shards as Discord recommends."""
+
+    def __init__(self, client: DiscordClient, directory: Directory, history: History) -> None:
+        self._client, self._directory, self._history = client, directory, history
+        self._interactions = Interactions(client, directory, history)
+        self._order: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._ours: OrderedDict[str, None] = OrderedDict()
+        """Ids of our own messages, whose deletion takes nothing out of the history."""
+        self._roots: OrderedDict[str, str] = OrderedDict()
+        """By question, the reply chain it belongs to."""
+
+    async def listen(self, accept: Accept) -> None:
+        """Hold the gateway until cancelled; without the privileged intent if that is refused. Raises PlatformError."""
+        wants_content = bool(self._client.options.discord_message_content)
+        while True:
+            try:
+                await self._hold(accept, wants_content)
+                return
+            except discord.PrivilegedIntentsRequired as error:
+                if not wants_content:
+                    raise PlatformError("Discord refuses the intents.", detail=str(error)) from error
+                log.warning(NO_CONTENT)
+                wants_content = False
+
+    async def _hold(self, accept: Accept, wants_content: bool) -> None:
+        await self._client.rest()  # the first interaction must not wait for a login
+        gateway = self._gateway(accept, wants_content)
+        try:
+            await gateway.login(self._client.token)
+            await self._keep_budget(gateway)
+            self._later(self._sync())
+            self._directory.gateway = gateway
+            await gateway.connect()
+        except (
+            discord.HTTPException,
+            discord.GatewayNotFound,
+            discord.ConnectionClosed,
+            discord.LoginFailure,
+        ) as error:
+            raise PlatformError(
+                "Discord's gateway could not be held.", detail=f"{type(error).__name__}: {error}"
+            ) from error
+        finally:
+            self._directory.gateway = None
+            await gateway.close()
+
+    def _gateway(self, accept: Accept, wants_content: bool) -> discord.AutoShardedClient:
+        intents = discord.Intents(guilds=True, guild_messages=True, dm_messages=True, message_content=wants_content)
+        gateway = discord.AutoShardedClient(
+            intents=intents,
+            max_messages=None,
+            chunk_guilds_at_startup=False,
+            member_cache_flags=discord.MemberCacheFlags.none(),
+            guild_ready_timeout=READY_S,
+        )
+        at_address(gateway, self._client.options.discord_api_url)
+        self._at_gateway(gateway)
+        self.attach(gateway, accept)
+        return gateway
+
+    def _at_gateway(self, gateway: discord.AutoShardedClient) -> None:
+        """DISCORD_GATEWAY_URL instead of the address that the API names."""
+        url, ask = self._client.options.discord_gateway_url, gateway.http.get_bot_gateway
+
+        async def answered() -> Any:
+            shards, _, limit = await ask()
+            return shards, url, limit
+
+        if url:
+            setattr(gateway.http, "get_bot_gateway", answered)  # noqa: B010  (mypy knows it as a method)
+
+    def attach(self, gateway: discord.Client, accept: Accept) -> None:
+        """Hear what this client hears, as Discord sent it: also edits and deletions of messages that no cache holds."""
+        parsers = gateway._connection.parsers
+        for name in HEARD:
+            parsers[name] = self._hearing(name, parsers[name], accept)
+
+        async def on_ready() -> None:
+            self._later(self.catch_up(accept))
+
+        gateway.event(on_ready)
+
+    def _hearing(self, name: str, parser: Callable[[Any], None], accept: Accept) -> Callable[[Any], None]:
+        handlers: dict[str, Callable[[Payload, Accept], Awaitable[None]]] = {
+            "MESSAGE_CREATE": self._created,
+            "MESSAGE_UPDATE": self._updated,
+            "MESSAGE_DELETE": self._deleted,
+            "MESSAGE_DELETE_BULK": self._deleted,
+            "INTERACTION_CREATE": self._interactions.met,
+        }
+
+        def hear(data: Any) -> None:
+            self._later(handlers[name](data, accept))
+            parser(data)
+
+        return hear
+
+    async def _keep_budget(self, gateway: discord.AutoShardedClient) -> None:
+        """Wait rather than use up the day's logins."""
+        limits = await gateway.fetch_session_start_limits()
+        if limits.remaining <= SPARE_IDENTIFIES:
+            wait = limits.reset_after
+            log.error("only %d logins at Discord are left; waiting %.0f s for new ones", limits.remaining, wait)
+            await self._client.host.clock.sleep(max(wait, 1.0))
+
+    async def _sync(self) -> None:
+        try:
+            await sync(self._client)
+        except BotError as error:
+            log.warning("Discord was not told of the commands: %s %s", error.text, error.detail)
+
+    # --- what people do ---
+
+    async def _created(self, data: Payload, accept: Accept) -> None:
+        author = data.get("author") or {}
+        if is_ours(data, Us(await self._own_id())):
+            _remember(self._ours, str(data["id"]), None)
+            return
+        if author.get("bot") or data.get("webhook_id"):
+            return
+        async with self._turn_in(str(data.get("channel_id"))):
+            await self._take(data, accept)
+
+    async def _own_id(self) -> str:
+        user = self._directory.gateway.user if self._directory.gateway else None
+        return str(user.id) if user else await self._client.bot_id()
+
+    async def _take(self, data: Payload, accept: Accept) -> Accepted | None:
+        place = await self._directory.place(data)
+        lookup = await self._directory.lookup(data, place.workspace)
+        inbound = parse_message(data, place, lookup, await self._chain(data, place, lookup.us))
+        if inbound is None:
+            return None
+        _remember(self._roots, inbound.message_id, inbound.address.thread)
+        return await accepted(accept, inbound, self._client.host.clock)
+
+    async def _chain(self, data: Payload, place: Place, us: Us) -> str | None:
+        """The reply chain that a message goes on with: the one whose last answer it replies to. A reply to anything earlier
+        begins a branch of its own, whose history is what stands above it."""
+        target = data.get("referenced_message") or {}
+        if place.thread or not replied_to(data):
+            return None
+        link = link_of(target, us) or self._remembered(target, us)
+        if link and await self._is_tip(place, link):
+            return link.root
+        return str(data["id"])
+
+    def _remembered(self, target: Payload, us: Us) -> Link | None:
+        """Where an answer without buttons belongs: by the question beneath which it stands."""
+        question = replied_to(target)
+        if not question or not is_ours(target, us):
+            return None
+        return Link(question, self._roots.get(question, question))
+
+    async def _is_tip(self, place: Place, link: Link) -> bool:
+        entries = await self._client.host.entries(place.address(link.root), TIP_ENTRIES)
+        asked = [entry.message_id for entry in entries if entry.role == "user"]
+        return bool(asked) and asked[-1] == link.question
+
+    async def _updated(self, data: Payload, accept: Accept) -> None:
+        if not data.get("edited_timestamp") or (data.get("author") or {}).get("bot"):
+            return
+        async with self._turn_in(str(data.get("channel_id"))):
+            place = await self._directory.place(data)
+            inbound = parse_edit(data, place, await self._directory.lookup(data, place.workspace))
+            if inbound:
+                await accepted(accept, inbound, self._client.host.clock)
+
+    async def _deleted(self, data: Payload, accept: Accept) -> None:
+        gone = [str(one) for one in data.get("ids") or (data.get("id"),) if str(one) not in self._ours]
+        if not gone:
+            return
+        async with self._turn_in(str(data.get("channel_id"))):
+            place = await self._directory.place(data)
+            for message_id in gone:
+                inbound = parse_deletion(message_id, place, self._client.host.clock.now())
+                await accepted(accept, inbound, self._client.host.clock)
+
+    async def catch_up(self, accept: Accept) -> int:
+        """Hand in what was missed in active conversations; gives how many messages were new."""
+        count = 0
+        async for message in self._history.missed():
+            if (message.get("author") or {}).get("bot") or message.get("webhook_id"):
+                continue
+            async with self._turn_in(str(message["channel_id"])):
+                done = await self._take(message, accept)
+            count += done is not None and done.outcome in ("queued", "noted")
+        if count:
+            log.info("handed in %d messages that were missed at Discord", count)
+        return count
+
+    def _turn_in(self, channel: str) -> asyncio.Lock:
+        """Whoever came first in a channel is met first."""
+        lock = self._order.get(channel)
+        if lock is None:
+            lock = self._order[channel] = asyncio.Lock()
+        return lock
+
+    def _later(self, work: Any) -> None:
+        """Beside the gateway's own reading; trouble is logged."""
+        task = asyncio.create_task(_logged(work))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def close(self) -> None:
+        """End what is under way."""
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+def _remember(known: OrderedDict[str, Any], key: str, value: Any) -> None:
+    known[key] = value
+    if len(known) > MAX_REMEMBERED:
+        known.popitem(last=False)
+
+
+async def accepted(accept: Accept, inbound: Inbound, clock: Any) -> Accepted:
+    """Hand it in, again after a moment when it could not be written down. Raises BotError."""
+    for wait in ACCEPT_AGAIN_S:
+        with suppress(BotError):
+            return await accept(inbound)
+        await clock.sleep(wait)
+    return await accept(inbound)
+
+
+async def _logged(work: Awaitable[Any]) -> None:
+    try:
+        await work
+    except BotError as error:
+        log.warning("at Discord: %s %s", error.text, error.detail)
+    except Exception:  # the edge of the listen loop
+        log.exception("something that Discord sent could not be handled")

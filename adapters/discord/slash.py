@@ -1,0 +1,142 @@
+"""The slash commands and message menus as Discord is told of them, and the rule that it is told only when they changed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from adapters.discord.client import DIRECT, NAME, DiscordClient
+from adapters.discord.parse import Asks
+from bot.ports import Installation
+from bot.types import CommandOption, CommandSpec
+
+CHAT_INPUT, MESSAGE = 1, 3
+STRING, ATTACHMENT = 3, 11
+EVERYWHERE = {"integration_types": [0, 1], "contexts": [0, 1, 2]}
+"""For servers and for persons; in servers, in direct messages with us, and elsewhere. Source: Discord, Application Commands."""
+MENUS: Mapping[str, Asks | None] = {
+    "Ask about this": None,
+    "Summarise from here": "summarize",
+    "Transcribe": "transcribe",
+    "Describe image": "describe",
+    "Translate": "translate",
+}
+"""What each message menu's command asks for; None asks for a question first."""
+LOCAL_MENUS: Mapping[str, Mapping[str, str]] = {
+    "Ask about this": {"de": "Danach fragen", "fr": "Poser une question", "es-ES": "Preguntar sobre esto"},
+    "Summarise from here": {
+        "de": "Ab hier zusammenfassen",
+        "fr": "Résumer à partir d'ici",
+        "es-ES": "Resumir desde aquí",
+    },
+    "Transcribe": {"de": "Verschriftlichen", "fr": "Transcrire", "es-ES": "Transcribir"},
+    "Describe image": {"de": "Bild beschreiben", "fr": "Décrire l'image", "es-ES": "Describir imagen"},
+    "Translate": {"de": "Übersetzen", "fr": "Traduire", "es-ES": "Traducir"},
+}
+LOCAL_NAMES: Mapping[str, Mapping[str, str]] = {
+    "ask": {"de": "fragen", "fr": "demander", "es-ES": "preguntar"},
+    "imagine": {"de": "malen", "fr": "imaginer", "es-ES": "imaginar"},
+    "say": {"de": "vorlesen", "fr": "dire", "es-ES": "decir"},
+    "transcribe": {"de": "verschriftlichen", "fr": "transcrire", "es-ES": "transcribir"},
+    "summarize": {"de": "zusammenfassen", "fr": "résumer", "es-ES": "resumir"},
+    "search": {"de": "suchen", "fr": "chercher", "es-ES": "buscar"},
+    "settings": {"de": "einstellungen", "fr": "réglages", "es-ES": "ajustes"},
+    "usage": {"de": "verbrauch", "fr": "consommation", "es-ES": "consumo"},
+    "reset": {"de": "neu", "fr": "recommencer", "es-ES": "reiniciar"},
+    "forget": {"de": "vergessen", "fr": "oublier", "es-ES": "olvidar"},
+    "help": {"de": "hilfe", "fr": "aide", "es-ES": "ayuda"},
+}
+COMPLETED = ("value", "model", "persona")
+"""Options that suggest what may be entered."""
+VALUES: Mapping[str, Sequence[str]] = {
+    "speech": ("mirror", "always", "never"),
+    "follow": ("thread", "always", "mention", "never"),
+    "verbosity": ("low", "medium", "high"),
+    "effort": ("none", "minimal", "low", "medium", "high", "xhigh", "max"),
+    "image_size": ("auto", "square", "landscape", "portrait"),
+    "image_quality": ("auto", "low", "medium", "high"),
+}
+MAX_CHOICES = 25
+"""Source: Discord, Application Command Option Choice, Autocomplete."""
+log = logging.getLogger(__name__)
+
+
+def command_set(specs: Mapping[str, CommandSpec]) -> list[dict[str, Any]]:
+    """All commands and menus, as PUT /applications/{id}/commands takes them."""
+    chat = [chat_input(spec) for spec in specs.values()]
+    menus = [
+        {"type": MESSAGE, "name": name, "name_localizations": dict(LOCAL_MENUS[name]), **EVERYWHERE} for name in MENUS
+    ]
+    return [*chat, *menus]
+
+
+def chat_input(spec: CommandSpec) -> dict[str, Any]:
+    """A slash command; what is required comes first, as Discord wants it."""
+    made: dict[str, Any] = {"type": CHAT_INPUT, "name": spec.name, "description": spec.summary[:100], **EVERYWHERE}
+    if names := LOCAL_NAMES.get(spec.name):
+        made["name_localizations"] = dict(names)
+    options = sorted(spec.options, key=lambda option: not option.required)
+    return {**made, "options": [_option(option) for option in options]} if options else made
+
+
+def _option(option: CommandOption) -> dict[str, Any]:
+    made: dict[str, Any] = {
+        "type": ATTACHMENT if option.is_attachment else STRING,
+        "name": option.name,
+        "description": option.summary[:100],
+    }
+    if option.required:
+        made["required"] = True
+    if option.choices:
+        made["choices"] = [{"name": one, "value": one} for one in option.choices[:MAX_CHOICES]]
+    elif option.name in COMPLETED:
+        made["autocomplete"] = True
+    return made
+
+
+def suggestions(options: Sequence[Mapping[str, Any]], models: Sequence[str]) -> list[dict[str, str]]:
+    """What may be entered into the option that a person is typing into."""
+    given = {str(one.get("name")): str(one.get("value") or "") for one in options}
+    focused = next((str(one.get("name")) for one in options if one.get("focused")), "")
+    asked_for = given.get("name", "model") if focused == "value" else focused
+    offered = models if asked_for == "model" else VALUES.get(asked_for, ())
+    typed = given.get(focused, "").lower()
+    found = [one for one in dict.fromkeys(offered) if typed in one.lower()][:MAX_CHOICES]
+    return [{"name": one[:100], "value": one[:100]} for one in found]
+
+
+def digest(app_id: str, commands: Sequence[Mapping[str, Any]]) -> str:
+    """Changes when the set does."""
+    return hashlib.sha256(json.dumps([app_id, commands], sort_keys=True).encode()).hexdigest()
+
+
+def differences(wanted: Sequence[Mapping[str, Any]], held: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Names of commands that Discord has not, has otherwise, or has too many of."""
+    ours = {(one["type"], one["name"]): _essence(one) for one in wanted}
+    theirs = {(one.get("type", 1), one.get("name")): _essence(one) for one in held}
+    return sorted(str(key[1]) for key in ours.keys() | theirs.keys() if ours.get(key) != theirs.get(key))
+
+
+def _essence(command: Mapping[str, Any]) -> tuple[Any, ...]:
+    options = [
+        (o.get("type"), o.get("name"), o.get("description"), bool(o.get("required")), len(o.get("choices") or ()))
+        for o in command.get("options") or ()
+    ]
+    return (command.get("description") or "", tuple(options))
+
+
+async def sync(client: DiscordClient) -> bool:
+    """Tell Discord of the commands if they changed since it was told last; gives whether it was told. Raises DiscordError."""
+    app_id, commands = await client.app_id(), command_set(client.host.commands)
+    now = digest(app_id, commands)
+    kept = await client.host.installation(NAME, DIRECT)
+    if kept is not None and kept.data.get("commands") == now:
+        return False
+    await client.call("PUT", "/applications/{application_id}/commands", commands, application_id=app_id)
+    data = {**(kept.data if kept else {}), "commands": now}
+    await client.host.keep_installation(Installation(NAME, DIRECT, "Direct messages", data))
+    log.info("told Discord of %d commands", len(commands))
+    return True
