@@ -1,88 +1,106 @@
 """A hundred conversations at Slack at once, each answered by a 3-second stream, while Slack's limits are enforced.
 
-    python -m bench.slack [--conversations 100] [--channels 100] [--seconds 3] [--words 60]
+    python -m bench.slack [--conversations 100] [--channels 100] [--seconds 3] [--words 60] [--memory]
 
-The emulator and Parley share this process, so the memory is of both. Printed are the time from a question to its whole
-answer, what was seen first, writes for each reply, refusals, and memory. A single channel takes one message a second, so the ideal
-is the longer of the stream and what the channels let through.
+Slack (the emulator, with the people in it) is a process of its own, so that the figures are Parley's. Printed are the time from a
+question to its whole answer, what was seen first, writes for each reply, refusals, and memory. A channel takes one message a
+second, so the ideal is the longer of the stream and what the channels let through.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import json
 import resource
 import statistics
+import sys
 import tempfile
 import time
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
-from adapters.slack.emulator import Message
-from tests.acceptance.slack_support import World, world
+from adapters.slack.emulator import AppConfig, Message, SlackEmulator
+from bot import config as configuration
+from bot.app import App
+from tests.acceptance.slack_support import ECHO
 
 WRITES = ("chat.postMessage", "chat.update", "chat.startStream", "chat.appendStream", "chat.stopStream", "chat.delete")
 
 
-async def main() -> None:
-    """Run and print."""
-    options = arguments()
-    limits: dict[str, object] = {"limits": "strict", "slack_socket_count": 2, "worker_concurrency": 200}
+async def parley(options: argparse.Namespace) -> None:
+    """Start Slack beside us, answer, and print what it saw."""
+    command = [sys.executable, "-m", "bench.slack", "--side", "slack", *sys.argv[1:]]
+    pipes = {"stdin": asyncio.subprocess.PIPE, "stdout": asyncio.subprocess.PIPE}
+    slack = await asyncio.create_subprocess_exec(*command, **pipes)
+    assert slack.stdout is not None and slack.stdin is not None
+    values = json.loads(await slack.stdout.readline())
     with tempfile.TemporaryDirectory() as home:
-        async with world(Path(home), durable=not options.memory, **limits) as w:
-            channels = [w.slack.add_channel(f"room-{number}").id for number in range(options.channels)]
+        chosen = {"parley_home": Path(home), "port": 0, "worker_concurrency": 200, **ECHO, **values}
+        app = App(configuration.load(env_file=None, **chosen), only={"slack"}, durable=not options.memory)
+        async with app.running(listen=True):
             before = rss_mb()
-            seen = await asyncio.gather(
-                *(one(w, channels[n % len(channels)], n, options) for n in range(options.conversations))
-            )
-            report(w, seen, before, options)
+            slack.stdin.write(b"go\n")
+            seen = json.loads(await slack.stdout.readline())
+            report(seen, before, options)
+    await slack.wait()
 
 
-async def one(w: World, channel: str, number: int, options: argparse.Namespace) -> tuple[float, float, str]:
-    """Ask, and wait for the last word; gives seconds to something visible, seconds to the whole, and the whole."""
+async def people(options: argparse.Namespace) -> None:
+    """The other side: Slack, its people, and their stopwatches. Begins when told to, and prints what was seen."""
+    async with SlackEmulator(AppConfig(), limits="strict") as slack:
+        environment = {name.lower(): value for name, value in slack.environment().items()}
+        print(json.dumps(environment), flush=True)
+        await asyncio.to_thread(sys.stdin.readline)
+        await slack.wait_for(lambda: slack.sockets, 20)
+        channels = [slack.add_channel(f"room-{number}").id for number in range(options.channels)]
+        asking = (one(slack, channels[number % len(channels)], options) for number in range(options.conversations))
+        seen = await asyncio.gather(*asking)
+        calls = Counter(call.method for call in slack.calls)
+        refused = Counter(call.method for call in slack.calls if call.status == 429)
+        print(json.dumps({"answers": seen, "calls": calls, "refused": refused}), flush=True)
+
+
+async def one(slack: SlackEmulator, channel: str, options: argparse.Namespace) -> tuple[float, float, bool]:
+    """Ask and wait; gives seconds to something visible, seconds to the whole answer, and whether it came in order."""
     began = time.perf_counter()
     pace = options.seconds / options.words
-    asked = w.mention(f"[[long {options.words}]] [[slow {pace:.4f}]] {number}", channel=channel)
-    visible = 0.0
-
-    def answers() -> list[Message]:
-        return [m for m in w.slack.replies(asked) if m.user == w.slack.bot.id]
-
-    while True:
-        if not visible and (answers() or w.slack.status(channel, asked.ts)):
-            visible = time.perf_counter() - began
-        found = answers()
-        text = " ".join(m.shown for m in found)
-        if f"word{options.words - 1}" in text and not any(m.is_streaming for m in found):
-            return visible, time.perf_counter() - began, text
-        if time.perf_counter() - began > options.patience:
-            return visible, float("inf"), text
-        await asyncio.sleep(0.15)
-
-
-def report(w: World, seen: list[tuple[float, float, str]], before: float, options: argparse.Namespace) -> None:
-    """Print the figures."""
-    whole = sorted(one[1] for one in seen)
+    text = f"<@{slack.bot.id}> [[long {options.words}]] [[slow {pace:.4f}]]"
+    asked, visible = slack.post("ada", channel, text), 0.0
     wanted = [f"word{number}" for number in range(options.words)]
-    complete = sum([word for word in text.split() if word.startswith("word")] == wanted for _, _, text in seen)
+    while (passed := time.perf_counter() - began) < options.patience:
+        found = [m for m in slack.replies(asked) if m.user == slack.bot.id]
+        if not visible and (found or slack.status(channel, asked.ts)):
+            visible = passed
+        if is_whole(found, wanted[-1]):
+            words = [word for m in found for word in m.shown.split() if word.startswith("word")]
+            return visible, passed, words == wanted
+        await asyncio.sleep(0.05)
+    return visible, options.patience, False
+
+
+def is_whole(found: list[Message], last: str) -> bool:
+    """Whether the last word stands there and nothing streams any more."""
+    return bool(found) and last in found[-1].shown and not any(m.is_streaming for m in found)
+
+
+def report(seen: dict[str, Any], before: float, options: argparse.Namespace) -> None:
+    """Print the figures."""
+    answers, calls = seen["answers"], seen["calls"]
+    whole = sorted(answer[1] for answer in answers)
     ideal = max(options.seconds, options.conversations / options.channels - 4)
-    calls = Counter(call.method for call in w.slack.calls)
-    writes = sum(calls[name] for name in WRITES)
-    refused = Counter(call.method for call in w.slack.calls if call.status == 429)
-    p50 = statistics.median(whole)
-    counted = {name: calls[name] for name in WRITES if calls[name]}
+    counted = {name: calls[name] for name in WRITES if name in calls}
+    p50, p95 = statistics.median(whole), whole[int(len(whole) * 0.95) - 1]
     print(
-        f"{options.conversations} conversations in {options.channels} channels, streams of {options.seconds} s, ideal {ideal:.1f} s"
+        f"{options.conversations} conversations, {options.channels} channels, {options.seconds} s streams, ideal {ideal:.1f} s"
     )
-    print(f"complete and in order  {complete} of {len(seen)}")
-    print(f"something visible      p50 {statistics.median(one[0] for one in seen):.2f} s")
-    print(
-        f"whole answer           p50 {p50:.2f} s ({p50 / ideal:.2f} x ideal)"
-        f"  p95 {whole[int(len(whole) * 0.95) - 1]:.2f} s  max {whole[-1]:.2f} s"
-    )
-    print(f"writes for each reply  {writes / len(seen):.2f}  {counted}")
-    print(f"refused with 429       {sum(refused.values())} {dict(refused)}")
-    print(f"memory                 {before:.0f} MB before, {rss_mb():.0f} MB at its highest (emulator included)")
+    print(f"complete and in order  {sum(answer[2] for answer in answers)} of {len(answers)}")
+    print(f"something visible      p50 {statistics.median(answer[0] for answer in answers):.2f} s")
+    print(f"whole answer           p50 {p50:.2f} s ({p50 / ideal:.2f} x ideal)  p95 {p95:.2f} s  max {whole[-1]:.2f} s")
+    print(f"writes for each reply  {sum(counted.values()) / len(answers):.2f}  {counted}")
+    print(f"refused with 429       {sum(seen['refused'].values())} {seen['refused']}")
+    print(f"memory                 {before:.0f} MB before, {rss_mb():.0f} MB at its highest")
 
 
 def rss_mb() -> float:
@@ -99,8 +117,10 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--words", type=int, default=60)
     parser.add_argument("--patience", type=float, default=150.0)
     parser.add_argument("--memory", action="store_true", help="jobs in memory alone")
+    parser.add_argument("--side", default="parley", choices=("parley", "slack"), help=argparse.SUPPRESS)
     return parser.parse_args()
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    chosen_side = arguments()
+    asyncio.run((people if chosen_side.side == "slack" else parley)(chosen_side))

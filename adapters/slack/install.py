@@ -44,7 +44,8 @@ class Install:
             "state": self._state(nonce),
             "redirect_uri": self._redirect_uri(request),
         }
-        address = f"{urljoin(self._client.options.slack_api_url, '../oauth/v2/authorize')}?{urlencode(asked)}"
+        api = f"{self._client.options.slack_api_url.rstrip('/')}/"
+        address = f"{urljoin(api, '../oauth/v2/authorize')}?{urlencode(asked)}"
         response = web.Response(status=302, headers={"Location": address})
         is_secure = request.headers.get("X-Forwarded-Proto", request.scheme) == "https"
         response.set_cookie(COOKIE, nonce, max_age=STATE_S, httponly=True, samesite="Lax", secure=is_secure)

@@ -497,6 +497,7 @@ class Replies:
                 raise
             for piece in whole.pieces:
                 await self.posts.respond(live.target, piece)
+            await self._upload_privately(live, reply, whole)
             return receipt
         file_ids = await self._upload(live, reply, whole)
         controls = ""
@@ -576,13 +577,17 @@ class Replies:
         whole = render.rendered(reply.text, live.target.allowed, reply.notices)
         for piece in whole.pieces:
             await self.posts.ephemeral(live.target, piece)
+        await self._upload_privately(live, reply, whole)
+        return receipt
+
+    async def _upload_privately(self, live: Live, reply: Reply, whole: render.Rendered) -> None:
+        """Files where only the asker sees them: Slack has no ephemeral ones."""
         parts = [part for part in reply.parts if isinstance(part, Image | Audio | File)]
         if parts or whole.files:
             opened = await self._client.call(live.target.place, "conversations.open", users=live.target.user)
             channel = str((opened.get("channel") or {}).get("id") or "")
             private = replace(live, target=replace(live.target, channel=channel, thread=""))
             await self._upload(private, reply, whole)
-        return receipt
 
     async def _upload(self, live: Live, reply: Reply, whole: render.Rendered) -> list[str]:
         """Pictures, speech, files and long code into the thread; gives the files' ids."""
