@@ -484,14 +484,13 @@ class Replies:
             await self._quieten(live)
 
     async def _finish_open(self, live: Live, receipt: Receipt, reply: Reply) -> Receipt:
-        pictures = [part for part in reply.parts if isinstance(part, Image)]
-        buttons = buttons_of(reply, live.target, has_pictures=False)
-        below = buttons_of(reply, live.target, has_pictures=True) if pictures else None
-        whole = render.rendered(reply.text, live.target.allowed, reply.notices, None if pictures else buttons)
-        files = dict(receipt.ref)
+        has_pictures = any(isinstance(part, Image) for part in reply.parts)
+        buttons = None if has_pictures else buttons_of(reply, live.target, has_pictures=False)
+        whole = render.rendered(reply.text, live.target.allowed, reply.notices, buttons)
         await self._take_back(live, receipt)
         try:
-            await self._leave(live, reply, whole, None if pictures else buttons)
+            await self._leave(live, reply, whole, buttons)
+            file_ids = await self._upload(live, reply, whole)
         except SlackError as error:
             if error.slack_code not in OUTSIDE or not live.target.response_url:
                 raise
@@ -499,14 +498,18 @@ class Replies:
                 await self.posts.respond(live.target, piece)
             await self._upload_privately(live, reply, whole)
             return receipt
-        file_ids = await self._upload(live, reply, whole)
-        controls = ""
-        if below and below.names:
-            piece = Piece(tuple(render.button_blocks(below)), "Picture")
-            controls = await self.posts.post(live.target, piece, CONTROLS)
-        files.update({"files": ",".join(file_ids), "controls": controls})
+        controls = await self._controls(live, reply) if has_pictures else ""
+        ref = {**receipt.ref, "files": ",".join(file_ids), "controls": controls}
         ids = (*live.posted, controls) if controls else tuple(live.posted)
-        return replace(receipt, message_ids=ids, ref={name: value for name, value in files.items() if value})
+        return replace(receipt, message_ids=ids, ref={name: value for name, value in ref.items() if value})
+
+    async def _controls(self, live: Live, reply: Reply) -> str:
+        """The message with the buttons that stand under pictures; gives its id."""
+        below = buttons_of(reply, live.target, has_pictures=True)
+        if not below.names:
+            return ""
+        piece = Piece(tuple(render.button_blocks(below)), "Picture")
+        return await self.posts.post(live.target, piece, CONTROLS)
 
     async def _take_back(self, live: Live, receipt: Receipt) -> None:
         """A revised answer's earlier pictures and their buttons go."""

@@ -7,9 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
 from adapters.slack import reply as reply_module
 from adapters.slack.emulator import AppConfig, Shortcut, SlackEmulator
+from bot.store.schema import feedback
 from bot.types import Address
 from tests.acceptance.slack_support import parley, world
 from tests.making import picture, voice_note
@@ -138,6 +140,9 @@ async def test_a_command_where_we_are_no_member_answers_by_its_response_url(tmp_
         await w.slack.wait_for(
             lambda: [m for m in w.slack.messages("random") if "who is here?" in m.shown and m.bot_id]
         )
+        await w.slack.slash("ada", "random", "/imagine", "a red barn")
+        await w.settled()
+        assert [m for m in w.slack.from_bot(w.slack.dm("ada")) if m.files]
 
 
 async def test_message_shortcuts_need_no_slash(tmp_path: Path) -> None:
@@ -447,6 +452,8 @@ async def test_the_buttons_under_an_answer(tmp_path: Path) -> None:
         assert [m.ts for m in w.slack.replies(asked)] == [answer.ts]
         await w.slack.click("ada", answer, "parley:feedback", f"thumbs_up {asked.ts}")
         await w.slack.wait_for(lambda: w.slack.ephemerals("general", "ada"))
+        async with w.app.store.connect(write=False) as connection:
+            assert (await connection.scalars(select(feedback.c.value))).all() == [1]
 
 
 async def test_status_lines_while_work_runs(tmp_path: Path) -> None:
