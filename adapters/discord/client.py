@@ -127,10 +127,10 @@ class DiscordClient:
             if self._rest is None:
                 trace = aiohttp.TraceConfig()
                 trace.on_request_end.append(self._heard)
-                client = discord.Client(intents=discord.Intents.none(), http_trace=trace)
+                client = discord.Client(intents=discord.Intents(guilds=True), http_trace=trace)
                 at_address(client, self.options.discord_api_url)
                 try:
-                    await _translated("log in", client.login(self.token))
+                    await translated("log in", client.login(self.token))
                 except BaseException:
                     await client.close()
                     raise
@@ -161,7 +161,7 @@ class DiscordClient:
             given |= _form(body, files)
         elif body is not None:
             given["json"] = body
-        return await _translated(f"{method} {path}", client.http.request(Route(method, path, **place), **given))
+        return await translated(f"{method} {path}", client.http.request(Route(method, path, **place), **given))
 
     async def write(
         self,
@@ -210,7 +210,7 @@ def _form(body: Any, files: Sequence[Upload]) -> dict[str, Any]:
     return {"form": form, "files": buffers}
 
 
-async def _translated(what: str, work: Any) -> Any:
+async def translated(what: str, work: Any) -> Any:
     """The result, or Discord's failure as one of ours."""
     try:
         return await work

@@ -63,16 +63,14 @@ def app_id_of(token: str) -> str:
 
 async def asked_app_id(options: Any) -> str:
     """What Discord says the application's id is. Raises DiscordError."""
-    from types import SimpleNamespace
-
     import discord
 
-    from adapters.discord.client import _translated, at_address
+    from adapters.discord.client import at_address, translated
 
-    async with discord.Client(intents=discord.Intents.none()) as client:
+    async with discord.Client(intents=discord.Intents(guilds=True)) as client:
         at_address(client, options.discord_api_url)
-        await _translated("log in", client.login(options.discord_bot_token.get_secret_value()))
-        return str(client.application_id or SimpleNamespace(id="").id)
+        await translated("log in", client.login(options.discord_bot_token.get_secret_value()))
+        return str(client.application_id or "")
 
 
 def discord_group() -> click.Group:

@@ -6,10 +6,12 @@ import hashlib
 import json
 import logging
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from adapters.discord.client import DIRECT, NAME, DiscordClient
 from adapters.discord.parse import Asks
+from bot.errors import ConfigError
 from bot.ports import Installation
 from bot.types import CommandOption, CommandSpec
 
@@ -135,8 +137,13 @@ async def sync(client: DiscordClient) -> bool:
     kept = await client.host.installation(NAME, DIRECT)
     if kept is not None and kept.data.get("commands") == now:
         return False
-    await client.call("PUT", "/applications/{application_id}/commands", commands, application_id=app_id)
-    data = {**(kept.data if kept else {}), "commands": now}
-    await client.host.keep_installation(Installation(NAME, DIRECT, "Direct messages", data))
-    log.info("told Discord of %d commands", len(commands))
-    return True
+    path = "/applications/{application_id}/commands"
+    held = await client.call("GET", path, application_id=app_id)
+    is_new = bool(differences(commands, held))
+    if is_new:
+        await client.call("PUT", path, commands, application_id=app_id)
+        log.info("told Discord of %d commands", len(commands))
+    with suppress(ConfigError):  # nothing can be kept without a key; then Discord is asked at each start
+        data = {**(kept.data if kept else {}), "commands": now}
+        await client.host.keep_installation(Installation(NAME, DIRECT, "Direct messages", data))
+    return is_new

@@ -93,7 +93,13 @@ def config_for(discord: DiscordEmulator, home: Path, **values: Any) -> Any:
 
 @asynccontextmanager
 async def parley(
-    discord: DiscordEmulator, home: Path, *, listen: bool = True, durable: bool = False, name: str = "main", **values: Any
+    discord: DiscordEmulator,
+    home: Path,
+    *,
+    listen: bool = True,
+    durable: bool = False,
+    name: str = "main",
+    **values: Any,
 ) -> AsyncIterator[World]:
     """Start Parley against this Discord and wait until it hears."""
     app = App(config_for(discord, home, **values), only={"discord"}, durable=durable, name=name)
@@ -101,7 +107,9 @@ async def parley(
         made = World(discord, app)
         if listen:
             await discord.wait_connected(10)
-            await discord.wait_for(lambda: made.adapter.directory.gateway and made.adapter.directory.gateway.is_ready(), 10)
+            await discord.wait_for(
+                lambda: made.adapter.directory.gateway and made.adapter.directory.gateway.is_ready(), 10
+            )
             await made.settled()
         yield made
 
