@@ -51,7 +51,7 @@ async def model_server() -> AsyncIterator[str]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    arguments = (sys.executable, "-m", "tests.emulators.openai_simple", "--port", str(port), "--pace", "0.02", "--tokens", "5")
+    arguments = (sys.executable, "-m", "tests.emulators.openai", "--port", str(port), "--pace", "0.02", "--tokens", "5")
     process = await asyncio.create_subprocess_exec(*arguments, stdout=asyncio.subprocess.DEVNULL)
     try:
         async with asyncio.timeout(30):

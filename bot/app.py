@@ -252,6 +252,8 @@ class App:
                 background += [partial(self._listen, adapter) for adapter in self.adapters.values()]
             if work and take_over:
                 background.append(self._tidy)
+            if work and (serve or listen):
+                background.append(self._warm_up)
             for start in background:
                 stack.push_async_callback(_cancel, asyncio.create_task(start()))
             if serve:
@@ -382,6 +384,13 @@ class App:
         await server.start()
         stack.push_async_callback(server.stop)
         self.port = server.port
+
+    async def _warm_up(self) -> None:
+        """Import the models' libraries now, beside the loop, rather than on the first question."""
+        for modality, name in self.models.items():
+            if name:
+                with suppress(BotError):
+                    await asyncio.to_thread(self._profile, modality, name)
 
     async def readiness(self) -> dict[str, str]:
         """The parts that must work before traffic should come; an empty text where all is well."""

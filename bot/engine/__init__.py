@@ -17,6 +17,7 @@ from bot.engine.runtime import Runtime, effective_settings
 from bot.engine.speak import speak, wants_speech
 from bot.engine.streams import closing
 from bot.errors import BotError, CutOffError, UsageError
+from bot.jobs import with_retries
 from bot.ports import Step
 from bot.store import conversations as conv
 from bot.store import ledger
@@ -50,7 +51,7 @@ log = logging.getLogger(__name__)
 
 async def run_job(turn_id: str, step: Step, runtime: Runtime) -> None:
     """The handler of turn jobs: whatever happens, the turn ends."""
-    loaded = await conv.load_turn(runtime.store, turn_id)
+    loaded, _ = await with_retries(runtime.clock, "load", conv.load_turn, (runtime.store, turn_id))
     if loaded is None or loaded.state not in ("queued", "running"):
         return
     turn, source_id = loaded.turn, loaded.source_id

@@ -227,9 +227,9 @@ async def _frames(turn: Turn, item: _Item, profile: ModelProfile, runtime: Runti
 async def _read(turn: Turn, item: _Item, runtime: Runtime) -> tuple[list[Part], list[str]]:
     found = await asyncio.to_thread(documents.read, item.data, item.name, item.sniffed.mime_type)
     text, notices = found.text, list(found.notes)
-    if not text.strip() and found.page_images:
-        text = await _read_pages(found.page_images, runtime)
-    if found.truncated:
+    if found.page_images:
+        text = f"{text}\n\n{await _read_pages(found.page_images, runtime)}".strip()
+    if found.truncated and not notices:
         notices.append(f"{item.name} is very long; only its beginning was read.")
     if not text.strip():
         notices.append(f"I found no text in {item.name}.")

@@ -128,8 +128,16 @@ class DurableJobs:
             await DBOS.register_queue_async(
                 QUEUE, partition_concurrency=1, worker_concurrency=self._concurrency, polling_interval_sec=POLL_S
             )
+        await self._clear_failed()
         if self._takes_over:
             self._spawn(self._sweep())
+
+    async def _clear_failed(self) -> None:
+        """A job that a fault of ours or of the database ended is not done: handed over again, it must run again."""
+        failed = await DBOS.list_workflows_async(
+            status=["ERROR"], limit=TIDY_AT_ONCE, load_input=False, load_output=False
+        )
+        await self.forget([one.workflow_id for one in failed])
 
     def _dbos_config(self) -> DBOSConfig:
         config = DBOSConfig(
