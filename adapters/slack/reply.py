@@ -85,6 +85,8 @@ class Live:
     """What streams have shown is no longer the beginning of the text."""
     is_whole: bool = False
     """All of the text has come."""
+    is_closed: bool = False
+    """The answer as it stays is being written; nothing is shown beside it."""
     flushed_at: float = 0.0
     stop: Reservation | None = None
     edit: Reservation | None = None
@@ -92,6 +94,7 @@ class Live:
     file_names: set[str] = field(default_factory=set)
     """Of uploads that an interrupted attempt made."""
     changed: asyncio.Event = field(default_factory=asyncio.Event)
+    flush: asyncio.Task[None] | None = None
     writing: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Held while Slack is being told."""
 
@@ -205,6 +208,7 @@ class Replies:
     async def show(self, receipt: Receipt, events: AsyncIterator[ReplyEvent]) -> None:
         """Show the events as they come, at a pace that Slack bears."""
         live, is_anew = await self._live(receipt), False
+        live.is_closed = False
         async with self._pumping(live):
             async for event in events:
                 if isinstance(event, TextDelta) and not is_anew:
@@ -237,7 +241,8 @@ class Replies:
             yield
         finally:
             pump.cancel()
-            await asyncio.gather(pump, return_exceptions=True)
+            under_way = [pump, live.flush] if live.flush else [pump]
+            await asyncio.gather(*under_way, return_exceptions=True)
         await self._flush(live)
         live.is_whole = False
 
@@ -251,12 +256,15 @@ class Replies:
             if live.text and not live.began_at:
                 live.began_at = clock.monotonic()
                 await clock.sleep(START_S)
-            await asyncio.shield(self._flush(live))
+            live.flush = asyncio.create_task(self._flush(live))
+            await asyncio.shield(live.flush)  # half a call would leave a message that nobody knows of
             await clock.sleep(0.1 if not live.posted else STREAM_PACE_S)
 
     async def _flush(self, live: Live) -> None:
         """Bring what is shown nearer to what should be; trouble here is no reason to lose the answer."""
         async with live.writing:
+            if live.is_closed:
+                return
             try:
                 if live.text and not live.target.is_ephemeral:
                     await self._show_text(live)
@@ -380,10 +388,12 @@ class Replies:
         room = max(ROTATE_NOW_AT - segment.size, 0)
         closing = added[: added[:room].rfind("\n") + 1]
         is_urgent = segment.size + len(added) > ROTATE_NOW_AT or age > ROTATE_NOW_S
+        words = added[: added[:room].rfind(" ") + 1]
         if not closing and not is_urgent:
-            await self._append(live, segment, added)
+            if words:
+                await self._append(live, segment, words)
             return
-        closing = closing or added[: added[:room].rfind(" ") + 1] or added[:room]
+        closing = closing or words or (added[:room] if segment.size < ROTATE_AT else "")
         live.sent += len(closing)
         await self._stop_segment(live, segment, _closed(self._presentable(live)[: live.sent], closing), [])
         live.stop = self._client.governor.reserve(live.target.place.team, "chat.stopStream")
@@ -474,6 +484,7 @@ class Replies:
         return done
 
     async def _finish(self, live: Live, receipt: Receipt, reply: Reply) -> Receipt:
+        live.is_closed = True
         live.release()
         try:
             if live.target.is_ephemeral:

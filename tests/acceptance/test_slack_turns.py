@@ -157,7 +157,9 @@ async def test_message_shortcuts_need_no_slash(tmp_path: Path) -> None:
         modal = (await w.slack.wait_for(lambda: w.slack.modals("ada")))[-1]
         await w.slack.submit_modal("ada", modal, {"words": "What does it mean?"})
         await w.settled()
-        (answer,) = [m for m in w.slack.replies(said) if m.user == w.slack.bot.id]
+        found = [m for m in w.slack.replies(said) if m.user == w.slack.bot.id]
+        assert len(found) == 1, [(m.shown, m.metadata, m.is_streaming) for m in found]
+        (answer,) = found
         assert "What does it mean?" in answer.shown and "Guten Morgen" in answer.shown
 
 
