@@ -11,6 +11,7 @@ from typing import Any
 from weakref import WeakValueDictionary
 
 import discord
+import yarl
 
 from adapters.discord.client import DiscordClient, at_address
 from adapters.discord.directory import Directory
@@ -85,6 +86,7 @@ class Listener:
             self._later(self._sync())
             self._directory.gateway = gateway
             await gateway.connect()
+            raise PlatformError("Discord ended the gateway's session.")  # whoever holds us begins anew, after a pause
         except (
             discord.HTTPException,
             discord.GatewayNotFound,
@@ -113,15 +115,14 @@ class Listener:
         return gateway
 
     def _at_gateway(self, gateway: discord.AutoShardedClient) -> None:
-        """DISCORD_GATEWAY_URL instead of the address that the API names."""
-        url, ask = self._client.options.discord_gateway_url, gateway.http.get_bot_gateway
+        """DISCORD_GATEWAY_URL instead of what the API names, also when the library begins anew at Discord's own."""
+        url, connect = self._client.options.discord_gateway_url, gateway.http.ws_connect
 
-        async def answered() -> Any:
-            shards, _, limit = await ask()
-            return shards, url, limit
+        async def connected(asked: str, **given: Any) -> Any:
+            return await connect(str(yarl.URL(url).with_query(yarl.URL(asked).query)), **given)
 
         if url:
-            setattr(gateway.http, "get_bot_gateway", answered)  # noqa: B010  (mypy knows it as a method)
+            setattr(gateway.http, "ws_connect", connected)  # noqa: B010  (mypy knows it as a method)
 
     def attach(self, gateway: discord.Client, accept: Accept) -> None:
         """Hear what this client hears, as Discord sent it: also edits and deletions of messages that no cache holds."""
