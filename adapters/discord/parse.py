@@ -338,7 +338,7 @@ def interaction_ref(interaction: Payload, *, fills: bool) -> dict[str, str]:
         "token": str(interaction.get("token") or ""),
         "app": str(interaction.get("application_id") or ""),
         "until": f"{until:.0f}",
-        "fills": "1" if fills else "",
+        "fills": "1" if fills else "0",
         "member": "1" if is_member(interaction) else "0",
         "anchor": "",
     }

@@ -241,3 +241,22 @@ async def test_doctor_says_that_the_token_is_wrong(tmp_path: Path) -> None:
     ):
         (finding,) = await w.adapter.check()
         assert finding.level == "error" and finding.setting == "DISCORD_BOT_TOKEN"
+
+
+async def test_buttons_of_a_personal_install_answer_by_their_own_token(tmp_path: Path) -> None:
+    """Where we are no member, Continue posts a further answer and leaves the pressed one as it is."""
+    async with world(tmp_path) as w:
+        await known(w)
+        d = w.discord
+        d.install_for(d.alice)
+        channel = d.add_channel(d.add_guild("Elsewhere", with_bot=False), "general")
+        asked = d.slash(d.alice, channel, "ask", {"text": "[[length]] [[long 30]]"})
+        await d.wait_for(lambda: asked.original and "continue" in str(asked.original.components))
+        await w.settled()
+        assert asked.original is not None
+        before = asked.original.content
+        button = next(one["custom_id"] for row in asked.original.components for one in row["components"])
+        pressed = d.click(d.alice, asked.original, button)
+        await d.wait_for(lambda: pressed.follow_ups)
+        await w.settled()
+        assert "Go on exactly where you stopped" in pressed.follow_ups[0].content and asked.original.content == before
