@@ -402,7 +402,8 @@ class App:
 
     def overview(self) -> list[Finding]:
         """What is on, and what is off with the setting that brings it; asks nobody outside."""
-        findings = [Finding("store", "ok", self.store.url.render_as_string(hide_password=True), "DATABASE_URL")]
+        backend = self.store.url.get_backend_name()
+        findings = [Finding("store", "ok", self.store.url.set(drivername=backend).render_as_string(), "DATABASE_URL")]
         for modality in MODALITIES:
             findings.append(self._model_finding(modality))
         for name in adapter_folders.names():

@@ -16,6 +16,7 @@ from sqlalchemy.engine import URL
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from bot.errors import ConfigError, StoreError
+from bot.store.sqlite_driver import DRIVER as SQLITE
 
 BUSY_TIMEOUT_MS = 5_000
 """How long SQLite waits for another process's write; the writers of this process queue in order on a lock of ours."""
@@ -93,10 +94,10 @@ class Store:
 
 
 def database_url(url: str) -> URL:
-    """The URL with the driver that Parley uses: aiosqlite or psycopg."""
+    """The URL with the driver that Parley uses."""
     made = make_url(url)
     backend = made.drivername.partition("+")[0]
-    return made.set(drivername="sqlite+aiosqlite" if backend == "sqlite" else "postgresql+psycopg")
+    return made.set(drivername=SQLITE if backend == "sqlite" else "postgresql+psycopg")
 
 
 def open_store(url: str, *, pool_size: int = 10) -> Store:
