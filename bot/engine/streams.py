@@ -21,22 +21,31 @@ async def closing(source: AsyncIterator[T]) -> AsyncIterator[AsyncIterator[T]]:
 
 
 async def until(stop: asyncio.Event, source: AsyncIterator[T]) -> AsyncIterator[T]:
-    """The items of the source until the event is set; what the source was doing then is cancelled."""
+    """The items of the source until the event is set; what the source was waiting for then is cancelled.
+
+    The reader's own task waits for the items, so an item costs no task of its own; a stop interrupts it only while it waits here.
+    """
+    waiting: asyncio.Task[Any] | None = None
+
+    def interrupt(stopped: asyncio.Future[Any]) -> None:
+        if waiting is not None and not stopped.cancelled():
+            waiting.cancel()
+
     stopped = asyncio.ensure_future(stop.wait())
-    coming: asyncio.Future[Any] | None = None
+    stopped.add_done_callback(interrupt)
     try:
         while not stop.is_set():
-            coming = asyncio.ensure_future(anext(source))
-            await asyncio.wait({coming, stopped}, return_when=asyncio.FIRST_COMPLETED)
-            if not coming.done():
-                break
+            waiting = reader = asyncio.current_task()
             try:
-                item = coming.result()
+                item = await anext(source)
             except StopAsyncIteration:
                 break
+            except asyncio.CancelledError:
+                if reader is None or not stop.is_set() or reader.uncancel():
+                    raise  # somebody else cancelled the reader
+                break
+            finally:
+                waiting = None
             yield item
     finally:
         stopped.cancel()
-        if coming is not None and not coming.done():
-            coming.cancel()
-            await asyncio.gather(coming, return_exceptions=True)
