@@ -11,8 +11,8 @@ from bot.ports import Clock
 
 GLOBAL_PER_S = 48
 """Just below Discord's 50 a second for all of a bot's calls. Source: Discord, Topics, Rate Limits."""
-INTERIM_PER_S = 24
-"""What may be skipped leaves this much room for what may not."""
+INTERIM_PER_S, LEAST_PER_S = 24, 2
+"""Of these, what only shows progress may use: the fewer the more answers are under way, for each of them will soon want to end."""
 GAP_S = 0.9
 """At least so long between two edits in one channel that only show progress."""
 MAX_LANES = 2_000
@@ -64,6 +64,8 @@ class Governor:
         self._lanes: dict[tuple[str, str], Lane] = {}
         self._sent: deque[float] = deque()
         self._urgent = 0
+        self.answers = 0
+        """How many are under way in this process."""
 
     async def turn(self, kind: str, channel: str, *, urgent: bool, counts: bool = True) -> Lane:
         """Wait until this call may go; `done` must follow. counts: towards the limit of all calls, which webhooks do not."""
@@ -105,16 +107,20 @@ class Governor:
     def _global_wait_s(self, now: float, urgent: bool) -> float:
         while self._sent and self._sent[0] <= now - 1.0:
             self._sent.popleft()
-        limit = GLOBAL_PER_S if urgent else INTERIM_PER_S
+        limit = GLOBAL_PER_S if urgent else min(max(GLOBAL_PER_S - self.answers, LEAST_PER_S), INTERIM_PER_S)
         if not urgent and self._urgent:
             return 0.1
         if len(self._sent) < limit:
             return 0.0
         return max(self._sent[len(self._sent) - limit] + 1.0 - now, 0.01)
 
-    def has_room(self) -> bool:
-        """Whether something that nobody would miss may go now."""
-        return not self._urgent and self._global_wait_s(self._clock.monotonic(), urgent=False) == 0.0
+    def try_turn(self) -> bool:
+        """Take a turn for something that nobody would miss, if there is room for it now."""
+        now = self._clock.monotonic()
+        if self._urgent or self._global_wait_s(now, urgent=False) > 0:
+            return False
+        self._sent.append(now)
+        return True
 
     def done(self, lane: Lane) -> None:
         """The call was answered, or failed."""

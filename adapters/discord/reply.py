@@ -109,11 +109,16 @@ class Replies:
     async def open(self, turn: Turn) -> Receipt:
         """Give the sign of life. Nothing is posted yet, so a repeat posts nothing twice."""
         receipt = await self._threads.entered(self._receipt(turn), turn)
-        live = self._lives[turn.id] = Live(target_of(receipt), posted=_texts(receipt))
+        live = self._keep(turn.id, Live(target_of(receipt), posted=_texts(receipt)))
         self._finished.pop(turn.id, None)
         if not live.target.token:
             live.typing = asyncio.create_task(self._keep_typing(live))
         return receipt
+
+    def _keep(self, turn_id: str, live: Live) -> Live:
+        self._lives[turn_id] = live
+        self._client.governor.answers = len(self._lives)
+        return live
 
     def _receipt(self, turn: Turn) -> Receipt:
         inbound = turn.inbound
@@ -134,7 +139,7 @@ class Replies:
         for _ in range(MAX_TYPING):
             if live.shown:
                 return
-            if self._client.governor.has_room():
+            if self._client.governor.try_turn():
                 await self.posts.type(live.target.at)
             await self._client.host.clock.sleep(TYPING_S)
 
@@ -153,7 +158,7 @@ class Replies:
         """The answer's state; after a crash it is read off the channel."""
         if receipt.turn_id in self._lives:
             return self._lives[receipt.turn_id]
-        live = self._lives[receipt.turn_id] = Live(target_of(receipt), posted=_texts(receipt))
+        live = self._keep(receipt.turn_id, Live(target_of(receipt), posted=_texts(receipt)))
         if receipt.ref.get("boot") != self._boot and not live.posted:
             live.posted = await self.posts.look_up(live.target, await self._client.bot_id())
         return live
@@ -178,7 +183,8 @@ class Replies:
         part = live.next_part() or 0
         message_id = live.posted[part] if part < len(live.posted) else None
         kind, major, counts = self.posts.lane_of(live.target, message_id, part)
-        lane = await self._client.governor.turn(kind, major, urgent=False, counts=counts)
+        is_first = message_id is None and part == 0
+        lane = await self._client.governor.turn(kind, major, urgent=is_first, counts=counts)
         try:
             await asyncio.shield(self._show_part(live, part))
         finally:
@@ -221,6 +227,7 @@ class Replies:
         async with live.writing:
             done = await self._finish(live, receipt, reply)
         self._lives.pop(receipt.turn_id, None)
+        self._client.governor.answers = len(self._lives)
         self._finished[receipt.turn_id] = done
         if len(self._finished) > MAX_FINISHED:
             self._finished.popitem(last=False)
