@@ -5,7 +5,7 @@ The words of a person may hold directives, so that a test can steer a whole turn
     [[say TEXT]]               answers exactly TEXT           [[long N]]             answers with N words
     [[tool NAME {"a": 1}]]     calls a tool, then tells what it gave back; several are called together
     [[fail CODE]]              raises the error of that code; `[[fail overloaded 2]]` with Retry-After, `[[fail overloaded once]]`
-    [[cut after N words]]      breaks off                     [[slow S]]             waits S seconds before each word
+    [[cut after N words]]      breaks off                     [[slow S]]             a word every S seconds
     [[empty]]                  answers nothing                [[length]]             stops half way, at its length limit
     [[refuse]]                 ends as refused
 """
@@ -84,10 +84,12 @@ class EchoChat:
             return
         told = directives(text)
         words, finish = _shortened(_words(await self._say(request, asked, results, told)), request, told)
+        loop, pace_s = asyncio.get_running_loop(), number(told["slow"], 0.05) if "slow" in told else 0.0
+        began = loop.time()  # a model's pace does not wait for its reader
         for position, word in enumerate(words):
             if "cut" in told and position >= number(told["cut"], 0):
                 raise CutOffError("The answer broke off in the middle.", partial="".join(words[:position]))
-            await asyncio.sleep(number(told["slow"], 0.05) if "slow" in told else 0)
+            await asyncio.sleep(max(began + (position + 1) * pace_s - loop.time(), 0))
             yield TextDelta(word)
         yield ModelDone(_usage(request, len(words)), finish)
 
