@@ -35,6 +35,8 @@ SAY, DEFER, DEFER_UPDATE, CHOICES, OPEN_FORM = 4, 5, 6, 8, 9
 """Callback types. Source: Discord, Receiving and Responding, Interaction Callback Type."""
 CALLBACK = "/interactions/{webhook_id}/{webhook_token}/callback"
 """Named as a webhook's, so that discord.py does not hold all interactions for one bucket and answer them one by one."""
+TOKEN_S = 15 * 60 - 20
+"""An interaction's token lives 15 minutes. Source: Discord, Receiving and Responding."""
 MAX_TARGETS = 500
 THANKS = {
     "thumbs_up": "Thank you, I have noted that.",
@@ -96,8 +98,9 @@ class Interactions:
                 return None
             ref = {name: value for name, value in inbound.ref.items() if name not in ("token", "fills")}
             inbound = replace(inbound, ref=ref)
+        until = self._client.host.clock.now().timestamp() + TOKEN_S
         try:
-            return await accept(inbound)
+            return await accept(replace(inbound, ref={**inbound.ref, "until": f"{until:.0f}"}))
         except BotError as error:
             await self._whisper(data, error.text)
             raise

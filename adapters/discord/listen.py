@@ -38,6 +38,7 @@ ACCEPT_AGAIN_S = (0.2, 1.0, 5.0)
 """The database may be locked for a moment; Discord delivers nothing twice."""
 SPARE_IDENTIFIES = 5
 """Kept of the day's logins: at their end Discord resets the token. Source: Discord, Gateway, Session Start Limit."""
+PATIENCE_S = 2.0
 READY_S = 0.5
 """How long the gateway may take between two servers before it counts as ready."""
 MAX_REMEMBERED = 20_000
@@ -258,7 +259,9 @@ class Listener:
         task.add_done_callback(self._tasks.discard)
 
     async def close(self) -> None:
-        """End what is under way."""
+        """Let what is being written down be written, and end the rest."""
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=PATIENCE_S)
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

@@ -28,8 +28,6 @@ ACTIONS = frozenset(("stop", "regenerate", "continue", "thumbs_up", "thumbs_down
 DISCORD_EPOCH_MS = 1_420_070_400_000
 STICKERS = {1: ("png", "image/png"), 2: ("png", "image/png"), 4: ("gif", "image/gif")}
 """By format: PNG, APNG, GIF; Lottie (3) is no picture. Source: Discord, Sticker Format Types."""
-TOKEN_S = 15 * 60 - 20
-"""An interaction's token lives 15 minutes. Source: Discord, Receiving and Responding."""
 
 
 @dataclass(frozen=True)
@@ -329,15 +327,12 @@ def asker(interaction: Payload) -> Author:
 
 def interaction_ref(interaction: Payload, *, fills: bool) -> dict[str, str]:
     """What answering needs. fills: the answer goes where the interaction shows that work is going on."""
-    interaction_id = str(interaction.get("id") or "")
-    until = moment("", interaction_id).timestamp() + TOKEN_S
     found = {
         "at": place_of(interaction).at,
         "user": asker(interaction).id,
         "limit": str(place_of(interaction).limit_bytes),
         "token": str(interaction.get("token") or ""),
         "app": str(interaction.get("application_id") or ""),
-        "until": f"{until:.0f}",
         "fills": "1" if fills else "0",
         "member": "1" if is_member(interaction) else "0",
         "anchor": "",

@@ -34,6 +34,7 @@ from bot.types import (
 
 START_S = 0.15
 """An answer that is whole sooner than this is posted at once."""
+AGAIN_S = 1.0
 TYPING_S = 8.0
 """Discord shows typing for 10 seconds. Source: Discord, Trigger Typing Indicator."""
 MAX_TYPING = 75
@@ -171,33 +172,39 @@ class Replies:
             if live.text and not live.began_at:
                 live.began_at = clock.monotonic()
                 await clock.sleep(START_S)
-            try:
-                while live.next_part() is not None:
-                    await self._progress(live)
-            except DiscordError as error:  # trouble here is no reason to lose the answer
+            while live.next_part() is not None:
+                if (error := await self._progress(live)) is None:
+                    continue
                 log.info("showing an answer at Discord: %s", error.detail or error.text)
-                await clock.sleep(1.0)
+                if not isinstance(error, BusyError):
+                    return  # refused for good: what is asked in vain counts towards a ban
+                await clock.sleep(AGAIN_S)
 
-    async def _progress(self, live: Live) -> None:
-        """One write that shows more, when it is this reply's turn; what it shows is decided only then."""
+    async def _progress(self, live: Live) -> DiscordError | None:
+        """One write that shows more, when it is this reply's turn; what it shows is decided only then. Gives what went wrong:
+        trouble here is no reason to lose the answer."""
         part = live.next_part() or 0
         message_id = live.posted[part] if part < len(live.posted) else None
         kind, major, counts = self.posts.lane_of(live.target, message_id, part)
         is_first = message_id is None and part == 0
         lane = await self._client.governor.turn(kind, major, urgent=is_first, counts=counts)
         try:
-            await asyncio.shield(self._show_part(live, part))
+            return await asyncio.shield(self._show_part(live, part))
         finally:
             self._client.governor.done(lane)
 
-    async def _show_part(self, live: Live, part: int) -> None:
+    async def _show_part(self, live: Live, part: int) -> DiscordError | None:
         async with live.writing:
             pieces = live.pieces()
             if part >= len(pieces):
-                return
+                return None
             is_last = part == len(pieces) - 1
             body = {"content": pieces[part], "components": _stop(live.target) if is_last else []}
-            await self._put(live, part, body, held=True)
+            try:
+                await self._put(live, part, body, held=True)
+            except DiscordError as error:
+                return error
+        return None
 
     async def _put(
         self, live: Live, part: int, body: dict[str, Any], files: Sequence[Upload] = (), *, held: bool = False

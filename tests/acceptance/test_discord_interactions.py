@@ -230,7 +230,6 @@ async def test_doctor_finds_what_is_wrong(tmp_path: Path) -> None:
         bot.permissions &= ~(1 << 46)
         found = {one.subject: one for one in await w.adapter.check()}
         assert "Send Voice Messages" in found["discord permissions"].text
-        w.discord.registered._global.clear() if hasattr(w.discord.registered, "_global") else None
 
 
 async def test_doctor_says_that_the_token_is_wrong(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import pytest
 from adapters.discord import listen
 from adapters.discord import reply as reply_module
 from adapters.discord.emulator import AppConfig, DiscordEmulator, Limits
+from adapters.discord.emulator.permissions import SEND_MESSAGES
 from tests.acceptance.discord_support import parley, world
 
 MESSAGES = "/channels/{channel_id}/messages"
@@ -203,3 +204,14 @@ async def test_typing_lasts_as_long_as_the_work(tmp_path: Path, monkeypatch: pyt
         count = len(w.discord.calls_to("POST", "/channels/{channel_id}/typing"))
         await asyncio.sleep(0.2)
         assert len(w.discord.calls_to("POST", "/channels/{channel_id}/typing")) == count
+
+
+async def test_where_we_may_not_write_nothing_is_tried_on_and_on(tmp_path: Path) -> None:
+    """A channel without the permission sees a handful of refused calls, and the next answer elsewhere comes as ever."""
+    async with world(tmp_path) as w:
+        w.discord.forbid(w.discord.general, SEND_MESSAGES)
+        w.mention("can you? [[slow 0.2]] [[long 12]]")
+        await w.settled()
+        assert len([call for call in w.discord.calls if call.status == 403]) <= 6
+        asked = w.mention("and here?", w.discord.random)
+        assert "and here?" in (await w.answers(asked))[0].content
