@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from bot import telemetry
-from bot.engine.runtime import effective_settings, stop_turn
+from bot.engine.runtime import STOP_TOPIC, effective_settings
 from bot.errors import StoreError
 from bot.ports import Bus, Clock, Job, Jobs
 from bot.store import Store, Transaction, tenants
@@ -62,9 +62,11 @@ class Inbox:
         if inbound.author.is_bot:
             outcome: Accepted | _Asked = IGNORED
         else:
-            tenant_id = await self._tenant(inbound.address)
+            tenant_id, stops = await self._tenant(inbound.address), list[str]()
             async with self._store.begin(tenant_id) as tx:
-                outcome = await self._write(tx, inbound, self._clock.now())
+                outcome = await self._write(tx, inbound, self._clock.now(), stops)
+            for turn_id in stops:  # now that it is written, whoever reads too early hears it
+                await self._bus.publish(STOP_TOPIC, {"turn_id": turn_id})
         if isinstance(outcome, _Asked):
             await self._hand_over(outcome)
             outcome = Accepted("queued", outcome.turn_id, outcome.position)
@@ -93,7 +95,8 @@ class Inbox:
         """The tenant that this place belongs to."""
         return await self._tenant(address)
 
-    async def _write(self, tx: Transaction, inbound: Inbound, now: datetime) -> Accepted | _Asked:
+    async def _write(self, tx: Transaction, inbound: Inbound, now: datetime, stops: list[str]) -> Accepted | _Asked:
+        """stops: gets the turns that are to be told to stop."""
         sequence = await conv.record(tx, inbound.event_id, inbound, now)
         if sequence is None:
             return REPEATED
@@ -103,11 +106,11 @@ class Inbox:
             case Command():
                 return await self._command(tx, inbound, sequence, now)
             case Edit():
-                return await self._edit(tx, inbound, sequence, now)
+                return await self._edit(tx, inbound, sequence, now, stops)
             case Deletion():
-                return await self._deletion(tx, inbound)
+                return await self._deletion(tx, inbound, stops)
             case Press():
-                return await self._press(tx, inbound, sequence, now)
+                return await self._press(tx, inbound, sequence, now, stops)
         raise StoreError(f"There is no way to accept a {type(inbound).__name__}.")
 
     async def _message(
@@ -139,10 +142,10 @@ class Inbox:
         turn_id = await conv.add_turn(tx, conversation_id, sequence, source_id, now, owner=owner)
         return _Asked(turn_id, conversation_id, sequence, await conv.waiting_before(tx, conversation_id, sequence))
 
-    async def _again(self, tx: Transaction, said: conv.Said, sequence: int, now: datetime) -> _Asked:
+    async def _again(self, tx: Transaction, said: conv.Said, sequence: int, now: datetime, stops: list[str]) -> _Asked:
         """A further answer to the same question, in the place of the earlier one."""
         if said.is_running:
-            await stop_turn(self._bus, tx, said.turn_id)
+            await self._stop(tx, said, stops)
         owner = "" if self._store.is_shared else self._jobs.name
         turn_id = await conv.add_turn(
             tx, said.conversation_id, sequence, said.source_id, now, owner=owner, receipt=said.receipt
@@ -151,7 +154,13 @@ class Inbox:
             turn_id, said.conversation_id, sequence, await conv.waiting_before(tx, said.conversation_id, sequence)
         )
 
-    async def _edit(self, tx: Transaction, inbound: Edit, sequence: int, now: datetime) -> Accepted | _Asked:
+    async def _stop(self, tx: Transaction, said: conv.Said, stops: list[str]) -> None:
+        await conv.request_stop(tx, said.turn_id)
+        stops.append(said.turn_id)
+
+    async def _edit(
+        self, tx: Transaction, inbound: Edit, sequence: int, now: datetime, stops: list[str]
+    ) -> Accepted | _Asked:
         said = await conv.find_said(tx, inbound.address, inbound.message_id)
         if said is None or said.ordinal < 0 or said.text == inbound.text:
             return IGNORED
@@ -159,32 +168,34 @@ class Inbox:
         if not isinstance(original, InboundMessage) or original.text == inbound.text:
             return IGNORED  # a link unfolded, or a command, which is not revised
         await conv.reword(tx, said, replace(original, text=inbound.text, ref={**original.ref, **inbound.ref}))
-        return await self._again(tx, said, sequence, now) if said.turn_id else Accepted("noted")
+        return await self._again(tx, said, sequence, now, stops) if said.turn_id else Accepted("noted")
 
-    async def _deletion(self, tx: Transaction, inbound: Deletion) -> Accepted:
+    async def _deletion(self, tx: Transaction, inbound: Deletion, stops: list[str]) -> Accepted:
         said = await conv.find_said(tx, inbound.address, inbound.message_id)
         if said is None:
             return IGNORED
         if said.is_running:
-            await stop_turn(self._bus, tx, said.turn_id)
+            await self._stop(tx, said, stops)
         await conv.unsay(tx, said)
         return DONE
 
-    async def _press(self, tx: Transaction, inbound: Press, sequence: int, now: datetime) -> Accepted | _Asked:
+    async def _press(
+        self, tx: Transaction, inbound: Press, sequence: int, now: datetime, stops: list[str]
+    ) -> Accepted | _Asked:
         said = await conv.find_said(tx, inbound.address, inbound.message_id)
         if said is None or not said.turn_id:
             return IGNORED
         match inbound.action:
             case "stop":
                 if said.is_running:
-                    await stop_turn(self._bus, tx, said.turn_id)
+                    await self._stop(tx, said, stops)
                 return DONE
             case "thumbs_up" | "thumbs_down":
                 value = 1 if inbound.action == "thumbs_up" else -1
                 await conv.give_feedback(tx, said.turn_id, inbound.author.id, value, now)
                 return DONE
             case "regenerate":
-                return await self._again(tx, said, sequence, now)
+                return await self._again(tx, said, sequence, now, stops)
         return await self._order(tx, inbound, said, sequence, now)
 
     async def _order(self, tx: Transaction, inbound: Press, said: conv.Said, sequence: int, now: datetime) -> _Asked:

@@ -51,8 +51,11 @@ log = logging.getLogger(__name__)
 
 async def run_job(turn_id: str, step: Step, runtime: Runtime) -> None:
     """The handler of turn jobs: whatever happens, the turn ends."""
+    runtime.stops.of(turn_id)  # before the database is asked, so that a stop is either read there or heard
     loaded, _ = await with_retries(runtime.clock, "load", conv.load_turn, (runtime.store, turn_id))
     if loaded is None or loaded.state not in ("queued", "running"):
+        await conv.end_unasked(runtime.store, turn_id, runtime.clock.now())
+        runtime.stops.drop(turn_id)
         return
     turn, source_id = loaded.turn, loaded.source_id
     with telemetry.in_turn(turn.tenant_id, turn_id), telemetry.running.track_inprogress():

@@ -26,19 +26,21 @@ class Bill:
 
 @asynccontextmanager
 async def paid(runtime: Runtime, turn: Turn, modality: Modality) -> AsyncIterator[Bill]:
-    """Around each call of a model: the caller puts the usage on the bill. Raises UnavailableError when no model is set up."""
+    """Around each call of a model: the caller puts the usage on the bill. Raises UnavailableError when no model is set up.
+
+    A call that is cancelled, as at the end of the process, stays reserved: nobody knows what it cost.
+    """
     bill = Bill(runtime.models.name(modality, turn.settings))
     async with runtime.store.begin(turn.tenant_id) as tx:
         author_id, now = turn.inbound.author.id, runtime.clock.now()
         call_id = await ledger.reserve(tx, turn.id, turn.conversation_id, author_id, modality, bill.model, now)
-    error = ""
     try:
         yield bill
-    except BotError as raised:
-        error = raised.code
+    except Exception as raised:
+        code = raised.code if isinstance(raised, BotError) else BotError.code
+        await _settle(runtime, turn, modality, bill, call_id, code)
         raise
-    finally:
-        await _settle(runtime, turn, modality, bill, call_id, error)
+    await _settle(runtime, turn, modality, bill, call_id, "")
 
 
 async def _settle(runtime: Runtime, turn: Turn, modality: Modality, bill: Bill, call_id: int, error: str) -> None:

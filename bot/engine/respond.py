@@ -66,6 +66,9 @@ async def respond(turn: Turn, prompt: Prompt, runtime: Runtime, draft: Draft) ->
     messages = list(prompt.messages)
     context = tools.ToolContext(turn, runtime, messages)
     for round_number in range(1, MAX_ROUNDS + 1):
+        if runtime.stops.of(turn.id).is_set():
+            draft.stopped = True
+            break
         calls: list[ToolCall] = []
         async with closing(_one_call(turn, messages, runtime, draft, calls, round_number)) as events:
             async for event in events:

@@ -25,7 +25,6 @@ from bot.ports import (
     TextToSpeech,
 )
 from bot.store import Store, Transaction
-from bot.store import conversations as conv
 from bot.store.blobs import TenantBlobs
 from bot.store.tenants import merge_settings, settings_rows
 from bot.types import (
@@ -211,9 +210,3 @@ def person_hash(turn: Turn) -> str:
     inbound = turn.inbound
     named = f"{inbound.address.platform}/{inbound.address.workspace}/{inbound.author.id}"
     return hashlib.sha256(named.encode()).hexdigest()
-
-
-async def stop_turn(runtime_bus: Bus, tx: Transaction, turn_id: str) -> None:
-    """Ask whichever process works on the turn to stop, now and after a restart."""
-    await conv.request_stop(tx, turn_id)
-    await runtime_bus.publish(STOP_TOPIC, {"turn_id": turn_id})

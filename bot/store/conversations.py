@@ -275,6 +275,13 @@ async def load_turn(store: Store, turn_id: str) -> Loaded | None:
     return Loaded(turn, row.source_id, row.state, row.stop_requested)
 
 
+async def end_unasked(store: Store, turn_id: str, now: datetime) -> None:
+    """Its question was deleted before anybody began to answer it."""
+    async with store.connect(write=True) as connection:
+        ended = _this(turn_id).where(turns.c.ended_at.is_(None)).values(state="stopped", ended_at=now)
+        await connection.execute(ended)
+
+
 def _this(turn_id: str) -> Any:
     return update(turns).where(turns.c.id == turn_id)
 

@@ -431,3 +431,34 @@ async def test_forgetting_reaches_the_remembered_steps(
         assert "oak" not in "\n".join(connection.iterdump())
     with contextlib.closing(sqlite3.connect(tmp_path / "parley.db")) as connection:
         assert "oak" not in "\n".join(connection.iterdump())
+
+
+async def test_a_stop_before_the_beginning_saves_the_call(app: App, platform: FakeAdapter) -> None:
+    """A turn that is stopped while it waits for another never asks the model."""
+    gate = asyncio.Event()
+    echo(app).enqueue(gate, "first")
+    first = await app.accept(platform.says("one"))
+    message = platform.says("two")
+    second = await app.accept(message)
+    assert (await app.accept(Press("P1", message.message_id, HERE, ANN, "stop"))).outcome == "done"
+    gate.set()
+    await platform.answered(first.turn_id)
+    shown = await platform.answered(second.turn_id)
+    assert shown.reply is not None
+    assert shown.reply.stopped
+    assert len([call for call in echo(app).calls if call.modality == "chat"]) == 1
+
+
+async def test_a_question_deleted_while_it_waits_is_not_answered(app: App, platform: FakeAdapter) -> None:
+    """Its turn ends without a word, and the next one is answered."""
+    gate = asyncio.Event()
+    echo(app).enqueue(gate, "first")
+    await app.accept(platform.says("one"))
+    message = platform.says("two")
+    second = await app.accept(message)
+    assert (await app.accept(Deletion("D1", message.message_id, HERE, ANN))).outcome == "done"
+    gate.set()
+    await answer(app, platform, platform.says("three"))
+    await ended(app, second.turn_id)
+    assert not any(one.turn_id == second.turn_id for one in platform.posts.values())
+    assert "two" not in words(last_request(app))
