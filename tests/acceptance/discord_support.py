@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from adapters.discord import listen
 from adapters.discord.adapter import Discord
 from adapters.discord.emulator import AppConfig, Channel, DiscordEmulator, Limits, Message, User
 from bot import config as configuration
@@ -23,6 +24,10 @@ ECHO = {
     "image_model": "echo:echo",
     "embedding_model": "echo:echo",
 }
+
+
+listen.READY_S = 0.05
+"""One server is soon there."""
 
 
 @dataclass
