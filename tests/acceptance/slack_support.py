@@ -61,6 +61,7 @@ class World:
             await self.slack.idle()
             while await conversations.unfinished(self.app.store):
                 await asyncio.sleep(0.01)
+            await self.slack.idle()  # files are shared a moment after their upload ended
 
 
 def config_for(slack: SlackEmulator, home: Path, **values: Any) -> Any:

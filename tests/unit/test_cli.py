@@ -274,7 +274,7 @@ def test_ask_speaks_hears_and_draws(person: Person) -> None:
         (["ask", "Hi"], {"CHAT_MODEL": "gpt"}, WRONG, "CHAT_MODEL: write it as provider:model"),
         (["ask", "Hi"], {"PARLEY_SECRET_KEY_FILE": "none"}, WRONG, "PARLEY_SECRET_KEY_FILE names none"),
         (["ask", "Hi"], {"PARLEY_SECRET_KEY": "x"}, WRONG, "parley secret-key"),
-        (["ask", "Hi"], {"PARLEY_HOME": "/dev/null/home"}, FAILED, "/dev/null"),
+        (["ask", "Hi"], {"PARLEY_HOME": "/dev/null/home"}, WRONG, "set PARLEY_HOME"),
         (["all"], {"PORT": "many"}, WRONG, "PORT"),
         (["worker"], {}, WRONG, "DATABASE_URL"),
     ],
