@@ -92,7 +92,7 @@ def run(step: Step, more: Sequence[str], folder: Path) -> Outcome:
 
 
 def again(folder: Path) -> int:
-    """Run what failed once more, alone: a browser or a clock on a busy machine is told from a fault. Such a test is to be mended."""
+    """Run what failed once more, alone, to tell a busy machine from a fault; what passes then is named, and is to be mended."""
     say("--- once more, alone: what failed")
     command = (*PYTEST, "--last-failed", "--last-failed-no-failures=none", f"--basetemp={folder / 'again'}")
     status = subprocess.run(command, cwd=ROOT, env=environment(), check=False).returncode
