@@ -259,3 +259,26 @@ async def test_buttons_of_a_personal_install_answer_by_their_own_token(tmp_path:
         await d.wait_for(lambda: pressed.follow_ups)
         await w.settled()
         assert "Go on exactly where you stopped" in pressed.follow_ups[0].content and asked.original.content == before
+
+
+async def test_the_invite_is_printed(tmp_path: Path) -> None:
+    """`parley discord invite` asks Discord who the app is and prints a link for servers and one for persons."""
+    from click.testing import CliRunner
+
+    from adapters.discord.invite import asked_app_id, discord_group, person_link, server_link
+
+    async with DiscordEmulator() as discord:
+        config = config_for(discord, tmp_path)
+        app_id = str(discord.world.app.id)
+        assert await asked_app_id(config) == app_id
+
+    class State:
+        """What the command line lends."""
+
+        def config(self, *, quiet: bool = False) -> object:
+            """The configuration."""
+            return config
+
+    printed = CliRunner().invoke(discord_group(), ["invite", "--id", app_id], obj=State())
+    assert printed.exit_code == 0
+    assert server_link(app_id) in printed.output and person_link(app_id) in printed.output
