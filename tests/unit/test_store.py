@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import sqlite3
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from cryptography.fernet import Fernet
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select, text, update
 
 from bot.errors import ConfigError, StoreError
 from bot.ports import Installation
@@ -134,4 +137,32 @@ async def test_a_database_that_is_away_is_said_plainly() -> None:
         await store.ping()
     assert "cannot be reached" in caught.value.text
     assert "hunter2" not in caught.value.detail + repr(store.url)
+    await store.close()
+
+
+async def test_a_full_disk_is_said_plainly(tmp_path: Path) -> None:
+    """When nothing more can be written, the person reads that the disk is full, and what was there stays readable."""
+    store = open_store(f"sqlite:///{tmp_path / 'parley.db'}", pool_size=1)
+    await migrate(store)
+    made = await tenants.tenant_id(store, "p", "w", NOW)
+    async with store.connect(write=True) as connection:
+        pages = await connection.scalar(text("PRAGMA page_count"))
+        await connection.execute(text(f"PRAGMA max_page_count = {pages}"))
+    with pytest.raises(StoreError, match="disk that holds the database is full"):
+        await TenantBlobs(store, made).write(b"x" * 200_000, "text/plain")
+    assert await tenants.tenant_id(store, "p", "w", NOW) == made
+    await store.close()
+
+
+async def test_a_locked_database_is_said_plainly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When another program holds the database, the error says to try again, and later it works."""
+    monkeypatch.setattr("bot.store.BUSY_TIMEOUT_MS", 20)
+    store = open_store(f"sqlite:///{tmp_path / 'parley.db'}")
+    await migrate(store)
+    with contextlib.closing(sqlite3.connect(tmp_path / "parley.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(StoreError, match="busy"):
+            await tenants.tenant_id(store, "p", "w", NOW)
+        other.execute("ROLLBACK")
+    assert await tenants.tenant_id(store, "p", "w", NOW)
     await store.close()
