@@ -7,6 +7,7 @@ import io
 import json
 import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -698,3 +699,42 @@ async def test_wait_for_says_what_was_missing(server: DiscordEmulator, ask: Ask)
     await ask("GET", "/users/@me")
     with pytest.raises(TimeoutError, match="GET /users/@me -> 200"):
         await server.wait_for(lambda: False, timeout=0.01)
+
+
+# -- recorded deliveries ---------------------------------------------------------------------------------------------------
+
+RECORDED = Path(__file__).resolve().parents[3] / "shared" / "specs" / "recorded-discord" / "discord.json"
+UNTOLD = {"clan", "display_name_styles", "display_name", "unusual_dm_activity_until", "content_scan_version"}
+UNTOLD |= {"mute_config", "muted", "member_ids_preview"}
+"""Keys of real deliveries that this emulator leaves out: none is in the vendor's documentation."""
+
+
+def missing_keys(real: Any, ours: Any, path: str = "") -> set[str]:
+    """Where a real delivery has a key that the emulated one lacks, or a value of another kind."""
+    if isinstance(real, dict) and isinstance(ours, dict):
+        kept = {key: value for key, value in real.items() if key not in UNTOLD and value is not False}
+        lost = {f"{path}.{key}" for key in kept if key not in ours}
+        return lost.union(*(missing_keys(kept[key], ours[key], f"{path}.{key}") for key in kept if key in ours))
+    if isinstance(real, list) and isinstance(ours, list):
+        return missing_keys(real[0], ours[0], path + "[]") if real and ours else set()
+    same = real is None or ours is None or isinstance(ours, type(real))
+    return set() if same else {f"{path}: {type(ours).__name__}, not {type(real).__name__}"}
+
+
+@pytest.mark.skipif(not RECORDED.exists(), reason="the recorded deliveries are not beside the project")
+async def test_events_look_like_recorded_ones(server: DiscordEmulator, ask: Ask) -> None:
+    """Messages, reactions, threads and clicks carry every documented key of deliveries recorded from Discord."""
+    recorded = json.loads(RECORDED.read_text())
+    events: dict[str, Any] = {}
+    server.world.listeners.append(lambda event: events.update({event.name: event.build(True)}))
+    asked = server.post(server.alice, server.general, f"<@{server.bot.id}> Hey")
+    assert missing_keys(recorded["gatewayMention"]["data"], events["MESSAGE_CREATE"]) == set()
+    server.react(server.bob, asked, "👍")
+    assert missing_keys(recorded["gatewayReactionAdd"]["data"], events["MESSAGE_REACTION_ADD"]) == set()
+    thread = server.create_thread(server.alice, server.general, "Thread", message=asked)
+    assert missing_keys(recorded["gatewayThreadCreate"]["data"], events["THREAD_CREATE"]) == set()
+    button = {"type": 2, "style": 1, "label": "Say Hello", "custom_id": "hello"}
+    body = {"content": "x", "components": [{"type": 1, "components": [button]}]}
+    await ask("POST", f"/channels/{thread.id}/messages", body)
+    server.click(server.alice, server.replies(thread)[0], "hello")
+    assert missing_keys(recorded["buttonClickHello"], events["INTERACTION_CREATE"]) == set()
