@@ -324,7 +324,7 @@ function drawTools(turn) {
   if (tools.dataset.turn === `${answer.turn}${answer.is_truncated}` && tools.children.length) return;
   tools.dataset.turn = `${answer.turn}${answer.is_truncated}`;
   const thumb = (value, label) => {
-    const made = button("up", label, () => rate(turn, value), { "aria-pressed": turn.rated === value, "data-rating": value });
+    const made = button("up", label, () => rate(turn, value), { "aria-pressed": String(turn.rated === value), "data-rating": value });
     if (value === "thumbs_down") made.classList.add("upside-down");
     return made;
   };
