@@ -115,11 +115,7 @@ def _sqlite_engine(url: URL, pool_size: int) -> AsyncEngine:
 
     @event.listens_for(engine.sync_engine, "connect")
     def _connected(connection: Any, _record: object) -> None:
-        try:
-            _configure(connection)
-        except BaseException:  # cancelled half way too: the pool drops such a connection without closing it
-            connection.driver_connection.stop()
-            raise
+        _configure(connection)  # when it fails, the pool closes the connection itself
 
     @event.listens_for(engine.sync_engine, "begin")
     def _begin(connection: Any) -> None:

@@ -166,3 +166,20 @@ async def test_a_locked_database_is_said_plainly(tmp_path: Path, monkeypatch: py
         other.execute("ROLLBACK")
     assert await tenants.tenant_id(store, "p", "w", NOW)
     await store.close()
+
+
+@pytest.mark.parametrize("how", ["fails", "is cancelled"])
+async def test_a_connection_that_cannot_be_set_up_does_not_hang(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    """When setting a connection up fails or is cancelled, the caller hears of it at once, and the store can be closed."""
+    monkeypatch.setattr("bot.store.BUSY_TIMEOUT_MS", "0; nonsense" if how == "fails" else 5_000)
+    store = open_store(f"sqlite:///{tmp_path / 'parley.db'}")
+    asking = asyncio.create_task(store.ping())
+    if how == "is cancelled":
+        await asyncio.sleep(0)
+        asking.cancel()
+    async with asyncio.timeout(5):
+        with pytest.raises((Exception, asyncio.CancelledError)):
+            await asking
+        await store.close()
