@@ -162,6 +162,9 @@ def _store_error(error: exc.DBAPIError | exc.TimeoutError) -> StoreError:
         return StoreError(
             "The disk that holds the database is full; the operator has to free some space.", detail=cause
         )
+    if "disk I/O error" in cause or "unable to open" in cause:
+        text = "The database cannot be written: its disk is full or failing, or its folder is not ours to write in."
+        return StoreError(text, detail=cause)
     if "locked" in cause or isinstance(getattr(error, "orig", None), sqlite3.OperationalError):
         return StoreError("The database is busy or cannot be written right now. Please try again.", detail=cause)
     return StoreError("The database cannot be reached right now. Please try again in a moment.", detail=cause)
