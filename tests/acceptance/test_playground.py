@@ -183,13 +183,13 @@ async def test_an_answer_streams_and_stays(ann: Person) -> None:
 
 
 async def test_the_page_says_what_answers_and_what_brings_the_rest(make_config: MakeConfig) -> None:
-    """Each modality has its model, or the setting that would turn it on."""
-    async with playing(make_config, image_model="none") as playground:
+    """Each modality has its model, or what would turn it on."""
+    async with playing(make_config, image_model="") as playground:
         ann = Person(playground.url)
         models = {one["modality"]: one for one in (await ann.arrive())["models"]}
         await ann.http.close()
     assert models["chat"]["model"] == "echo:echo"
-    assert (models["image"]["model"], models["image"]["setting"]) == ("", "OPENAI_API_KEY or IMAGE_MODEL")
+    assert (models["image"]["model"], models["image"]["way"]) == ("", "set OPENAI_API_KEY or IMAGE_MODEL")
 
 
 async def test_a_message_posted_twice_is_answered_once(ann: Person) -> None:

@@ -7,6 +7,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator, Mapping
@@ -18,6 +19,7 @@ import aiohttp
 import click
 import pytest
 from click.testing import CliRunner
+from sqlalchemy import make_url
 
 import adapters
 from bot.cli import COMMANDS, FAILED, INTERRUPTED, WRONG, State, cli, transcripts
@@ -26,6 +28,7 @@ from bot.store.tenants import Seal
 from bot.types import Audio, Blob, Segment, from_plain
 
 ROOT = Path(__file__).resolve().parents[2]
+NO_SERVER = "postgresql://ann:hush@127.0.0.1:1/parley"
 TRACEBACK = "Traceback (most recent call last)"
 HEAVY = (
     "sqlalchemy",
@@ -277,6 +280,8 @@ def test_ask_speaks_hears_and_draws(person: Person) -> None:
         (["ask", "Hi"], {"PARLEY_HOME": "/dev/null/home"}, WRONG, "set PARLEY_HOME"),
         (["all"], {"PORT": "many"}, WRONG, "PORT"),
         (["worker"], {}, WRONG, "DATABASE_URL"),
+        (["ask", "Hi"], {"DATABASE_URL": NO_SERVER}, WRONG, "DATABASE_URL: no PostgreSQL answers at 127.0.0.1:1 ("),
+        (["migrate"], {"DATABASE_URL": NO_SERVER}, WRONG, "DATABASE_URL: no PostgreSQL answers at 127.0.0.1:1 ("),
     ],
 )
 def test_a_failure_says_what_to_do(
@@ -286,6 +291,25 @@ def test_a_failure_says_what_to_do(
     done = person.runs(*arguments, **variables)
     assert done.returncode == status, done.stderr
     assert says in done.stderr and TRACEBACK not in done.stderr
+    assert "hush" not in done.stdout + done.stderr
+
+
+def test_a_database_that_refuses_us_is_named(person: Person, postgres_url: str) -> None:
+    """The server is named and its reason, not the password."""
+    wrong = make_url(postgres_url).set(username="nobody-here", password="hush", database="elsewhere")
+    done = person.runs("ask", "Hi", DATABASE_URL=wrong.render_as_string(hide_password=False))
+    assert done.returncode == WRONG, done.stderr
+    assert done.stderr.startswith("parley: DATABASE_URL: the PostgreSQL at ") and "nobody-here" in done.stderr
+    assert "hush" not in done.stderr
+
+
+def test_a_taken_port_is_told_before_anything_begins(person: Person) -> None:
+    """A second start ends at once with the setting to change, and has not made so much as a database."""
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        done = person.runs("all", PORT=str(other.getsockname()[1]))
+    assert done.returncode == WRONG
+    assert re.match(r"parley: PORT: another program listens on 127\.0\.0\.1:\d+;", done.stderr), done.stderr
+    assert not Path(person.surroundings["PARLEY_HOME"]).exists()
 
 
 async def test_ctrl_c_stops_the_answer_quietly(person: Person) -> None:
@@ -371,6 +395,7 @@ async def test_all_shows_what_is_on_serves_and_stops(person: Person) -> None:
             assert line, told
             told += line.decode()
         url = re.findall(r"http://\S+", told)[0]
+        assert re.search(rf"^playground +on +on at {url}", told, re.MULTILINE)
         assert re.search(r"^image +off +.*IMAGE_MODEL", told, re.MULTILINE)
         assert re.search(r"^chat +on +echo:echo", told, re.MULTILINE)
         async with aiohttp.ClientSession() as session, session.get(f"{url}/healthz") as answer:
@@ -385,9 +410,19 @@ def test_doctor_tells_programs_too(person: Person) -> None:
     done = person.runs("doctor", "--json")
     findings = json.loads(done.stdout)
     assert done.returncode == 0 and {"subject", "level", "text", "setting"} == set(findings[0])
-    assert any(one["subject"] == "chat" and one["text"] == "echo:echo" for one in findings)
+    assert any(one["subject"] == "chat" and one["text"].startswith("echo:echo ") for one in findings)
     broken = person.runs("doctor", CHAT_MODEL="echo:bogus")
     assert re.search(r"^chat +.*bogus.* CHAT_MODEL", broken.stdout, re.MULTILINE)
+
+
+def test_doctor_counts_one_fault_once(person: Person) -> None:
+    """Each part has one row, though it is looked at from here and from outside."""
+    done = person.runs("doctor", "--json", CHAT_MODEL="echo:bogus")
+    findings = json.loads(done.stdout)
+    subjects = [one["subject"] for one in findings]
+    assert len(subjects) == len(set(subjects)) and "playground" in subjects
+    assert [one["subject"] for one in findings if one["level"] == "error"] == ["chat"]
+    assert "1 broken, 0 to look at" in person.runs("doctor", CHAT_MODEL="echo:bogus").stdout
 
 
 def test_migrate_can_be_repeated(person: Person) -> None:

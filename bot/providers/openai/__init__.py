@@ -17,6 +17,14 @@ if TYPE_CHECKING:
     from bot.providers.openai.client import Connection
 
 OPENAI_HOST = "api.openai.com"
+EXAMPLES: Mapping[Modality, str] = {
+    "chat": "auto",
+    "transcribe": "whisper-1",
+    "speech": "tts-1",
+    "image": "gpt-image-2",
+    "embedding": "text-embedding-3-small",
+}
+"""For hints: names that compatible servers take for one of their own models."""
 
 
 class Options(BaseModel):
@@ -64,6 +72,14 @@ def _is_price(value: Any) -> bool:
 def missing(options: Any) -> tuple[str, ...]:
     """On when there is a key or another server."""
     return () if options.openai_api_key or options.openai_base_url else ("OPENAI_API_KEY",)
+
+
+def way(modality: Modality, options: Any) -> str:
+    """What brings a model of this modality that is off, for whoever runs the installation."""
+    variable = f"{modality.upper()}_MODEL"
+    if missing(options):
+        return f"set OPENAI_API_KEY or {variable}"
+    return f"set {variable}, such as openai:{EXAMPLES[modality]}"
 
 
 def create(options: Any, host: Host | None = None) -> OpenAIProvider:
