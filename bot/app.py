@@ -315,6 +315,9 @@ class App:
             if provider not in self.providers:
                 lacking = ", ".join(provider_folders.load(provider).missing(self.config))
                 raise ConfigError(f"{VARIABLE[modality]}: {named} needs {lacking or provider}, which is not set.")
+            module = provider_folders.load(provider)
+            if hasattr(module, "wrong") and (said := module.wrong(modality, named.partition(":")[2])):
+                raise ConfigError(f"{VARIABLE[modality]}={named}: {said}.")
             return named
         for name in PREFERENCE:
             if name in self.providers and (model := self.providers[name].default(modality)):

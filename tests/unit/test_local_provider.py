@@ -56,11 +56,14 @@ def test_defaults(tmp_path: Path) -> None:
     }
     laid(plain, tmp_path, "whisper-tiny.en", "minilm")
     assert (plain.default("transcribe"), plain.default("embedding")) == ("whisper-tiny.en", "minilm")
-    chosen = provider(
-        tmp_path, local_chat_model="/m/My-7B.gguf", local_voice="/v/amy.onnx", local_whisper_model="/m/whisper-large"
-    )
+    own, voice, whisper = tmp_path / "My-7B.gguf", tmp_path / "amy.onnx", tmp_path / "whisper-large"
+    own.write_bytes(b"GGUF")
+    voice.touch()
+    whisper.mkdir()
+    (whisper / "model.bin").touch()
+    chosen = provider(tmp_path, local_chat_model=str(own), local_voice=str(voice), local_whisper_model=str(whisper))
     assert chosen.default("chat") == "My-7B" and chosen.models() == ["My-7B"]
-    assert chosen.default("speech") == "/v/amy.onnx" and chosen.default("transcribe") == "whisper-large"
+    assert chosen.default("speech") == str(voice) and chosen.default("transcribe") == "whisper-large"
 
 
 def laid(subject: local.LocalProvider, home: Path, *names: str) -> None:

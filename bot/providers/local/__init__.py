@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, ValidationInfo, field_validator
 
 from bot.errors import BotError, UnavailableError
 from bot.types import Finding, Modality, Usage
@@ -56,6 +56,16 @@ class Options(BaseModel):
         "https://huggingface.co", description="Hub that model weights come from first; a mirror may stand here."
     )
 
+    @field_validator("local_chat_model", "local_whisper_model", "local_voice")
+    @classmethod
+    def _is_there(cls, value: str, field: ValidationInfo) -> str:
+        from bot.providers.local import chosen
+
+        check = {"local_chat_model": chosen.check_chat, "local_whisper_model": chosen.check_whisper}
+        if value:
+            check.get(str(field.field_name), chosen.check_voice)(value)
+        return value
+
 
 @runtime_checkable
 class WithHome(Protocol):
@@ -84,6 +94,20 @@ def way(modality: Modality, options: BaseModel) -> str:
     is_installed = all(importlib.util.find_spec(name) for name in needed)
     pull = "" if modality == "speech" else "run `parley models pull`"
     return " and ".join(filter(None, ("" if is_installed else INSTALL, pull)))
+
+
+def wrong(modality: Modality, model: str) -> str:
+    """What is wrong with a model that the operator named; empty when nothing is, or when it is only not pulled yet."""
+    from bot.providers.local import chosen
+
+    try:
+        if modality == "chat" and (model.endswith(".gguf") or "/" in model):
+            chosen.check_chat(model)
+        elif modality == "speech" and model.endswith(".onnx"):
+            chosen.check_voice(model)
+    except ValueError as error:
+        return str(error)
+    return ""
 
 
 def create(options: WithHome, host: Host | None = None) -> LocalProvider:

@@ -51,6 +51,14 @@ class Options(BaseModel):
         description='Prices of models that are not known, in USD per million tokens: `{"model": [input, output]}` as JSON.',
     )
 
+    @field_validator("openai_base_url")
+    @classmethod
+    def _is_address(cls, value: str) -> str:
+        split = urlsplit(value)
+        if value and (split.scheme not in ("http", "https") or not split.hostname):
+            raise ValueError("write an address such as http://127.0.0.1:11434/v1")
+        return value
+
     @field_validator("openai_prices")
     @classmethod
     def _are_prices(cls, value: str) -> str:
