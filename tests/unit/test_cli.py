@@ -17,6 +17,7 @@ from types import ModuleType
 
 import aiohttp
 import click
+import numpy as np
 import pytest
 from click.testing import CliRunner
 from sqlalchemy import make_url
@@ -24,8 +25,9 @@ from sqlalchemy import make_url
 import adapters
 from bot.cli import COMMANDS, FAILED, INTERRUPTED, WRONG, State, cli, transcripts
 from bot.errors import OverloadedError
+from bot.media import audio
 from bot.store.tenants import Seal
-from bot.types import Audio, Blob, Segment, from_plain
+from bot.types import Audio, Blob, Segment
 
 ROOT = Path(__file__).resolve().parents[2]
 NO_SERVER = "postgresql://ann:hush@127.0.0.1:1/parley"
@@ -158,6 +160,8 @@ def test_shells_can_complete(shell: str) -> None:
     [
         (["bogus"], "No such command 'bogus'"),
         (["ask"], "there is nothing to ask"),
+        (["ask", "   "], "there is nothing to ask"),
+        (["models", "pull", "nope"], "there are no weights named 'nope'"),
         (["ask", "x", "--speak", "out.mp3"], "name the file out.ogg"),
         (["transcribe"], "Missing argument 'FILE...'"),
         (["transcribe", "x", "--format", "doc"], "'doc' is not one of"),
@@ -251,8 +255,8 @@ def test_ask_prints_the_answer_and_later_knows_it(person: Person) -> None:
     first = person.runs("ask", "Hello **you**")
     assert (first.returncode, first.stdout, first.stderr) == (0, "You said: Hello **you**\n", "")
     second = person.runs("ask", "-", "--json", stdin="And now?\n")
-    events = [from_plain(json.loads(line)) for line in second.stdout.splitlines()]
-    assert events[-1].reply.text == "You said: And now?\n\nMessages before: 2"
+    events = [json.loads(line) for line in second.stdout.splitlines()]
+    assert events[-1]["reply"]["text"] == "You said: And now?\n\nMessages before: 2"
 
 
 def test_ask_speaks_hears_and_draws(person: Person) -> None:
@@ -272,7 +276,7 @@ def test_ask_speaks_hears_and_draws(person: Person) -> None:
     [
         (["ask", "[[fail credential]]"], {}, FAILED, "credential"),
         (["ask", "Hi", "--speak", "x.ogg"], {"SPEECH_MODEL": "none"}, FAILED, "SPEECH_MODEL"),
-        (["ask", "Hi", "--attach", "none.png"], {}, WRONG, "none.png cannot be attached"),
+        (["ask", "Hi", "--attach", "none.png"], {}, WRONG, "none.png cannot be read: no such file"),
         (["ask", "/imagin it"], {}, WRONG, "Did you mean /imagine?"),
         (["ask", "Hi"], {"CHAT_MODEL": "gpt"}, WRONG, "CHAT_MODEL=gpt: write it as provider:model"),
         (["ask", "Hi"], {"CHAT_MODEL": "local:/no.gguf"}, WRONG, "CHAT_MODEL=local:/no.gguf: there is no such file"),
@@ -322,7 +326,7 @@ async def test_ctrl_c_stops_the_answer_quietly(person: Person) -> None:
         process.send_signal(signal.SIGINT)
         out, err = await asyncio.wait_for(process.communicate(), 20)
     assert (process.returncode, err) == (INTERRUPTED, b"")
-    assert from_plain(json.loads(out.splitlines()[-1])).reply.stopped
+    assert json.loads(out.splitlines()[-1])["reply"]["stopped"]
 
 
 def test_chat_without_a_terminal_reads_a_message_a_line(person: Person) -> None:
@@ -339,15 +343,32 @@ def test_chat_without_a_terminal_reads_a_message_a_line(person: Person) -> None:
 def test_transcribe_does_what_it_can(person: Person) -> None:
     """One bad file among several is complained about by name; the others are written; nothing is kept."""
     person.runs("ask", "Good morning", "--speak", "good.ogg", "--conversation", "a")
-    (person.folder / "bad.ogg").write_text("no sound")
+    (person.folder / "bad.ogg").write_bytes(b"OggS" + bytes(200))
     done = person.runs("transcribe", "bad.ogg", "none.ogg", "good.ogg", "--format", "srt", "--out", "subtitles")
     assert done.returncode == FAILED
     complaints = [line for line in done.stderr.splitlines() if line.startswith("parley: ")]
-    assert len(complaints) == 2 and "bad.ogg" in complaints[0] and "none.ogg" in complaints[1]
+    assert len(complaints) == 2 and "none.ogg cannot be read: no such file" in complaints[0]
+    assert "bad.ogg" in complaints[1] and done.stderr.count("Listening to bad.ogg") == 1
     written = (person.folder / "subtitles" / "good.ogg.srt").read_text()
     assert written.startswith("1\n00:00:00,000 --> 00:00:0") and "Good morning" in written
     found = person.runs("ask", "/search Good", "--conversation", "b")
     assert "transcribe" not in found.stdout
+
+
+def test_transcribe_of_nothing_at_all_is_wrong_usage(person: Person) -> None:
+    """A file that is not there is told before anything is started, with the status of wrong usage."""
+    done = person.runs("transcribe", "none.ogg")
+    assert (done.returncode, done.stdout) == (WRONG, "")
+    assert done.stderr == "parley: none.ogg cannot be read: no such file or directory.\n"
+    assert not Path(person.surroundings["PARLEY_HOME"]).exists()
+
+
+def test_transcribe_says_that_nothing_was_said(person: Person) -> None:
+    """Silence is no failure; standard output stays empty and standard error says why."""
+    (person.folder / "quiet.wav").write_bytes(audio.to_wav(np.zeros(32_000, np.int16), 16_000))
+    done = person.runs("transcribe", "quiet.wav")
+    assert (done.returncode, done.stdout) == (0, "")
+    assert done.stderr == "Listening to quiet.wav…\nI heard no speech in quiet.wav.\n"
 
 
 HEARD = Audio(
