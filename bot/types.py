@@ -248,9 +248,13 @@ class ToolResult:
 
 @dataclass(frozen=True, slots=True)
 class Unread:
-    """An attachment that came with a message nobody asked about; read when a later question may be about it."""
+    """An attachment that came with a message nobody asked about, or that could not be read."""
 
     attachment: Attachment
+    why: str = ""
+    """Why it could not be read, when that was tried; without it, it is read when a later question may be about it."""
+    may_work_later: bool = False
+    """What stood in the way is not the attachment's own, so a later question tries again."""
 
 
 Part: TypeAlias = Text | Image | Audio | File | ToolCall | ToolResult | Unread

@@ -83,8 +83,12 @@ def _without_unread(message: Message) -> Message:
     """Name what nobody has read, so that the model knows it is there."""
     if not any(isinstance(part, Unread) for part in message.parts):
         return message
-    parts = (Text(f"[attached, not read: {p.attachment.name}]") if isinstance(p, Unread) else p for p in message.parts)
+    parts = (_named_only(part) if isinstance(part, Unread) else part for part in message.parts)
     return replace(message, parts=tuple(parts))
+
+
+def _named_only(part: Unread) -> Text:
+    return Text(f"[attached, {'could not be read' if part.why else 'not read'}: {part.attachment.name}]")
 
 
 def _with_few_images(messages: Sequence[Message]) -> list[Message]:

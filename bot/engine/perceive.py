@@ -11,7 +11,7 @@ from typing import Any
 from bot.engine.budget import paid
 from bot.engine.runtime import Runtime
 from bot.engine.streams import closing
-from bot.errors import BotError, UnavailableError, UnreadableError
+from bot.errors import BotError, UnavailableError, UnreadableError, UsageError
 from bot.media import audio, documents, images, sniff, video
 from bot.ports import Step
 from bot.store import conversations as conv
@@ -48,8 +48,8 @@ async def perceive(turn: Turn, step: Step, receipt: Receipt, runtime: Runtime, u
     """A step for each attachment. understood: the question as an earlier turn understood it, so that nothing is heard twice."""
     inbound = turn.inbound
     words = (Text(said),) if (said := conv.words_of(inbound)).strip() else ()
-    known = tuple(part for part in understood.parts if not isinstance(part, Text | Unread)) if understood else ()
-    if known:
+    known = tuple(part for part in understood.parts if not isinstance(part, Text)) if understood else ()
+    if _is_understood(known):
         return Perceived(Message("user", (*words, *known), inbound.author.name))
     parts, notices, failure = list[Part](words), list[str](), None
     for index, attachment in enumerate(inbound.attachments[:MAX_ATTACHMENTS]):
@@ -58,25 +58,35 @@ async def perceive(turn: Turn, step: Step, receipt: Receipt, runtime: Runtime, u
         except BotError as error:
             failure = error
             notices.append(error.text)
+            parts.append(_unread(attachment, error))
             continue
         parts += found["parts"]
         notices += found["notices"]
     if len(inbound.attachments) > MAX_ATTACHMENTS:
         notices.append(f"Only the first {MAX_ATTACHMENTS} attachments were read.")
     message = Message("user", tuple(parts), inbound.author.name)
-    return Perceived(message, tuple(notices), None if parts else failure)
+    return Perceived(message, tuple(notices), None if _is_understood(parts) else failure)
+
+
+def _is_understood(parts: Sequence[Part]) -> bool:
+    return any(not isinstance(part, Unread) for part in parts)
+
+
+def _unread(attachment: Attachment, error: BotError) -> Unread:
+    """Stays with the message, so that it does not look as if it had never been sent."""
+    return Unread(attachment, error.text, may_work_later=not isinstance(error, UsageError))
 
 
 async def catch_up(turn: Turn, unread: Sequence[Sequence[Any]], step: Step, receipt: Receipt, runtime: Runtime) -> None:
     """Read attachments of earlier messages, which the question may be about; one that cannot be read stays named only."""
     for index, (message_id, attachment) in enumerate(unread):
         try:
-            found = await step(f"catch-up:{index}", _perceive_one, turn, attachment, receipt, runtime)
+            parts = (await step(f"catch-up:{index}", _perceive_one, turn, attachment, receipt, runtime))["parts"]
         except BotError as error:
             log.info("could not read %s of an earlier message: %s", attachment.name, error.text)
-            continue
+            parts = [_unread(attachment, error)]
         async with runtime.store.begin(turn.tenant_id) as tx:
-            await conv.read(tx, message_id, attachment, found["parts"])
+            await conv.read(tx, message_id, attachment, parts)
 
 
 async def _perceive_one(turn: Turn, attachment: Attachment, receipt: Receipt, runtime: Runtime) -> dict[str, Any]:

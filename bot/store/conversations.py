@@ -704,13 +704,13 @@ async def _known_ids(tx: Transaction, conversation_id: int) -> set[str]:
 
 
 async def unread(tx: Transaction, conversation_id: int, before: int, limit: int) -> list[tuple[int, Attachment]]:
-    """Attachments of the newest earlier messages that nobody has read yet, with their message's id."""
+    """Attachments of the newest earlier messages that nobody has read yet and that may be readable, with their message's id."""
     query = _before(tx, select(messages.c.id, messages.c.parts), conversation_id, before).limit(50)
     found = [
         (row.id, part.attachment)
         for row in await tx.connection.execute(query)
         for part in from_plain(row.parts)
-        if isinstance(part, Unread)
+        if isinstance(part, Unread) and (not part.why or part.may_work_later)
     ]
     return found[:limit]
 

@@ -256,6 +256,18 @@ async def test_again_edit_and_delete(ann: Person) -> None:
     assert await ann.entries() == []
 
 
+async def test_a_file_that_could_not_be_read_stays_in_its_message(ann: Person) -> None:
+    """The history names it with the reason, beside what could be read, after the answer too."""
+    await ann.post("look", ("zero.png", b"", "image/png"), ("note.txt", b"words", "text/plain"))
+    question, *_ = await ann.settled()
+    assert [(part["type"], part["name"]) for part in question["parts"]] == [
+        ("unread", "zero.png"),
+        ("file", "note.txt"),
+    ]
+    assert question["parts"][0]["why"] == "zero.png is empty (0 bytes)."
+    assert question["text"] == "look"
+
+
 async def test_a_file_comes_back_whole_or_in_ranges(ann: Person) -> None:
     """What was uploaded can be fetched by its hash, in part for players; nothing in it can act as a page."""
     await ann.post("look", ("page.txt", b"<script>alert(1)</script>", "text/html"))

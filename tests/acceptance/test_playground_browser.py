@@ -134,6 +134,19 @@ async def test_markdown_looks_as_meant_and_code_can_be_copied(page: Any) -> None
     assert await page.evaluate("navigator.clipboard.readText()") == "return 1\n"
 
 
+async def test_a_file_that_could_not_be_read_stays_to_be_seen(page: Any) -> None:
+    """It is a chip in the person's own bubble that says so, at once and after a reload."""
+    files = [("note.txt", "text/plain", b"words"), ("zero.png", "image/png", b"")]
+    given = [{"name": name, "mimeType": kind, "buffer": data} for name, kind, data in files]
+    await page.set_input_files("#files", given)
+    await ask(page, "read these")
+    await expect(answers(page)).to_have_count(1)
+    await expect(page.locator(".question .file.unread")).to_have_text("zero.png· could not be read")
+    await page.reload()
+    await expect(page.locator(".question .file.unread")).to_have_text("zero.png· could not be read")
+    await expect(page.locator(".question .file")).to_have_count(2)
+
+
 async def test_files_are_dropped_pasted_and_taken_back(page: Any) -> None:
     """Each way of adding a file makes a chip, a chip can be removed, and what is left is sent."""
     await page.evaluate(DROP, ["dropped.txt", "text/plain", "dropped words"])

@@ -8,7 +8,7 @@ import pytest
 
 from bot.app import App
 from bot.engine.speak import sentences, spoken_text
-from bot.types import Address, Audio, File, Image
+from bot.types import Address, Audio, File, Image, Text, Unread
 from tests import making
 from tests.conftest import MakeApp
 from tests.engine.test_turns import echo, last_request, rows
@@ -138,6 +138,32 @@ async def test_what_cannot_be_read_is_said(app: App, platform: FakeAdapter, name
     assert expected in shown.reply.notices[0]
     alone = await answer(app, platform, platform.says("", files={name: data}))
     assert alone.text == shown.reply.notices[0]
+
+
+async def test_what_cannot_be_read_stays_with_its_message(app: App, platform: FakeAdapter) -> None:
+    """It is kept with the reason beside what could be read, and a later question does not try it again."""
+    await answer(app, platform, platform.says("what?", files={"empty.png": b"", "note.txt": b"the words"}))
+    assert asked(app)[1] == Text("[attached, could not be read: empty.png]")
+    await answer(app, platform, platform.says("and now?"))
+    question = (await app.host.entries(HERE))[0]
+    unread = [part for part in question.parts if isinstance(part, Unread)]
+    assert [(one.attachment.name, one.why) for one in unread] == [("empty.png", "empty.png is empty (0 bytes).")]
+    assert any(isinstance(part, File) for part in question.parts)
+    assert platform.fetched["empty.png"] == 1
+
+
+async def test_what_only_a_setting_stands_in_the_way_of_is_tried_again(
+    make_app: MakeApp, platform: FakeAdapter
+) -> None:
+    """A recording that nobody could listen to is heard when somebody can."""
+    note = platform.upload("note.ogg", making.voice_note("the words"), is_voice_note=True)
+    async with make_app(transcribe_model="none") as app:
+        shown = await answer(app, platform, platform.says(attachments=(note,)))
+        assert "TRANSCRIBE_MODEL" in shown.text
+    async with make_app() as app:
+        await answer(app, platform, platform.says("what did I say?"))
+        question = (await app.host.entries(HERE))[0]
+    assert [part.transcript for part in question.parts if isinstance(part, Audio)] == ["the words"]
 
 
 async def test_silence_is_said(app: App, platform: FakeAdapter) -> None:

@@ -346,6 +346,10 @@ function drawPart(part, isMine) {
     return el("button", { type: "button", class: "picture", "aria-label": `Enlarge: ${picture.alt}`, onclick: () => enlarge(picture) }, picture);
   }
   if (part.type === "audio") return drawAudio(part, isMine);
+  if (part.type === "unread") {
+    const words = [el("span", {}, part.name || "File"), el("small", {}, "· could not be read")];
+    return el("span", { class: "file unread", title: part.why }, icon("file"), ...words);
+  }
   const link = el("a", { class: "file", href: part.url || null, download: part.name || "" }, icon("file"));
   link.append(el("span", {}, part.name || "File"), el("small", {}, part.size_bytes ? size(part.size_bytes) : ""));
   return link;
