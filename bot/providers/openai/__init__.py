@@ -171,9 +171,10 @@ class OpenAIProvider:
 
     def price_micro_usd(self, model: str, usage: Usage) -> int | None:
         """What that usage costs; None when unknown."""
-        from bot.providers.openai.prices import price_micro_usd
+        from bot.providers.openai.prices import overridden, price_micro_usd
 
-        return price_micro_usd(model, usage, self._options.openai_prices) if self._is_openai else None
+        price = price_micro_usd if self._is_openai else overridden
+        return price(model, usage, self._options.openai_prices)
 
     async def check(self, models: Mapping[Modality, str]) -> Sequence[Finding]:
         """Whether the key works and the models exist, and which will end."""
