@@ -17,7 +17,7 @@ from bot.engine.runtime import Runtime, effective_settings
 from bot.engine.speak import speak, wants_speech
 from bot.engine.streams import closing
 from bot.errors import BotError, CutOffError, UsageError
-from bot.jobs import with_retries
+from bot.jobs import current_attempt, pause_before, with_retries
 from bot.ports import Step
 from bot.store import conversations as conv
 from bot.store import ledger
@@ -155,9 +155,19 @@ async def _answer(
     replies: list[Reply] = []
     async with closing(_events(turn, perceived.message, history, runtime, draft)) as events:
         kept = _watch(events, replies, turn.inbound.address.platform, began)
-        await runtime.adapter_for(turn.inbound).show(receipt, kept)
+        try:
+            await runtime.adapter_for(turn.inbound).show(receipt, kept)
+        except BotError as error:
+            await _tell_retry(turn, receipt, error, runtime)
+            raise
     reply = replies[-1] if replies else draft.reply()
     return {"reply": reply, "exchange": tuple(draft.exchange), "wants_speech": draft.wants_speech}
+
+
+async def _tell_retry(turn: Turn, receipt: Receipt, error: BotError, runtime: Runtime) -> None:
+    """A sign of life while one waits for another attempt; nothing when there will be none."""
+    if pause_before(current_attempt.get(), error) is not None:
+        await runtime.tell(turn, receipt, f"{error.text.partition('. ')[0].rstrip('.')}; trying again…")
 
 
 async def _watch(

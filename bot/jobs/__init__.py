@@ -10,6 +10,7 @@ import logging
 import random
 import time
 from collections.abc import Awaitable, Callable
+from contextvars import ContextVar
 from typing import Any
 
 from bot.errors import BotError, OverloadedError
@@ -19,6 +20,9 @@ MAX_ATTEMPTS = 4
 FIRST_PAUSE_S = 1.0
 MAX_PAUSE_S = 60.0
 """A longer Retry-After is not waited for: the person is told instead."""
+
+current_attempt: ContextVar[int] = ContextVar("current_attempt", default=1)
+"""Inside a step: which attempt this is, for a step that tells the person that it will be tried again."""
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +35,7 @@ async def with_retries(
     Raises the last BotError, its `attempts` set; anything else is a fault of ours and becomes a plain BotError, logged.
     """
     for attempt in range(1, MAX_ATTEMPTS + 1):
+        current_attempt.set(attempt)
         try:
             return await fn(*args), attempt
         except BotError as error:

@@ -62,3 +62,15 @@ async def test_without_anything_the_key_is_the_way(
         text = _rows(app.overview())["image"].text
     expected = "set IMAGE_MODEL to something else than none" if named else "set OPENAI_API_KEY or IMAGE_MODEL"
     assert text == f"cannot make pictures: {expected}"
+
+
+async def test_a_server_that_is_gone_is_named(make_config: MakeConfig, platform: FakeAdapter, clock: FakeClock) -> None:
+    """The answer has its address, without what is secret in it, and the variable; while one waits, a retry shows."""
+    named = {**NAMED_BY_NOBODY, "embedding_model": "none"}
+    config = make_config(**named, openai_base_url="http://ann:hush@127.0.0.1:9/v1", openai_api_key=KEY)
+    async with _app(config, platform, clock).running() as app:
+        shown = await answer(app, platform, platform.says("hello"))
+    assert shown.text.startswith("The model server at http://127.0.0.1:9 cannot be reached. ")
+    assert "OPENAI_BASE_URL" in shown.text
+    assert shown.statuses[0] == "The model server at http://127.0.0.1:9 cannot be reached; trying again…"
+    assert "hush" not in shown.text + "".join(shown.statuses)
