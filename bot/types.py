@@ -224,6 +224,8 @@ class File:
     name: str = ""
     text: str = ""
     """Its text, for a model that does not read files."""
+    whole_chars: int = 0
+    """How long all of it is, where `text` is only its beginning."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -141,3 +141,13 @@ def video(text: str = "hello from the film", seconds: float = 2.0) -> bytes:
             output.mux(sound.encode(made))
         output.mux(sound.encode(None))
     return buffer.getvalue()
+
+
+def scanned_pdf(words: str) -> bytes:
+    """A PDF of one page that is a picture with these words in it, which echo's text reader can read."""
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    with Image.open(io.BytesIO(picture(words))) as opened:
+        opened.convert("RGB").save(buffer, "PDF")
+    return buffer.getvalue()

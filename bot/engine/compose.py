@@ -121,7 +121,7 @@ def _newest(messages: Sequence[Message], room: int) -> tuple[list[Message], int]
 
 def _shortened(message: Message, room: int) -> tuple[Message, tuple[str, ...]]:
     """The message with its longest texts cut in the middle until it fits."""
-    parts, notices = list(message.parts), []
+    parts = list(message.parts)
     while (excess := message_tokens(replace(message, parts=tuple(parts))) - room) > 0:
         index = max(range(len(parts)), key=lambda at: len(_words(parts[at])), default=-1)
         words = _words(parts[index]) if index >= 0 else ""
@@ -129,8 +129,20 @@ def _shortened(message: Message, room: int) -> tuple[Message, tuple[str, ...]]:
             break
         keep = max(100, len(words) - int(excess * CHARS_PER_TOKEN) - 120)
         parts[index] = _with_words(parts[index], cut_middle(words, keep))
-        notices = ["That is longer than this model can read at once, so the middle was left out."]
-    return replace(message, parts=tuple(parts)), tuple(notices)
+    notices = [said for before, after in zip(message.parts, parts, strict=True) if (said := _about_cut(before, after))]
+    return replace(message, parts=tuple(parts)), tuple(dict.fromkeys(notices))
+
+
+def _about_cut(before: Part, after: Part) -> str:
+    """How much of it the model reads, for its author; empty when that is all."""
+    whole = max(len(_words(before)), before.whole_chars if isinstance(before, File) else 0)
+    read = len(_words(before)) if before == after else len(_words(after)) - len(CUT_MARK)
+    if read >= whole:
+        return ""
+    if not isinstance(before, File):
+        return "That is longer than this model can read at once, so the middle was left out."
+    which = "the beginning" if before == after else "the beginning and the end"
+    return f"{before.name} is very long: of {whole:,} characters this model read {read:,}, from {which}."
 
 
 def cut_middle(text: str, keep: int) -> str:

@@ -12,7 +12,7 @@ from bot.engine.budget import paid
 from bot.engine.runtime import Runtime
 from bot.engine.streams import closing
 from bot.errors import BotError, UnavailableError, UnreadableError, UsageError
-from bot.media import audio, documents, images, sniff, video
+from bot.media import audio, documents, endings, images, sniff, video
 from bot.ports import Step
 from bot.store import conversations as conv
 from bot.types import Attachment, Audio, Blob, File, Image, Message, ModelProfile, Part, Receipt, Text, Turn, Unread
@@ -162,16 +162,15 @@ def _named(prepare: Any, name: str) -> Any:
 async def _text_in(data: bytes, name: str, runtime: Runtime) -> tuple[str, list[str]]:
     """The text in a picture, and what the person should know when the model does not see."""
     reader = runtime.models.text_reader()
-    blind = f"The model that answers does not see pictures; of {name} it gets only the text in it."
+    blind, remedy = "The model that answers does not see pictures", "CHAT_MODEL can name a model that sees."
     if reader is None:
-        return "", [
-            f"{blind} No text reader is set up either, so it knows nothing of it. CHAT_MODEL can name a model that sees."
-        ]
+        return "", [f"{blind}, and nothing here reads the text in them: it knows nothing of {name}. {remedy}"]
     try:
         text = await reader.read(data)
     except BotError as error:
         return "", [f"{name}: {error.text}"]
-    return text, [] if text else [f"{blind} There is none. CHAT_MODEL can name a model that sees."]
+    found = f": of {name} it knows only the text in it" if text.strip() else f", and {name} holds no text to read"
+    return text, [f"{blind}{found}. {remedy}"]
 
 
 async def _hear(turn: Turn, item: _Item, runtime: Runtime) -> tuple[list[Part], list[str]]:
@@ -195,8 +194,10 @@ async def _hear(turn: Turn, item: _Item, runtime: Runtime) -> tuple[list[Part], 
         transcript.segments,
         item.attachment.is_voice_note,
     )
-    silent = [f"I heard no speech in {item.name}."] if not transcript.text.strip() else []
-    return [part], silent
+    notices = [] if transcript.text.strip() else [f"I heard no speech in {item.name}."]
+    if await asyncio.to_thread(endings.breaks_off, item.data):
+        notices.append(f"{item.name} breaks off: its end is missing, so I heard only what is there.")
+    return [part], notices
 
 
 def _with_extension(name: str, extension: str) -> str:
@@ -238,14 +239,26 @@ async def _read(turn: Turn, item: _Item, runtime: Runtime) -> tuple[list[Part], 
     found = await asyncio.to_thread(documents.read, item.data, item.name, item.sniffed.mime_type)
     text, notices = found.text, list(found.notes)
     if found.page_images:
-        text = f"{text}\n\n{await _read_pages(found.page_images, runtime)}".strip()
-    if found.truncated and not notices:
+        scanned = await _read_pages(found.page_images, runtime)
+        notices.append(_about_scan(item.name, scanned, len(found.page_images), has_text=bool(text.strip())))
+        text = f"{text}\n\n{scanned}".strip()
+    if found.truncated and not found.whole_chars and not notices:
         notices.append(f"{item.name} is very long; only its beginning was read.")
-    if not text.strip():
+    if not text.strip() and not notices:
         notices.append(f"I found no text in {item.name}.")
-    return [File(item.blob, item.name, text)], [
+    return [File(item.blob, item.name, text, found.whole_chars)], [
         f"{item.name}: {note}" if item.name not in note else note for note in notices
     ]
+
+
+def _about_scan(name: str, scanned: str, count: int, *, has_text: bool) -> str:
+    """What the person should know of pages that are pictures. scanned: what was read in them."""
+    if not scanned.strip():
+        what = "has pages that are pictures, with" if has_text else "holds pictures of pages, and"
+        return f"{name} {what} no text in them that I can read."
+    which = "pages that are pictures" if has_text else "scanned pages"
+    few = f"the first {MAX_OCR_PAGES} of its" if count > MAX_OCR_PAGES else "its"
+    return f"{name}: I read the text in {few} {which}."
 
 
 async def _read_pages(pages: Sequence[bytes], runtime: Runtime) -> str:

@@ -35,7 +35,8 @@ def read(data: bytes, name: str, mime_type: str = "", *, max_chars: int = MAX_CH
         ) from error
     if len(document.text) <= max_chars:
         return document
-    return replace(document, text=document.text[:max_chars], truncated=True)
+    whole = 0 if document.truncated else len(document.text)
+    return replace(document, text=document.text[:max_chars], truncated=True, whole_chars=whole)
 
 
 def _reader(found: Sniffed, data: bytes, name: str) -> Reader:

@@ -44,7 +44,7 @@ def read_pdf(data: bytes, name: str, max_chars: int) -> Document:
         total,
         truncated=len(texts) < total,
         kind="pdf",
-        notes=tuple(_notes(name, texts, len(pictures))),
+        notes=tuple(_notes(name, texts, has_pictures=bool(pictures))),
         page_images=tuple(pictures),
     )
 
@@ -95,12 +95,9 @@ def _picture_of(page: Any) -> bytes | None:
         return None
 
 
-def _notes(name: str, texts: list[str | None], pictures: int) -> list[str]:
-    notes = []
-    if not any(texts):
-        notes.append(f"{name} holds pictures of pages, not text." if pictures else f"{name} holds no text.")
-    elif pictures:
-        notes.append(f"{pictures} of the pages of {name} are pictures without text.")
+def _notes(name: str, texts: list[str | None], *, has_pictures: bool) -> list[str]:
+    """Of pictures nothing is said here: whether somebody can read them is not known yet."""
+    notes = [] if any(texts) or has_pictures else [f"{name} holds no text."]
     if damaged := texts.count(None):
         notes.append(f"{damaged} of the pages of {name} are damaged and were left out.")
     return notes

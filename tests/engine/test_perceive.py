@@ -84,7 +84,46 @@ async def test_a_model_that_does_not_see_reads_the_text(make_app: MakeApp, platf
         shown = await answer(app, platform, platform.says("read", files={"sign.png": making.picture("EXIT")}))
         image = asked(app)[1]
         assert isinstance(image, Image)
-        assert image.text or (shown.reply and "does not see" in shown.reply.notices[0])
+        assert shown.reply is not None
+        (said,) = shown.reply.notices
+        assert image.text and said.startswith("The model that answers does not see pictures: of sign.png it knows only")
+        shown = await answer(app, platform, platform.says("read", files={"blank.png": making.picture()}))
+        assert shown.reply is not None and len(shown.reply.notices) == 1
+
+
+async def test_a_long_text_has_one_remark(app: App, platform: FakeAdapter) -> None:
+    """How much of it was read is said once, in numbers."""
+    shown = await answer(app, platform, platform.says("sum up", files={"big.txt": b"word " * 200_000}))
+    assert shown.reply is not None
+    (said,) = shown.reply.notices
+    assert said.startswith("big.txt is very long: of 1,000,000 characters this model read ")
+
+
+@pytest.mark.parametrize("reads", [True, False])
+async def test_a_scan_says_whether_it_was_read(
+    app: App, platform: FakeAdapter, monkeypatch: pytest.MonkeyPatch, reads: bool
+) -> None:
+    """One remark: that the text in the pictures was read, or that nothing here can read it."""
+    if not reads:
+        monkeypatch.setattr(app.runtime.models, "text_reader", lambda: None)
+    shown = await answer(app, platform, platform.says("what is it?", files={"scan.pdf": making.scanned_pdf("READ")}))
+    assert shown.reply is not None
+    assert shown.reply.notices == (
+        ("scan.pdf: I read the text in its scanned pages.",)
+        if reads
+        else ("scan.pdf holds pictures of pages, and no text in them that I can read.",)
+    )
+    assert bool(asked(app)[1].text) is reads
+
+
+async def test_a_recording_that_breaks_off_is_said(app: App, platform: FakeAdapter) -> None:
+    """What is there is heard, and the person knows that there was more; a whole one has no remark."""
+    data = making.voice_note("one two three four five six")
+    shown = await answer(app, platform, platform.says("hm", files={"note.ogg": data[: len(data) * 2 // 3]}))
+    assert shown.reply is not None
+    assert "note.ogg breaks off: its end is missing, so I heard only what is there." in shown.reply.notices
+    shown = await answer(app, platform, platform.says("hm", files={"note.ogg": data}))
+    assert shown.reply is not None and shown.reply.notices == ()
 
 
 async def test_a_video_is_heard_and_seen(app: App, platform: FakeAdapter) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 
 from hypothesis import given
@@ -11,6 +12,7 @@ from bot.engine.compose import compose, cut_middle, message_tokens
 from bot.types import (
     Attachment,
     Blob,
+    File,
     Image,
     Message,
     ModelProfile,
@@ -87,6 +89,22 @@ def test_a_question_longer_than_the_model_is_cut_in_the_middle_and_said_so() -> 
     assert asked.text.endswith("END")
     assert "left out" in asked.text
     assert prompt.notices == ("That is longer than this model can read at once, so the middle was left out.",)
+
+
+def test_a_file_longer_than_the_model_is_told_once_with_how_much_is_read() -> None:
+    """One remark with both numbers, whether its end was left out before or its middle only now."""
+    blob = Blob("0" * 64, "text/plain", 1)
+    cut = Message("user", (Text("sum up"), File(blob, "big.txt", "x" * 400_000, whole_chars=1_000_000)))
+    (said,) = compose([], cut, Settings(), profile(), "S", NOW).notices
+    assert re.fullmatch(
+        r"big\.txt is very long: of 1,000,000 characters this model read [\d,]+, from the beginning and the end\.", said
+    )
+    large = ModelProfile("big", context_tokens=1_000_000)
+    assert compose([], cut, Settings(), large, "S", NOW).notices == (
+        "big.txt is very long: of 1,000,000 characters this model read 400,000, from the beginning.",
+    )
+    whole = Message("user", (File(blob, "big.txt", "x" * 400_000),))
+    assert compose([], whole, Settings(), large, "S", NOW).notices == ()
 
 
 def test_several_people_are_told_apart() -> None:

@@ -82,18 +82,18 @@ def test_a_pdf_is_read_page_by_page() -> None:
 
 
 def test_a_scan_gives_its_pictures() -> None:
-    """So that a text reader can read them, and the person knows."""
+    """So that a text reader can read them; what came of it is for the reader's caller to say."""
     found = read(saved(pdf_of(scan(), scan())), "scan.pdf")
-    assert (found.text, found.pages, found.notes) == ("", 2, ("scan.pdf holds pictures of pages, not text.",))
+    assert (found.text, found.pages, found.notes) == ("", 2, ())
     assert [Image.open(io.BytesIO(picture)).size for picture in found.page_images] == [(320, 200)] * 2
     assert len(read(saved(pdf_of(*[scan()] * 12)), "scan.pdf").page_images) == 10
 
 
-def test_a_pdf_with_some_scanned_pages_says_so() -> None:
+def test_a_pdf_with_some_scanned_pages_gives_both() -> None:
     """The text is read and the pictures are given too."""
     found = read(saved(pdf_of(making.pdf("Words."), scan())), "mixed.pdf")
     assert (found.text, len(found.page_images)) == ("[page 1]\nWords.", 1)
-    assert found.notes == ("1 of the pages of mixed.pdf are pictures without text.",)
+    assert found.notes == ()
 
 
 def test_a_pdf_is_locked_only_when_a_password_is_needed() -> None:
@@ -302,7 +302,17 @@ def test_source_and_json_come_as_they_are() -> None:
 def test_long_text_is_cut() -> None:
     """At the limit, and it is said."""
     found = read(b"word " * 200_000, "a.txt")
-    assert (len(found.text), found.truncated) == (400_000, True)
+    assert (len(found.text), found.truncated, found.whole_chars) == (400_000, True, 1_000_000)
+
+
+def test_one_file_is_one_file() -> None:
+    """Counts are in words as a person says them."""
+    bomb = zipped({"a.txt": b"\0" * 400_000_000})
+    with pytest.raises(UnreadableError, match=r"unpacks to \d+ MB in 1 file, which"):
+        read(bomb, "bomb.zip")
+    assert read(zipped({"a.bin": bytes(range(256))}), "a.zip").notes == (
+        "The file in a.zip is known by name only: it is no text, or too large.",
+    )
 
 
 def test_a_long_table_is_cut_between_rows() -> None:
