@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,8 +19,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from bot.errors import ConfigError, StoreError
 from bot.store.sqlite_driver import DRIVER as SQLITE
 
-BUSY_TIMEOUT_MS = 5_000
-"""How long SQLite waits for another process's write; the writers of this process queue in order on a lock of ours."""
+CHECKPOINT_EVERY = 500
+"""Write transactions between two moves of SQLite's log into its file, which wait for the disk and so are made on a thread."""
+LOG_BYTES = 16 * 1024 * 1024
+"""What SQLite's log shrinks to once it was moved."""
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -39,7 +44,11 @@ class Store:
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
-        self._write_lock = asyncio.Lock() if engine.dialect.name == "sqlite" else None
+        self._writing = engine.execution_options(parley_write=True)
+        self._reading = engine.execution_options(parley_write=False)
+        self._write_lock = asyncio.Lock() if engine.dialect.name == "sqlite" else None  # writers wait in order
+        self._written = 0
+        self._checkpoint: asyncio.Task[None] | None = None
 
     @property
     def url(self) -> URL:
@@ -66,22 +75,28 @@ class Store:
     @asynccontextmanager
     async def connect(self, *, write: bool) -> AsyncIterator[AsyncConnection]:
         """A transaction over all tenants, for what has no tenant: finding one, and the jobs."""
-        if write and self._write_lock:
-            async with self._write_lock, self._transaction(write=True) as connection:
-                yield connection
-        else:
-            async with self._transaction(write=write) as connection:
-                yield connection
-
-    @asynccontextmanager
-    async def _transaction(self, *, write: bool) -> AsyncIterator[AsyncConnection]:
         try:
-            async with self._engine.connect() as connection:
-                await connection.execution_options(parley_write=write)
-                async with connection.begin():
+            if write and self._write_lock:
+                async with self._write_lock, self._writing.begin() as connection:
+                    yield connection
+                self._note_write()
+            else:
+                async with (self._writing if write else self._reading).begin() as connection:
                     yield connection
         except (exc.OperationalError, exc.InterfaceError, exc.TimeoutError) as error:
             raise _store_error(error) from error
+
+    def _note_write(self) -> None:
+        self._written += 1
+        if self._written % CHECKPOINT_EVERY == 0 and (self._checkpoint is None or self._checkpoint.done()):
+            self._checkpoint = asyncio.create_task(self._move_log())
+
+    async def _move_log(self) -> None:
+        """SQLite would do it within the commit that fills its log, and the loop would wait for the disk."""
+        try:
+            await asyncio.to_thread(_checkpoint, str(self._engine.url.database))
+        except sqlite3.OperationalError as error:  # the log only grows until the next time
+            log.warning("SQLite's log could not be moved into its file: %s", error)
 
     async def ping(self) -> None:
         """Raises StoreError when the database does not answer."""
@@ -90,6 +105,8 @@ class Store:
 
     async def close(self) -> None:
         """Let go of the connections."""
+        if self._checkpoint is not None:
+            await asyncio.wait([self._checkpoint])
         await self._engine.dispose()
 
 
@@ -131,12 +148,18 @@ def _configure(connection: Any) -> None:
     for pragma in (
         "journal_mode=WAL",
         "synchronous=NORMAL",
-        f"busy_timeout={BUSY_TIMEOUT_MS}",
+        "wal_autocheckpoint=0",
+        f"journal_size_limit={LOG_BYTES}",
         "foreign_keys=ON",
         "secure_delete=ON",
     ):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
+
+
+def _checkpoint(path: str) -> None:
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
 
 
 def _make_folder(folder: Path) -> None:

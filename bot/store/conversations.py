@@ -621,7 +621,7 @@ async def search(
         .order_by(messages.c.id.desc())
         .limit(limit)
     )
-    rows = await tx.connection.execute(query)
+    rows = await tx.connection.execute(query.execution_options(in_thread=True))
     return [
         Found(row.text, row.author_name, row.role, row.created_at, row.channel, row.thread, row.title, row.platform_id)
         for row in rows
