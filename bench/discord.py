@@ -112,6 +112,14 @@ def memory_mb(pid: int) -> float:
     return 0.0
 
 
+def busy_s(pid: int) -> float:
+    """The processor time that a process has used; 0 where the system does not tell."""
+    with contextlib.suppress(OSError):
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return 0.0
+
+
 def writes(discord: DiscordEmulator) -> Counter[str]:
     """Calls that show something, by their method; and those that were refused."""
     counted: Counter[str] = Counter()
@@ -134,10 +142,11 @@ async def measure(conversations: int, words: int, *, same_channel: bool) -> None
             async with parley(discord, home) as pid:
                 await ask(discord, [discord.random], 5)
                 _, (alone,), _ = await ask(discord, [discord.general], words)
-                before, idle = writes(discord), memory_mb(pid)
+                before, idle, busy = writes(discord), memory_mb(pid), busy_s(pid)
                 where = [discord.random] * conversations if same_channel else channels
                 first, whole, is_whole = await ask(discord, where, words)
                 await asyncio.sleep(1.5)
+                busy = busy_s(pid) - busy
                 used = writes(discord) - before
                 print(f"one alone: {alone:.2f} s for an ideal of {ideal:.2f} s")
                 report(f"{conversations} at once, first text", first)
@@ -145,6 +154,7 @@ async def measure(conversations: int, words: int, *, same_channel: bool) -> None
                 print(f"p50 is {statistics.median(whole) / ideal:.2f} times the ideal; whole and in order: {is_whole}")
                 calls = {kind: round(count / conversations, 2) for kind, count in sorted(used.items()) if kind != "429"}
                 print(f"calls for each reply: {calls}; refused for haste: {used['429']}")
+                print(f"processor time: {1000 * busy / conversations:.1f} ms for each reply")
                 print(f"Parley's memory: {idle:.0f} MB before, {memory_mb(pid):.0f} MB after")
 
 

@@ -26,12 +26,14 @@ from bot.engine.runtime import CANNOT, VARIABLE, Models, Runtime, effective_sett
 from bot.errors import BotError, ConfigError
 from bot.inbox import Inbox
 from bot.jobs.inline import InlineJobs
+from bot.jobs.recorded import RecordedJobs
 from bot.ports import Adapter, Blobs, Bus, Clock, Installation, Jobs, Provider
-from bot.store import Store, database_url, open_store, tenants
+from bot.store import Store, open_store, tenants
 from bot.store import conversations as conv
 from bot.store.blobs import TenantBlobs, drop_unused_everywhere
 from bot.store.bus import MemoryBus, open_bus
 from bot.store.migrate import migrate
+from bot.store.outcomes import StoreOutcomes
 from bot.store.workers import StorePresence
 from bot.types import (
     MODALITIES,
@@ -81,15 +83,6 @@ def store_url(config: Config) -> str:
     if config.database_url:
         return config.database_url.get_secret_value()
     return URL.create("sqlite", database=str(config.parley_home / "parley.db")).render_as_string()
-
-
-def jobs_url(store: Store) -> URL:
-    """Where the jobs keep theirs: a file beside a SQLite database, a schema of its own in PostgreSQL."""
-    url = database_url(store.url.render_as_string(hide_password=False))
-    if store.is_shared:
-        return url.set(drivername="postgresql")
-    stem, _, suffix = (url.database or "parley.db").rpartition(".")
-    return url.set(drivername="sqlite", database=f"{stem or suffix}-turns.{suffix}")
 
 
 class _AddressBlobs:
@@ -328,23 +321,25 @@ class App:
     def _make_jobs(self, presence: StorePresence, *, take_over: bool) -> Jobs:
         if not self._durable:
             return InlineJobs(self.clock)
-        from bot.jobs.durable import DurableJobs  # its library takes a while to import, and `--help` need not wait
-
-        name = self.config.worker_name or (worker_name() if self.store.is_shared else self._name)
-        return DurableJobs(
-            jobs_url(self.store),
-            presence,
-            self.clock,
-            name=name,
-            concurrency=self.config.worker_concurrency,
-            take_over=take_over,
-            adopt=self.inbox_adopt,
-        )
-
-    async def inbox_adopt(self, dead: Sequence[str]) -> None:
-        """What dead processes had not even begun is handed over again."""
         if not self.store.is_shared:
-            await self.inbox.hand_over_waiting(self.jobs.name, tuple(dead))
+            return RecordedJobs(
+                StoreOutcomes(self.store, self.clock),
+                presence,
+                self.clock,
+                name=self.config.worker_name or self._name,
+                concurrency=self.config.worker_concurrency,
+                take_over=take_over,
+                adopt=self._adopt,
+            )
+        from bot.jobs.durable import DurableJobs  # its library takes a while to import, and SQLite does without
+
+        url = self.store.url.set(drivername="postgresql")
+        name, concurrency = self.config.worker_name or worker_name(), self.config.worker_concurrency
+        return DurableJobs(url, presence, self.clock, name=name, concurrency=concurrency, take_over=take_over)
+
+    async def _adopt(self, dead: Sequence[str]) -> None:
+        """What dead processes left is handed over again."""
+        await self.inbox.hand_over_waiting(self.jobs.name, tuple(dead))
 
     async def _run_job(self, turn_id: str, step: Any) -> None:
         await run_job(turn_id, step, self.runtime)
@@ -476,4 +471,4 @@ async def _cancel(task: asyncio.Task[Any]) -> None:
         await task
 
 
-__all__ = ["App", "AppHost", "SystemClock", "configuration", "jobs_url", "store_url", "worker_name"]
+__all__ = ["App", "AppHost", "SystemClock", "configuration", "store_url", "worker_name"]

@@ -89,7 +89,8 @@ async def run_turn(turn: Turn, source_id: int, step: Step, runtime: Runtime) -> 
         reply, exchange = notice(error), ()
     reply = _with_notices(reply, perceived)
     receipt = await step("finish", adapter.finish, receipt, reply)
-    await step("settle", _settle, turn, source_id, perceived, reply, exchange, receipt, step, runtime)
+    ended = (turn, source_id, perceived, reply, exchange, receipt, step, runtime)
+    await with_retries(runtime.clock, "settle", _settle, ended)
     platform = turn.inbound.address.platform
     telemetry.turns.labels(platform, "failed" if reply.error else "done", reply.error).inc()
     telemetry.turn_seconds.labels(platform).observe(time.perf_counter() - began)
@@ -253,7 +254,7 @@ async def _settle(
     step: Step,
     runtime: Runtime,
 ) -> None:
-    """The answer, what was understood, and how the steps went: one transaction."""
+    """The answer, what was understood, and how the steps went: one transaction, which can be repeated and so is no step."""
     user = perceived.message if perceived and perceived.message.parts else None
     parts: tuple[Part, ...] = reply.parts
     if exchange:

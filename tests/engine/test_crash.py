@@ -24,8 +24,6 @@ MOMENTS = {
     "after:speak": {"chat": 1, "speech": 1},
     "in:finish": {"chat": 1, "speech": 1},
     "after:finish": {"chat": 1, "speech": 1},
-    "in:settle": {"chat": 1, "speech": 1},
-    "after:settle": {"chat": 1, "speech": 1},
 }
 """Each moment, and how often each model is asked in all: a second time only when its step was not recorded."""
 
