@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -175,8 +176,18 @@ def _make_folder(folder: Path) -> None:
 
 def insert(connection: AsyncConnection, table: Table) -> Any:
     """The dialect's own insert, which knows what to do on a conflict."""
-    made: Insert = sqlite.insert(table) if connection.dialect.name == "sqlite" else postgresql.insert(table)
+    return _insert(connection.dialect.name, table)
+
+
+def _insert(dialect: str, table: Table) -> Any:
+    made: Insert = sqlite.insert(table) if dialect == "sqlite" else postgresql.insert(table)
     return made
+
+
+def prepared(table: Table, build: Callable[[Any], Any]) -> Callable[[AsyncConnection], Any]:
+    """An insert that `build` makes of the dialect's own, once: building a statement takes longer than SQLite takes to run it."""
+    made = cache(lambda dialect: build(_insert(dialect, table)))
+    return lambda connection: made(connection.dialect.name)
 
 
 def _store_error(error: exc.DBAPIError | exc.TimeoutError) -> StoreError:

@@ -4,15 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import bindparam, delete, func, select
 
 from bot.ports import Clock
-from bot.store import Store, insert
+from bot.store import Store, prepared
 from bot.store.schema import outcomes
 
 OF_JOB = select(outcomes.c.name, outcomes.c.outcome).where(outcomes.c.job_id == bindparam("of"))
 IN_ORDER = OF_JOB.order_by(outcomes.c.ordinal)
+
+
+def _add(made: Any) -> Any:
+    changed = {column: made.excluded[column] for column in ("name", "outcome", "recorded_at")}
+    return made.on_conflict_do_update(index_elements=["job_id", "ordinal"], set_=changed)
+
+
+ADD = prepared(outcomes, _add)
 
 
 class StoreOutcomes:
@@ -31,11 +40,7 @@ class StoreOutcomes:
         """Keep one, in the place of one that was kept there before."""
         row = {"job_id": job_id, "ordinal": ordinal, "name": name, "outcome": outcome, "recorded_at": self._clock.now()}
         async with self._store.connect(write=True) as connection:
-            made = insert(connection, outcomes)
-            changed = {column: made.excluded[column] for column in ("name", "outcome", "recorded_at")}
-            await connection.execute(
-                made.on_conflict_do_update(index_elements=["job_id", "ordinal"], set_=changed), row
-            )
+            await connection.execute(ADD(connection), row)
 
     async def forget(self, job_ids: Collection[str]) -> None:
         """Delete those of these jobs."""

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
-from sqlalchemy import delete, select, update
+from sqlalchemy import bindparam, delete, select, update
 
 from bot.errors import ConfigError
 from bot.ports import Installation
@@ -90,12 +90,16 @@ async def drop_installation(store: Store, platform: str, workspace: str) -> None
         await connection.execute(update(tenants).where(*where).values(sealed=None, data=None))
 
 
+CHOSEN = select(settings).where(
+    settings.c.tenant_id == bindparam("tenant"), settings.c.scope_id.in_(bindparam("scopes", expanding=True))
+)
+
+
 async def settings_rows(tx: Transaction, scopes: Sequence[tuple[Scope, str]]) -> dict[Scope, dict[str, Any]]:
     """The names and values chosen in each of these scopes."""
     found: dict[Scope, dict[str, Any]] = {scope: {} for scope, _ in scopes}
     wanted = dict(scopes)
-    query = select(settings).where(settings.c.tenant_id == tx.tenant_id, settings.c.scope_id.in_(list(wanted.values())))
-    for row in await tx.connection.execute(query):
+    for row in await tx.connection.execute(CHOSEN, {"tenant": tx.tenant_id, "scopes": list(wanted.values())}):
         if wanted.get(row.scope) == row.scope_id:
             found[row.scope][row.name] = from_plain(row.value)
     return found
