@@ -43,23 +43,22 @@ class Transaction:
 class Store:
     """The open database. `begin` gives transactions; `close` lets go of the connections."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
-        self._engine = engine
-        self._writing = engine.execution_options(parley_write=True)
-        self._reading = engine.execution_options(parley_write=False)
-        self._write_lock = asyncio.Lock() if engine.dialect.name == "sqlite" else None  # writers wait in order
+    def __init__(self, writing: AsyncEngine, reading: AsyncEngine) -> None:
+        """writing, reading: may be the same. On SQLite there is one connection that writes, for which writers queue."""
+        self._writing = writing
+        self._reading = reading
         self._written = 0
         self._checkpoint: asyncio.Task[None] | None = None
 
     @property
     def url(self) -> URL:
         """Where it is; its `repr` hides the password."""
-        return self._engine.url
+        return self._writing.url
 
     @property
     def is_shared(self) -> bool:
         """Whether several processes may work on it at once: true for PostgreSQL."""
-        return self._engine.dialect.name != "sqlite"
+        return self._writing.dialect.name != "sqlite"
 
     @asynccontextmanager
     async def begin(self, tenant_id: int) -> AsyncIterator[Transaction]:
@@ -77,15 +76,23 @@ class Store:
     async def connect(self, *, write: bool) -> AsyncIterator[AsyncConnection]:
         """A transaction over all tenants, for what has no tenant: finding one, and the jobs."""
         try:
-            if write and self._write_lock:
-                async with self._write_lock, self._writing.begin() as connection:
+            connection = await (self._writing if write else self._reading).connect()
+            try:
+                async with connection.begin():
                     yield connection
-                self._note_write()
-            else:
-                async with (self._writing if write else self._reading).begin() as connection:
-                    yield connection
+            finally:
+                await self._give_back(connection)
         except (exc.OperationalError, exc.InterfaceError, exc.TimeoutError) as error:
             raise _store_error(error) from error
+        if write and not self.is_shared:
+            self._note_write()
+
+    async def _give_back(self, connection: AsyncConnection) -> None:
+        """On SQLite at once, so that a turn's transactions follow one another without waiting for all other tasks."""
+        if self.is_shared:
+            await asyncio.shield(asyncio.ensure_future(connection.close()))
+        else:
+            await connection.close()
 
     def _note_write(self) -> None:
         self._written += 1
@@ -95,7 +102,7 @@ class Store:
     async def _move_log(self) -> None:
         """SQLite would do it within the commit that fills its log, and the loop would wait for the disk."""
         try:
-            await asyncio.to_thread(_checkpoint, str(self._engine.url.database))
+            await asyncio.to_thread(_checkpoint, str(self.url.database))
         except sqlite3.OperationalError as error:  # the log only grows until the next time
             log.warning("SQLite's log could not be moved into its file: %s", error)
 
@@ -108,7 +115,8 @@ class Store:
         """Let go of the connections."""
         if self._checkpoint is not None:
             await asyncio.wait([self._checkpoint])
-        await self._engine.dispose()
+        await self._writing.dispose()
+        await self._reading.dispose()
 
 
 def database_url(url: str) -> URL:
@@ -122,29 +130,25 @@ def open_store(url: str, *, pool_size: int = 10) -> Store:
     """Open the database; creates the folder of a SQLite file. Connecting happens at first use."""
     made = database_url(url)
     if made.drivername.startswith("sqlite"):
-        return Store(_sqlite_engine(made, pool_size))
-    return Store(create_async_engine(made, pool_size=pool_size, max_overflow=0, pool_pre_ping=True, pool_timeout=30))
+        if made.database:
+            _make_folder(Path(made.database).parent)
+        return Store(_sqlite_engine(made, 1, "BEGIN IMMEDIATE"), _sqlite_engine(made, pool_size, "BEGIN"))
+    engine = create_async_engine(made, pool_size=pool_size, max_overflow=0, pool_pre_ping=True, pool_timeout=30)
+    return Store(engine, engine)
 
 
-def _sqlite_engine(url: URL, pool_size: int) -> AsyncEngine:
-    if url.database:
-        _make_folder(Path(url.database).parent)
-    engine = create_async_engine(url, pool_size=pool_size, max_overflow=0)
+def _sqlite_engine(url: URL, pool_size: int, begin_by: str) -> AsyncEngine:
+    engine = create_async_engine(url, pool_size=pool_size, max_overflow=0, begin_by=begin_by)
 
     @event.listens_for(engine.sync_engine, "connect")
     def _connected(connection: Any, _record: object) -> None:
         _configure(connection)  # when it fails, the pool closes the connection itself
 
-    @event.listens_for(engine.sync_engine, "begin")
-    def _begin(connection: Any) -> None:
-        is_write = connection.get_execution_options().get("parley_write", True)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if is_write else "BEGIN")
-
     return engine
 
 
 def _configure(connection: Any) -> None:
-    connection.isolation_level = None  # the driver's own BEGIN is deferred, and then loses updates; ours follows
+    connection.isolation_level = None  # the driver would begin where it thinks fit; the dialect says when and how
     cursor = connection.cursor()
     for pragma in (
         "journal_mode=WAL",

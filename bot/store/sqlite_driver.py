@@ -138,6 +138,10 @@ class _Connection(AsyncAdapt_dbapi_connection):
         """Give SQL a function of ours."""
         self._connection.create_function(*args, **kw)
 
+    def begin(self, how: str) -> None:
+        """Begin a transaction by this statement; waits for another process's write."""
+        await_(_here(self._raw(), lambda: self._raw().execute(how)))
+
     def commit(self) -> None:
         """End the transaction."""
         await_(_here(self._raw(), self._raw().commit))
@@ -181,6 +185,11 @@ class Dialect(SQLiteDialect_pysqlite):
     is_async = True
     has_terminate = True
 
+    def __init__(self, begin_by: str = "BEGIN IMMEDIATE", **kw: Any) -> None:
+        """begin_by: how each transaction begins. A deferred one that reads and then writes loses updates of others."""
+        super().__init__(**kw)
+        self._begin_by = begin_by
+
     @classmethod
     def import_dbapi(cls) -> Any:
         """The driver."""
@@ -199,6 +208,10 @@ class Dialect(SQLiteDialect_pysqlite):
         """Execute, on a thread if the statement says so."""
         cursor.in_thread = bool(context and context.execution_options.get("in_thread"))
         cursor.execute(statement, parameters)
+
+    def do_begin(self, dbapi_connection: Any) -> None:
+        """Begin a transaction."""
+        dbapi_connection.begin(self._begin_by)
 
     def do_terminate(self, dbapi_connection: Any) -> None:
         """Let go of a connection that cannot be trusted any more."""
