@@ -57,6 +57,8 @@ PREFERENCE = ("openai", "local")
 TIDY_S = 3_600
 KEEP_STEPS = timedelta(days=1)
 """What a turn's steps gave is needed until the turn has ended; a day more helps to look into trouble."""
+NOT_HANDED_OVER = timedelta(seconds=30)
+"""A turn that was asked for so long ago is handed over again, which is harmless if it was before."""
 LISTEN_AGAIN_S = (1, 5, 30, 120)
 WARN_BEFORE = timedelta(days=180)
 log = logging.getLogger(__name__)
@@ -129,6 +131,10 @@ class AppHost:
     def models(self) -> Mapping[Modality, str]:
         """The configured model of each modality."""
         return self._app.models
+
+    def chat_models(self) -> Sequence[str]:
+        """The chat models that a person may choose, as `provider:model`."""
+        return self._app.runtime.models.available()
 
     def overview(self) -> Sequence[Finding]:
         """What is on and what is off."""
@@ -313,6 +319,7 @@ class App:
             max_attachment_bytes=config.max_attachment_mb * 2**20,
         )
         self.inbox = Inbox(self.store, self.jobs, self.bus, self.clock, SPECS)
+        stack.push_async_callback(self.inbox.close)
         await self.jobs.start({"turn": self._run_job}, working=work)
         stack.push_async_callback(self.jobs.close)
         if work:
@@ -335,11 +342,17 @@ class App:
 
         url = self.store.url.set(drivername="postgresql")
         name, concurrency = self.config.worker_name or worker_name(), self.config.worker_concurrency
-        return DurableJobs(url, presence, self.clock, name=name, concurrency=concurrency, take_over=take_over)
+        return DurableJobs(
+            url, presence, self.clock, name=name, concurrency=concurrency, take_over=take_over, mend=self._mend
+        )
 
     async def _adopt(self, dead: Sequence[str]) -> None:
         """What dead processes left is handed over again."""
         await self.inbox.hand_over_waiting(self.jobs.name, tuple(dead))
+
+    async def _mend(self) -> None:
+        """Where many processes work: what one wrote down and did not live to hand over is handed over by another."""
+        await self.inbox.hand_over_waiting("", before=self.clock.now() - NOT_HANDED_OVER)
 
     async def _run_job(self, turn_id: str, step: Any) -> None:
         await run_job(turn_id, step, self.runtime)
@@ -361,10 +374,10 @@ class App:
 
     async def _tidy(self) -> None:
         while True:
-            await self.clock.sleep(TIDY_S)
             with suppress(BotError):
                 await drop_unused_everywhere(self.store, self.clock.now())
                 await self.jobs.tidy(self.clock.now() - KEEP_STEPS)
+            await self.clock.sleep(TIDY_S)
 
     async def _serve(self, stack: AsyncExitStack) -> None:
         from bot.web import WebServer

@@ -70,7 +70,7 @@ def elapsed_ms(began: float) -> float:
 
 def kept(result: Any) -> str:
     """A step's result as one line of JSON."""
-    return json.dumps({"result": to_plain(result)}, ensure_ascii=False)
+    return json.dumps({"result": to_plain(result)})
 
 
 def kept_failure(error: BotError) -> str:
