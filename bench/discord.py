@@ -112,6 +112,14 @@ def memory_mb(pid: int) -> float:
     return 0.0
 
 
+def busy_s(pid: int) -> float:
+    """The processor time that a process has used; 0 where the system does not tell."""
+    with contextlib.suppress(OSError):
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return 0.0
+
+
 def writes(discord: DiscordEmulator) -> Counter[str]:
     """Calls that show something, by their method; and those that were refused."""
     counted: Counter[str] = Counter()
@@ -127,25 +135,38 @@ def writes(discord: DiscordEmulator) -> Counter[str]:
 
 async def measure(conversations: int, words: int, *, same_channel: bool) -> None:
     """Ask one alone, then all at once, and print."""
-    ideal = words * PACE_S
+    stream_s = words * PACE_S
+    ideal = ideal_p50_s(stream_s, conversations)
     with tempfile.TemporaryDirectory() as home:
         async with DiscordEmulator(limits=Limits()) as discord:
             channels = [discord.add_channel(discord.guild, f"c{number}") for number in range(conversations)]
             async with parley(discord, home) as pid:
                 await ask(discord, [discord.random], 5)
                 _, (alone,), _ = await ask(discord, [discord.general], words)
-                before, idle = writes(discord), memory_mb(pid)
+                before, idle, busy = writes(discord), memory_mb(pid), busy_s(pid)
                 where = [discord.random] * conversations if same_channel else channels
                 first, whole, is_whole = await ask(discord, where, words)
                 await asyncio.sleep(1.5)
+                busy = busy_s(pid) - busy
                 used = writes(discord) - before
-                print(f"one alone: {alone:.2f} s for an ideal of {ideal:.2f} s")
+                print(f"one alone: {alone:.2f} s for a stream of {stream_s:.2f} s")
                 report(f"{conversations} at once, first text", first)
                 report(f"{conversations} at once, whole answer", whole)
-                print(f"p50 is {statistics.median(whole) / ideal:.2f} times the ideal; whole and in order: {is_whole}")
+                p50 = statistics.median(whole)
+                print(
+                    f"p50 is {p50 / ideal:.2f} times the ideal of {ideal:.2f} s, {p50 / stream_s:.2f} times the stream alone"
+                )
+                print(f"whole and in order: {is_whole}")
                 calls = {kind: round(count / conversations, 2) for kind, count in sorted(used.items()) if kind != "429"}
                 print(f"calls for each reply: {calls}; refused for haste: {used['429']}")
+                print(f"processor time: {1000 * busy / conversations:.1f} ms for each reply")
                 print(f"Parley's memory: {idle:.0f} MB before, {memory_mb(pid):.0f} MB after")
+
+
+def ideal_p50_s(stream_s: float, conversations: int) -> float:
+    """When half of the answers could stand whole at best: all streams end together, and Discord takes so many calls a second."""
+    per_s = Limits().global_per_s
+    return statistics.median(stream_s + number // per_s for number in range(conversations))
 
 
 def report(name: str, seconds: list[float]) -> None:

@@ -37,13 +37,13 @@ async def parley(options: argparse.Namespace) -> None:
     assert slack.stdout is not None and slack.stdin is not None
     values = json.loads(await slack.stdout.readline())
     with tempfile.TemporaryDirectory() as home:
-        chosen = {"parley_home": Path(home), "port": 0, "worker_concurrency": 200, **ECHO, **values}
+        chosen = {"parley_home": Path(home), "port": 0, **ECHO, **values}
         app = App(configuration.load(env_file=None, **chosen), only={"slack"}, durable=not options.memory)
         async with app.running(listen=True):
-            before = rss_mb()
+            before, busy_s = rss_mb(), time.process_time()
             slack.stdin.write(b"go\n")
             seen = json.loads(await slack.stdout.readline())
-            report(seen, before, options)
+            report(seen, before, time.process_time() - busy_s, options)
     await slack.wait()
 
 
@@ -85,7 +85,7 @@ def is_whole(found: list[Message], last: str) -> bool:
     return bool(found) and last in found[-1].shown and not any(m.is_streaming for m in found)
 
 
-def report(seen: dict[str, Any], before: float, options: argparse.Namespace) -> None:
+def report(seen: dict[str, Any], before: float, busy_s: float, options: argparse.Namespace) -> None:
     """Print the figures."""
     answers, calls = seen["answers"], seen["calls"]
     whole = sorted(answer[1] for answer in answers)
@@ -99,6 +99,7 @@ def report(seen: dict[str, Any], before: float, options: argparse.Namespace) -> 
     print(f"something visible      p50 {statistics.median(answer[0] for answer in answers):.2f} s")
     print(f"whole answer           p50 {p50:.2f} s ({p50 / ideal:.2f} x ideal)  p95 {p95:.2f} s  max {whole[-1]:.2f} s")
     print(f"writes for each reply  {sum(counted.values()) / len(answers):.2f}  {counted}")
+    print(f"processor time         {1000 * busy_s / len(answers):.1f} ms for each reply")
     print(f"refused with 429       {sum(seen['refused'].values())} {seen['refused']}")
     print(f"memory                 {before:.0f} MB before, {rss_mb():.0f} MB at its highest")
 

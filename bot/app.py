@@ -27,12 +27,14 @@ from bot.engine.runtime import CANNOT, VARIABLE, Models, Runtime, effective_sett
 from bot.errors import BotError, ConfigError, StoreError
 from bot.inbox import Inbox
 from bot.jobs.inline import InlineJobs
+from bot.jobs.recorded import RecordedJobs
 from bot.ports import Adapter, Blobs, Bus, Clock, Installation, Jobs, Provider
-from bot.store import Store, database_url, open_store, tenants
+from bot.store import Store, open_store, tenants
 from bot.store import conversations as conv
 from bot.store.blobs import TenantBlobs, drop_unused_everywhere
 from bot.store.bus import MemoryBus, open_bus
 from bot.store.migrate import migrate
+from bot.store.outcomes import StoreOutcomes
 from bot.store.workers import StorePresence
 from bot.types import (
     MODALITIES,
@@ -59,6 +61,8 @@ POSTGRES_PORT = 5432
 TIDY_S = 3_600
 KEEP_STEPS = timedelta(days=1)
 """What a turn's steps gave is needed until the turn has ended; a day more helps to look into trouble."""
+NOT_HANDED_OVER = timedelta(seconds=30)
+"""A turn that was asked for so long ago is handed over again, which is harmless if it was before."""
 LISTEN_AGAIN_S = (1, 5, 30, 120)
 WARN_BEFORE = timedelta(days=180)
 log = logging.getLogger(__name__)
@@ -85,15 +89,6 @@ def store_url(config: Config) -> str:
     if config.database_url:
         return config.database_url.get_secret_value()
     return URL.create("sqlite", database=str(config.parley_home / "parley.db")).render_as_string()
-
-
-def jobs_url(store: Store) -> URL:
-    """Where the jobs keep theirs: a file beside a SQLite database, a schema of its own in PostgreSQL."""
-    url = database_url(store.url.render_as_string(hide_password=False))
-    if store.is_shared:
-        return url.set(drivername="postgresql")
-    stem, _, suffix = (url.database or "parley.db").rpartition(".")
-    return url.set(drivername="sqlite", database=f"{stem or suffix}-turns.{suffix}")
 
 
 class _AddressBlobs:
@@ -140,6 +135,10 @@ class AppHost:
     def models(self) -> Mapping[Modality, str]:
         """The configured model of each modality."""
         return self._app.models
+
+    def chat_models(self) -> Sequence[str]:
+        """The chat models that a person may choose, as `provider:model`."""
+        return self._app.runtime.models.available()
 
     def overview(self) -> Sequence[Finding]:
         """What is on and what is off."""
@@ -339,6 +338,7 @@ class App:
             max_attachment_bytes=config.max_attachment_mb * 2**20,
         )
         self.inbox = Inbox(self.store, self.jobs, self.bus, self.clock, SPECS)
+        stack.push_async_callback(self.inbox.close)
         await self.jobs.start({"turn": self._run_job}, working=work)
         stack.push_async_callback(self.jobs.close)
         if work:
@@ -347,23 +347,31 @@ class App:
     def _make_jobs(self, presence: StorePresence, *, take_over: bool) -> Jobs:
         if not self._durable:
             return InlineJobs(self.clock)
-        from bot.jobs.durable import DurableJobs  # its library takes a while to import, and `--help` need not wait
+        if not self.store.is_shared:
+            return RecordedJobs(
+                StoreOutcomes(self.store, self.clock),
+                presence,
+                self.clock,
+                name=self.config.worker_name or self._name,
+                concurrency=self.config.worker_concurrency,
+                take_over=take_over,
+                adopt=self._adopt,
+            )
+        from bot.jobs.durable import DurableJobs  # its library takes a while to import, and SQLite does without
 
-        name = self.config.worker_name or (worker_name() if self.store.is_shared else self._name)
+        url = self.store.url.set(drivername="postgresql")
+        name, concurrency = self.config.worker_name or worker_name(), self.config.worker_concurrency
         return DurableJobs(
-            jobs_url(self.store),
-            presence,
-            self.clock,
-            name=name,
-            concurrency=self.config.worker_concurrency,
-            take_over=take_over,
-            adopt=self.inbox_adopt,
+            url, presence, self.clock, name=name, concurrency=concurrency, take_over=take_over, mend=self._mend
         )
 
-    async def inbox_adopt(self, dead: Sequence[str]) -> None:
-        """What dead processes had not even begun is handed over again."""
-        if not self.store.is_shared:
-            await self.inbox.hand_over_waiting(self.jobs.name, tuple(dead))
+    async def _adopt(self, dead: Sequence[str]) -> None:
+        """What dead processes left is handed over again."""
+        await self.inbox.hand_over_waiting(self.jobs.name, tuple(dead))
+
+    async def _mend(self) -> None:
+        """Where many processes work: what one wrote down and did not live to hand over is handed over by another."""
+        await self.inbox.hand_over_waiting("", before=self.clock.now() - NOT_HANDED_OVER)
 
     async def _run_job(self, turn_id: str, step: Any) -> None:
         await run_job(turn_id, step, self.runtime)
@@ -385,10 +393,10 @@ class App:
 
     async def _tidy(self) -> None:
         while True:
-            await self.clock.sleep(TIDY_S)
             with suppress(BotError):
                 await drop_unused_everywhere(self.store, self.clock.now())
                 await self.jobs.tidy(self.clock.now() - KEEP_STEPS)
+            await self.clock.sleep(TIDY_S)
 
     async def _serve(self, stack: AsyncExitStack) -> None:
         from bot.web import WebServer
@@ -538,4 +546,4 @@ async def _cancel(task: asyncio.Task[Any]) -> None:
         await task
 
 
-__all__ = ["App", "AppHost", "SystemClock", "configuration", "jobs_url", "store_url", "worker_name"]
+__all__ = ["App", "AppHost", "SystemClock", "configuration", "store_url", "worker_name"]

@@ -58,7 +58,7 @@ class CoreOptions(BaseModel):
     system_prompt: str = Field(DEFAULT_SYSTEM_PROMPT, description="What every conversation starts from.")
     host: str = Field("127.0.0.1", description="Address the web server listens on.")
     port: int = Field(8080, ge=0, le=65535, description="Port the web server listens on; 0 takes a free one.")
-    worker_concurrency: int = Field(64, ge=1, le=1000, description="Turns that one process answers at once.")
+    worker_concurrency: int = Field(256, ge=1, le=1000, description="Turns that one process answers at once.")
     worker_name: str = Field(
         "",
         description="Name of this process among several on PostgreSQL, equal after a restart. Unset: host name and process kind.",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -106,6 +106,9 @@ class Host(Protocol):
     @property
     def models(self) -> Mapping[Modality, str]:
         """The configured model of each modality, `provider:model`; empty when it is off."""
+
+    def chat_models(self) -> Sequence[str]:
+        """The chat models that a person may choose, as `provider:model`."""
 
     def overview(self) -> Sequence[Finding]:
         """What is on, and what is off with the setting that brings it; asks nobody outside."""
@@ -408,6 +411,22 @@ class Presence(Protocol):
 
     async def release(self) -> None:
         """Give the name back."""
+
+
+class Outcomes(Protocol):
+    """What the steps of jobs gave, each as a line of JSON, until the job is forgotten."""
+
+    async def of(self, job_id: str) -> Sequence[tuple[str, str]]:
+        """The name and the outcome of each step so far, in order."""
+
+    async def add(self, job_id: str, ordinal: int, name: str, outcome: str) -> None:
+        """Keep one; `ordinal` counts from 0. In the place of one that was kept there before."""
+
+    async def forget(self, job_ids: Collection[str]) -> None:
+        """Delete those of these jobs."""
+
+    async def forget_before(self, before: datetime, but: Collection[str]) -> int:
+        """Delete those of jobs that last did something before then, but of these; gives how many jobs."""
 
 
 class Jobs(Protocol):

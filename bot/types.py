@@ -7,6 +7,7 @@ names them by their sha256.
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
@@ -69,6 +70,9 @@ class Attachment:
     """The person spoke instead of typing: an answer may be spoken too."""
 
 
+Asks: TypeAlias = Literal["answer", "transcribe", "describe", "summarize", "translate", "vary", "edit_image"]
+
+
 @dataclass(frozen=True, slots=True)
 class InboundMessage:
     """A person said something."""
@@ -87,8 +91,8 @@ class InboundMessage:
     mentions_us: bool = False
     reply_to: str = ""
     """The platform's id of the message that this one answers, where the platform has such links."""
-    asks: Literal["answer", "transcribe", "describe", "summarize", "translate"] = "answer"
-    """What a message action asked to be done with this message."""
+    asks: Asks = "answer"
+    """What a message action, or a button under a picture, asked to be done with this message."""
     ephemeral: bool = False
     """The answer is for the author's eyes only."""
     ref: Mapping[str, str] = field(default_factory=dict)
@@ -575,6 +579,13 @@ class Finding:
 
 
 # --- The plain form --------------------------------------------------------------------------------------------------
+
+_UNKEEPABLE = re.compile("[\0\ud800-\udfff]")
+
+
+def clean_text(text: str) -> str:
+    """The text with U+FFFD for what no database and no wire takes: NUL, and halves of surrogate pairs."""
+    return _UNKEEPABLE.sub("\ufffd", text)
 
 
 def to_plain(value: Any) -> Any:

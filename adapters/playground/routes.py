@@ -278,7 +278,7 @@ def _entry(entry: Entry) -> dict[str, Any]:
         "turn": entry.turn_id,
         "role": entry.role,
         "id": entry.message_id or (entry.turn_id if entry.role == "user" else ""),
-        "is_editable": bool(entry.message_id),
+        "is_editable": bool(entry.message_id) and ":" not in entry.message_id,  # not words that a button stood for
         "text": text,
         "blocks": render.blocks(text) if entry.role == "assistant" else [],
         "parts": render.parts(entry.parts),

@@ -44,6 +44,8 @@ from bot.types import (
 
 T = TypeVar("T")
 STOP_TOPIC = "stop"
+OF_TURN = "of_turn"
+"""In an inbound's `ref`: the turn under whose pictures a button was pressed."""
 AS_CONFIGURED = Settings()
 VARIABLE: Mapping[Modality, str] = {
     "chat": "CHAT_MODEL",

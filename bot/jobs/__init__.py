@@ -6,15 +6,18 @@ its record a kill repeats the step. So: every paid or visible effect is a step, 
 
 from __future__ import annotations
 
+import json
 import logging
 import random
 import time
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
+from dataclasses import replace
 from typing import Any
 
-from bot.errors import BotError, OverloadedError
+from bot.errors import BotError, OverloadedError, from_json
 from bot.ports import Clock
+from bot.types import StepNote, from_plain, to_plain
 
 MAX_ATTEMPTS = 4
 FIRST_PAUSE_S = 1.0
@@ -68,3 +71,23 @@ def pause_before(attempt: int, error: BotError) -> float | None:
 def elapsed_ms(began: float) -> float:
     """Milliseconds since `time.perf_counter()` gave that."""
     return round((time.perf_counter() - began) * 1000, 2)
+
+
+def kept(result: Any) -> str:
+    """A step's result as one line of JSON."""
+    return json.dumps({"result": to_plain(result)})
+
+
+def kept_failure(error: BotError) -> str:
+    """The error that a step ended with, as one line of JSON."""
+    return json.dumps({"error": error.to_json()}, default=str)
+
+
+def disclose(outcome: str, note: StepNote, notes: list[StepNote]) -> Any:
+    """The result that an outcome holds, noted; raises the BotError that it holds."""
+    held = json.loads(outcome)
+    failed = from_json(held["error"]) if "error" in held else None
+    notes.append(replace(note, error=failed.code) if failed else note)
+    if failed:
+        raise failed
+    return from_plain(held["result"])

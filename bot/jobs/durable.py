@@ -1,36 +1,35 @@
-"""Jobs that survive a crash, by DBOS: the one file that knows the library.
+"""Jobs of many processes that survive a crash, by DBOS on PostgreSQL: the one file that knows the library.
 
-On SQLite one process works: each busy lane starts its jobs directly, which takes milliseconds, and nothing polls while idle. On
-PostgreSQL many processes work: a queue partitioned by lane, and whoever is alive takes over what a dead process had begun.
+A queue partitioned by lane hands each job to one process, and whoever is alive takes over what a dead process had begun.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
+import itertools
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from datetime import datetime
 from typing import Any, TypeVar
 
-import sqlalchemy as sa
 from dbos import DBOS, DBOSClient, DBOSConfig, EnqueueOptions, SetEnqueueOptions, SetWorkflowID
 from sqlalchemy.engine import URL
 
-from bot.errors import BotError, ConfigError, from_json
-from bot.jobs import elapsed_ms, with_retries
+from bot.errors import BotError, ConfigError
+from bot.jobs import disclose, elapsed_ms, kept, kept_failure, with_retries
 from bot.ports import Clock, Handler, Job, Presence
-from bot.types import StepNote, from_plain, to_plain
+from bot.types import StepNote
 
 T = TypeVar("T")
 QUEUE = "turns"
-VERSION = "turn-1"
+VERSION = "turn-2"
 """Goes up when the sequence of steps changes, and only then: DBOS leaves work of another version alone."""
 POLL_S = 0.1
 SWEEP_S = 5.0
+MEND_EVERY = 6
+"""Sweeps between two looks for turns that nobody was handed."""
 MAX_RECOVERIES = 20
 TIDY_AT_ONCE = 1_000
 PRIORITY_LIMIT = 2**31 - 1
@@ -54,15 +53,11 @@ class DurableStep:
                 result, ran = await with_retries(self._clock, name, fn, args)
             except BotError as error:
                 ran = error.__dict__.get("attempts", 1)
-                return json.dumps({"error": error.to_json()}, default=str)
-            return json.dumps({"result": to_plain(result)}, ensure_ascii=False)
+                return kept_failure(error)
+            return kept(result)
 
-        outcome = json.loads(await DBOS.run_step_async({"name": name}, remembered))
-        failed = from_json(outcome["error"]) if "error" in outcome else None
-        self.notes.append(StepNote(name, ran, elapsed_ms(began), failed.code if failed else ""))
-        if failed:
-            raise failed
-        given: T = from_plain(outcome["result"])
+        outcome = await DBOS.run_step_async({"name": name}, remembered)
+        given: T = disclose(outcome, StepNote(name, ran, elapsed_ms(began)), self.notes)
         return given
 
 
@@ -79,7 +74,7 @@ async def _job(kind: str, job_id: str) -> None:
 
 
 class DurableJobs:
-    """Jobs on DBOS's own tables, beside ours in a file (SQLite) or a schema (PostgreSQL) of their own."""
+    """Jobs on DBOS's own tables, beside ours in a schema of their own."""
 
     def __init__(
         self,
@@ -90,23 +85,20 @@ class DurableJobs:
         name: str,
         concurrency: int = 64,
         take_over: bool = True,
-        adopt: Callable[[Sequence[str]], Awaitable[None]] | None = None,
+        mend: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
-        """url: of DBOS's tables, without a driver. name: of this process, equal after a restart.
+        """url: of the database, without a driver. name: of this process, equal after a restart.
 
-        take_over: finish what dead processes had begun. adopt: called with their names, to hand over what they had not begun.
+        take_over: finish what dead processes had begun. mend: called now and then, to hand over what nobody did.
         """
         self._takes_over = take_over
-        self._adopt = adopt
+        self._mend = mend
         self.name = name
         self._url = url
         self._presence = presence
         self._clock = clock
         self._concurrency = concurrency
-        self._is_shared = not url.drivername.startswith("sqlite")
         self._handlers: Mapping[str, Handler] = {}
-        self._lanes: dict[str, list[Job]] = {}
-        self._slots = asyncio.Semaphore(concurrency)
         self._tasks: set[asyncio.Task[None]] = set()
         self._running: dict[str, asyncio.Task[Any]] = {}
         self._client: DBOSClient | None = None
@@ -124,10 +116,9 @@ class DurableJobs:
         logging.getLogger("dbos").setLevel(logging.ERROR)
         DBOS(config=self._dbos_config())
         DBOS.launch()  # in the running loop: jobs then run on it, where the clients of models and platforms live
-        if self._is_shared:
-            await DBOS.register_queue_async(
-                QUEUE, partition_concurrency=1, worker_concurrency=self._concurrency, polling_interval_sec=POLL_S
-            )
+        await DBOS.register_queue_async(
+            QUEUE, partition_concurrency=1, worker_concurrency=self._concurrency, polling_interval_sec=POLL_S
+        )
         await self._clear_failed()
         if self._takes_over:
             self._spawn(self._sweep())
@@ -140,7 +131,7 @@ class DurableJobs:
         await self.forget([one.workflow_id for one in failed])
 
     def _dbos_config(self) -> DBOSConfig:
-        config = DBOSConfig(
+        return DBOSConfig(
             name="parley",
             system_database_url=self._plain_url(),
             application_version=VERSION,
@@ -148,9 +139,6 @@ class DurableJobs:
             log_level="ERROR",
             enable_otlp=False,
         )
-        if not self._is_shared:
-            config["system_database_engine"] = _sqlite_engine(self._url)
-        return config
 
     def _plain_url(self) -> str:
         return self._url.render_as_string(hide_password=False)
@@ -167,37 +155,14 @@ class DurableJobs:
                 priority=_priority(job),
             )
             await self._client.enqueue_async(options, job.kind, job.id)
-        elif self._is_shared:
+        else:
             with SetWorkflowID(job.id), SetEnqueueOptions(queue_partition_key=job.lane, priority=_priority(job)):
                 await DBOS.enqueue_workflow_async(QUEUE, _job, job.kind, job.id)
-        elif job.lane in self._lanes:
-            self._lanes[job.lane].append(job)
-        else:
-            self._lanes[job.lane] = [job]
-            self._spawn(self._drain(job.lane))
 
     def _spawn(self, work: Any) -> None:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-
-    async def _drain(self, lane: str) -> None:
-        """Run the jobs of a lane one after the other, until there is none."""
-        waiting = self._lanes[lane]
-        while waiting:
-            job = min(waiting, key=lambda one: one.sequence)
-            waiting.remove(job)
-            async with self._slots:
-                await self._start_and_wait(job)
-        del self._lanes[lane]
-
-    async def _start_and_wait(self, job: Job) -> None:
-        try:
-            with SetWorkflowID(job.id):
-                handle = await DBOS.start_workflow_async(_job, job.kind, job.id)
-            await handle.get_result()
-        except Exception:  # the edge of the job runner: the lane goes on with its next job
-            log.exception("job %s ended badly", job.id)
 
     async def run(self, kind: str, job_id: str) -> None:
         """What DBOS calls: the handler, known by its task so that `close` can interrupt it."""
@@ -210,22 +175,19 @@ class DurableJobs:
             self._running.pop(job_id, None)
 
     async def _sweep(self) -> None:
-        """Take over what dead processes had begun: at once, and on PostgreSQL again and again."""
-        while True:
-            with suppress(BotError):  # a database that is away for a moment is asked again
-                await self._sweep_once()
-            if not self._is_shared:
-                return
+        """Take over what dead processes had begun, and hand over what nobody did, again and again."""
+        for sweep in itertools.count():
+            try:
+                for name in await self._presence.dead():
+                    await self._take_over(name)
+                    await self._presence.bury(name)
+                if sweep % MEND_EVERY == 1:
+                    await self._clear_failed()
+                    if self._mend is not None:
+                        await self._mend()
+            except Exception as error:  # the edge of the sweep: a database that is away for a moment is asked again
+                log.warning("looking for turns of dead processes: %s: %s", type(error).__name__, error)
             await asyncio.sleep(SWEEP_S)
-
-    async def _sweep_once(self) -> None:
-        dead = await self._presence.dead()
-        for name in dead:
-            await self._take_over(name)
-        if dead and self._adopt is not None:
-            await self._adopt(dead)
-        for name in dead:
-            await self._presence.bury(name)
 
     async def _take_over(self, name: str) -> None:
         found = await DBOS.list_workflows_async(
@@ -233,7 +195,7 @@ class DurableJobs:
         )
         if ids := [one.workflow_id for one in found]:
             log.warning("taking over %d turns of %s, which is gone", len(ids), name)
-            await DBOS.resume_workflows_async(ids, queue_name=QUEUE if self._is_shared else None)
+            await DBOS.resume_workflows_async(ids, queue_name=QUEUE)
 
     async def forget(self, job_ids: Sequence[str]) -> None:
         """Delete what is remembered of jobs that have ended."""
@@ -262,8 +224,6 @@ class DurableJobs:
             return
         if _Registered.jobs is not self:
             return
-        for waiting in self._lanes.values():
-            waiting.clear()
         running = list(self._running.values())
         if running:
             await asyncio.wait(running, timeout=patience_s)
@@ -280,22 +240,3 @@ class DurableJobs:
 def _priority(job: Job) -> int:
     """Lower runs first; DBOS orders jobs of one moment by it, and by their ids where it is missing."""
     return max(1, job.sequence % PRIORITY_LIMIT)
-
-
-def _sqlite_engine(url: URL) -> sa.Engine:
-    """DBOS brings no settings for SQLite; these make it wait for locks, and survive a kill."""
-    engine = sa.create_engine(url, pool_size=10, max_overflow=0)
-
-    @sa.event.listens_for(engine, "connect")
-    def _configure(connection: Any, _record: object) -> None:
-        connection.isolation_level = "IMMEDIATE"
-        for pragma in (
-            "busy_timeout=30000",
-            "foreign_keys=ON",
-            "journal_mode=WAL",
-            "synchronous=NORMAL",
-            "secure_delete=ON",
-        ):
-            connection.execute(f"PRAGMA {pragma}")
-
-    return engine

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import sqlite3
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +20,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from bot.errors import ConfigError, StoreError
 from bot.store.sqlite_driver import DRIVER as SQLITE
 
-BUSY_TIMEOUT_MS = 5_000
-"""How long SQLite waits for another process's write; the writers of this process queue in order on a lock of ours."""
+CHECKPOINT_EVERY = 500
+"""Write transactions between two moves of SQLite's log into its file, which wait for the disk and so are made on a thread."""
+LOG_BYTES = 16 * 1024 * 1024
+"""What SQLite's log shrinks to once it was moved."""
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -35,21 +41,27 @@ class Transaction:
 
 
 class Store:
-    """The open database. `begin` gives transactions; `close` lets go of the connections."""
+    """The open database. `begin` gives transactions; `close` lets go of the connections.
 
-    def __init__(self, engine: AsyncEngine) -> None:
-        self._engine = engine
-        self._write_lock = asyncio.Lock() if engine.dialect.name == "sqlite" else None
+    Its errors never show the values of a statement: they are people's words.
+    """
+
+    def __init__(self, writing: AsyncEngine, reading: AsyncEngine) -> None:
+        """writing, reading: may be the same. On SQLite there is one connection that writes, for which writers queue."""
+        self._writing = writing
+        self._reading = reading
+        self._written = 0
+        self._checkpoint: asyncio.Task[None] | None = None
 
     @property
     def url(self) -> URL:
         """Where it is; its `repr` hides the password."""
-        return self._engine.url
+        return self._writing.url
 
     @property
     def is_shared(self) -> bool:
         """Whether several processes may work on it at once: true for PostgreSQL."""
-        return self._engine.dialect.name != "sqlite"
+        return self._writing.dialect.name != "sqlite"
 
     @asynccontextmanager
     async def begin(self, tenant_id: int) -> AsyncIterator[Transaction]:
@@ -66,22 +78,38 @@ class Store:
     @asynccontextmanager
     async def connect(self, *, write: bool) -> AsyncIterator[AsyncConnection]:
         """A transaction over all tenants, for what has no tenant: finding one, and the jobs."""
-        if write and self._write_lock:
-            async with self._write_lock, self._transaction(write=True) as connection:
-                yield connection
-        else:
-            async with self._transaction(write=write) as connection:
-                yield connection
-
-    @asynccontextmanager
-    async def _transaction(self, *, write: bool) -> AsyncIterator[AsyncConnection]:
         try:
-            async with self._engine.connect() as connection:
-                await connection.execution_options(parley_write=write)
+            connection = await (self._writing if write else self._reading).connect()
+            try:
                 async with connection.begin():
                     yield connection
+            finally:
+                await self._give_back(connection)
         except (exc.OperationalError, exc.InterfaceError, exc.TimeoutError) as error:
             raise _store_error(error) from error
+        except exc.DBAPIError as error:
+            raise _refused(error) from None  # PostgreSQL quotes the row, which may be people's words, in what it says
+        if write and not self.is_shared:
+            self._note_write()
+
+    async def _give_back(self, connection: AsyncConnection) -> None:
+        """On SQLite at once, so that a turn's transactions follow one another without waiting for all other tasks."""
+        if self.is_shared:
+            await asyncio.shield(asyncio.ensure_future(connection.close()))
+        else:
+            await connection.close()
+
+    def _note_write(self) -> None:
+        self._written += 1
+        if self._written % CHECKPOINT_EVERY == 0 and (self._checkpoint is None or self._checkpoint.done()):
+            self._checkpoint = asyncio.create_task(self._move_log())
+
+    async def _move_log(self) -> None:
+        """SQLite would do it within the commit that fills its log, and the loop would wait for the disk."""
+        try:
+            await asyncio.to_thread(_checkpoint, str(self.url.database))
+        except sqlite3.OperationalError as error:  # the log only grows until the next time
+            log.warning("SQLite's log could not be moved into its file: %s", error)
 
     async def ping(self) -> None:
         """Raises StoreError when the database does not answer."""
@@ -90,7 +118,10 @@ class Store:
 
     async def close(self) -> None:
         """Let go of the connections."""
-        await self._engine.dispose()
+        if self._checkpoint is not None:
+            await asyncio.wait([self._checkpoint])
+        await self._writing.dispose()
+        await self._reading.dispose()
 
 
 def database_url(url: str) -> URL:
@@ -104,39 +135,43 @@ def open_store(url: str, *, pool_size: int = 10) -> Store:
     """Open the database; creates the folder of a SQLite file. Connecting happens at first use."""
     made = database_url(url)
     if made.drivername.startswith("sqlite"):
-        return Store(_sqlite_engine(made, pool_size))
-    return Store(create_async_engine(made, pool_size=pool_size, max_overflow=0, pool_pre_ping=True, pool_timeout=30))
+        if made.database:
+            _make_folder(Path(made.database).parent)
+        return Store(_sqlite_engine(made, 1, "BEGIN IMMEDIATE"), _sqlite_engine(made, pool_size, "BEGIN"))
+    engine = create_async_engine(
+        made, pool_size=pool_size, max_overflow=0, pool_pre_ping=True, pool_timeout=30, hide_parameters=True
+    )
+    return Store(engine, engine)
 
 
-def _sqlite_engine(url: URL, pool_size: int) -> AsyncEngine:
-    if url.database:
-        _make_folder(Path(url.database).parent)
-    engine = create_async_engine(url, pool_size=pool_size, max_overflow=0)
+def _sqlite_engine(url: URL, pool_size: int, begin_by: str) -> AsyncEngine:
+    engine = create_async_engine(url, pool_size=pool_size, max_overflow=0, hide_parameters=True, begin_by=begin_by)
 
     @event.listens_for(engine.sync_engine, "connect")
     def _connected(connection: Any, _record: object) -> None:
         _configure(connection)  # when it fails, the pool closes the connection itself
 
-    @event.listens_for(engine.sync_engine, "begin")
-    def _begin(connection: Any) -> None:
-        is_write = connection.get_execution_options().get("parley_write", True)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if is_write else "BEGIN")
-
     return engine
 
 
 def _configure(connection: Any) -> None:
-    connection.isolation_level = None  # the driver's own BEGIN is deferred, and then loses updates; ours follows
+    connection.isolation_level = None  # the driver would begin where it thinks fit; the dialect says when and how
     cursor = connection.cursor()
     for pragma in (
         "journal_mode=WAL",
         "synchronous=NORMAL",
-        f"busy_timeout={BUSY_TIMEOUT_MS}",
+        "wal_autocheckpoint=0",
+        f"journal_size_limit={LOG_BYTES}",
         "foreign_keys=ON",
         "secure_delete=ON",
     ):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
+
+
+def _checkpoint(path: str) -> None:
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
 
 
 def _make_folder(folder: Path) -> None:
@@ -152,8 +187,24 @@ def _make_folder(folder: Path) -> None:
 
 def insert(connection: AsyncConnection, table: Table) -> Any:
     """The dialect's own insert, which knows what to do on a conflict."""
-    made: Insert = sqlite.insert(table) if connection.dialect.name == "sqlite" else postgresql.insert(table)
+    return _insert(connection.dialect.name, table)
+
+
+def _insert(dialect: str, table: Table) -> Any:
+    made: Insert = sqlite.insert(table) if dialect == "sqlite" else postgresql.insert(table)
     return made
+
+
+def prepared(table: Table, build: Callable[[Any], Any]) -> Callable[[AsyncConnection], Any]:
+    """An insert that `build` makes of the dialect's own, once: building a statement takes longer than SQLite takes to run it."""
+    made = cache(lambda dialect: build(_insert(dialect, table)))
+    return lambda connection: made(connection.dialect.name)
+
+
+def _refused(error: exc.DBAPIError) -> StoreError:
+    said = str(error.orig).partition("\n")[0]
+    detail = f"{type(error.orig).__name__}: {said} [{(error.statement or '')[:200]}]"
+    return StoreError("Something went wrong on my side; it has been logged.", detail=detail)
 
 
 def _store_error(error: exc.DBAPIError | exc.TimeoutError) -> StoreError:

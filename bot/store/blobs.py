@@ -11,6 +11,7 @@ from sqlalchemy import delete, exists, select
 from bot.errors import StoreError
 from bot.store import Store, Transaction
 from bot.store.schema import blob_uses, blobs, tenants
+from bot.store.sqlite_driver import LARGE_BYTES
 from bot.types import Blob
 
 ORPHAN_AGE = timedelta(days=1)
@@ -28,7 +29,8 @@ class TenantBlobs:
         """The bytes; raises StoreError when they were forgotten."""
         async with self._store.read(self._tenant_id) as tx:
             where = (blobs.c.tenant_id == tx.tenant_id, blobs.c.sha256 == blob.sha256)
-            data = await tx.connection.scalar(select(blobs.c.data).where(*where))
+            found = select(blobs.c.data).where(*where).execution_options(in_thread=blob.size_bytes > LARGE_BYTES)
+            data = await tx.connection.scalar(found)
         if data is None:
             raise StoreError("The file was deleted and is no longer there.", detail=f"blob {blob.sha256}")
         return bytes(data)
@@ -66,7 +68,8 @@ async def drop_unused(tx: Transaction, among: Iterable[str] | None = None, *, no
         where.append(blobs.c.sha256.in_(list(among)))
     else:
         where.append(blobs.c.created_at < (now or datetime.now(UTC)) - ORPHAN_AGE)
-    return (await tx.connection.execute(delete(blobs).where(*where))).rowcount
+    gone = delete(blobs).where(*where).execution_options(in_thread=True)  # overwriting megabytes takes its time
+    return (await tx.connection.execute(gone)).rowcount
 
 
 async def drop_unused_everywhere(store: Store, now: datetime) -> int:

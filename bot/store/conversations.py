@@ -8,9 +8,10 @@ from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, Select, and_, case, delete, exists, func, or_, select, update
+from sqlalchemy import Integer, Row, Select, and_, bindparam, case, delete, exists, func, or_, select, text, update
 
-from bot.store import Store, Transaction
+from bot.errors import StoreError
+from bot.store import Store, Transaction, prepared
 from bot.store.blobs import drop_unused, note_uses
 from bot.store.schema import blob_uses, conversations, feedback, inbox, messages, posts, steps, tenants, turns
 from bot.types import (
@@ -28,6 +29,7 @@ from bot.types import (
     InboundMessage,
     Message,
     Part,
+    Press,
     Receipt,
     Reply,
     Role,
@@ -39,6 +41,7 @@ from bot.types import (
     ToolResult,
     Turn,
     Unread,
+    clean_text,
     from_plain,
     to_plain,
 )
@@ -71,17 +74,29 @@ class Found:
     platform_id: str
 
 
+RECORD = prepared(inbox, lambda made: made.on_conflict_do_nothing().returning(inbox.c.id))
+
+
 async def record(tx: Transaction, event_id: str, payload: Any, now: datetime) -> int | None:
     """Write an event down; gives its place in the order, or None when it was written before."""
     row = {"tenant_id": tx.tenant_id, "event_id": event_id, "payload": to_plain(payload), "received_at": now}
-    made = tx.insert(inbox).values(row).on_conflict_do_nothing().returning(inbox.c.id)
-    found: int | None = await tx.connection.scalar(made)
+    found: int | None = await tx.connection.scalar(RECORD(tx.connection), row)
     return found
+
+
+HELD_AT = select(conversations.c.id).where(
+    conversations.c.tenant_id == bindparam("tenant"),
+    conversations.c.channel == bindparam("at"),
+    conversations.c.thread == bindparam("beneath"),
+    conversations.c.is_open,
+)
+HOLD = prepared(conversations, lambda made: made.on_conflict_do_nothing().returning(conversations.c.id))
 
 
 async def held_at(tx: Transaction, address: Address) -> int | None:
     """The conversation now held at this address, if any."""
-    found: int | None = await tx.connection.scalar(select(conversations.c.id).where(*_open_at(tx, address)))
+    where = {"tenant": tx.tenant_id, "at": address.channel, "beneath": address.thread}
+    found: int | None = await tx.connection.scalar(HELD_AT, where)
     return found
 
 
@@ -98,18 +113,11 @@ async def hold_at(tx: Transaction, address: Address, now: datetime, *, is_direct
         "created_at": now,
         "updated_at": now,
     }
-    await tx.connection.execute(tx.insert(conversations).values(row).on_conflict_do_nothing())
-    return int((await tx.connection.execute(select(conversations.c.id).where(*_open_at(tx, address)))).scalar_one())
-
-
-def _open_at(tx: Transaction, address: Address) -> tuple[Any, ...]:
-    table = conversations.c
-    return (
-        table.tenant_id == tx.tenant_id,
-        table.channel == address.channel,
-        table.thread == address.thread,
-        table.is_open,
-    )
+    made = await tx.connection.scalar(HOLD(tx.connection), row)
+    found = made if made is not None else await held_at(tx, address)
+    if found is None:
+        raise StoreError("The conversation could not be begun. Please try again.", detail=address.channel)
+    return found
 
 
 async def close_conversation(tx: Transaction, conversation_id: int) -> None:
@@ -119,6 +127,21 @@ async def close_conversation(tx: Transaction, conversation_id: int) -> None:
 
 def _is(tx: Transaction, conversation_id: int) -> tuple[Any, ...]:
     return (conversations.c.tenant_id == tx.tenant_id, conversations.c.id == conversation_id)
+
+
+SPOKEN_IN = (
+    update(conversations)
+    .where(conversations.c.tenant_id == bindparam("tenant"), conversations.c.id == bindparam("conversation"))
+    .values(
+        updated_at=bindparam("now"),
+        title=case((conversations.c.title == "", bindparam("first")), else_=conversations.c.title),
+    )
+)
+ANSWERED_IN = (
+    update(conversations)
+    .where(conversations.c.tenant_id == bindparam("tenant"), conversations.c.id == bindparam("conversation"))
+    .values(updated_at=bindparam("now"))
+)
 
 
 def words_of(inbound: InboundMessage | Command) -> str:
@@ -142,9 +165,8 @@ async def said(
     row = _row(tx, conversation_id, source_id, 0, message, inbound.sent_at)
     row |= {"author_id": inbound.author.id, "author_name": inbound.author.name, "for_model": for_model}
     await _add(tx, row | {"platform_id": inbound.message_id}, message)
-    title = case((conversations.c.title == "", _title(text)), else_=conversations.c.title)
-    values = {"updated_at": inbound.sent_at, "title": title}
-    await tx.connection.execute(update(conversations).where(*_is(tx, conversation_id)).values(values))
+    values = {"conversation": conversation_id, "tenant": tx.tenant_id, "now": inbound.sent_at, "first": _title(text)}
+    await tx.connection.execute(SPOKEN_IN, values)
 
 
 def _title(text: str) -> str:
@@ -171,8 +193,11 @@ def _row(
     }
 
 
+ADD_MESSAGE = prepared(messages, lambda made: made.on_conflict_do_nothing().returning(messages.c.id))
+
+
 async def _add(tx: Transaction, row: Mapping[str, Any], message: Message) -> None:
-    made = await tx.connection.scalar(tx.insert(messages).values(row).on_conflict_do_nothing().returning(messages.c.id))
+    made = await tx.connection.scalar(ADD_MESSAGE(tx.connection), row)
     if made is not None:
         await note_uses(tx, made, blobs_of(message))
 
@@ -184,7 +209,7 @@ def plain_text(message: Message) -> str:
         match part:
             case Text(text) | Image(text=text) | File(text=text) | Audio(transcript=text):
                 words.append(text)
-    return "\n".join(word for word in words if word)
+    return clean_text("\n".join(word for word in words if word))
 
 
 def blobs_of(message: Message) -> list[Blob]:
@@ -193,6 +218,18 @@ def blobs_of(message: Message) -> list[Blob]:
 
 
 # --- Turns -----------------------------------------------------------------------------------------------------------
+
+
+ADD_TURN = turns.insert()
+WAITING = (
+    select(func.count())
+    .select_from(turns)
+    .where(
+        turns.c.conversation_id == bindparam("conversation"),
+        turns.c.sequence < bindparam("before"),
+        turns.c.ended_at.is_(None),
+    )
+)
 
 
 async def add_turn(
@@ -219,7 +256,7 @@ async def add_turn(
         "receipt": to_plain(receipt) if receipt else None,
         "created_at": now,
     }
-    await tx.connection.execute(turns.insert().values(row))
+    await tx.connection.execute(ADD_TURN, row)
     return str(row["id"])
 
 
@@ -232,18 +269,31 @@ async def _attempts(tx: Transaction, source_id: int) -> int:
 
 async def waiting_before(tx: Transaction, conversation_id: int, sequence: int) -> int:
     """How many turns of the conversation have to end first."""
-    where = (turns.c.conversation_id == conversation_id, turns.c.sequence < sequence, turns.c.ended_at.is_(None))
-    return int((await tx.connection.execute(select(func.count()).select_from(turns).where(*where))).scalar_one())
+    where = {"conversation": conversation_id, "before": sequence}
+    return int((await tx.connection.execute(WAITING, where)).scalar_one())
 
 
-async def unfinished(store: Store) -> list[Waiting]:
-    """The turns of all tenants that have not ended, in the order in which they were asked for."""
+async def unfinished(store: Store, before: datetime | None = None) -> list[Waiting]:
+    """The turns of all tenants that have not ended, in the order in which they were asked for; only those of before then."""
     query = select(turns.c.id, turns.c.conversation_id, turns.c.sequence, turns.c.owner).where(
         turns.c.ended_at.is_(None)
     )
+    if before is not None:
+        query = query.where(turns.c.created_at < before)
     async with store.connect(write=False) as connection:
         rows = await connection.execute(query.order_by(turns.c.sequence))
         return [Waiting(*row) for row in rows]
+
+
+async def unfinished_of(tx: Transaction, event_id: str) -> Waiting | None:
+    """The turn that this event asked for, if it has not ended."""
+    query = (
+        select(turns.c.id, turns.c.conversation_id, turns.c.sequence, turns.c.owner)
+        .join(inbox, inbox.c.id == turns.c.sequence)
+        .where(inbox.c.tenant_id == tx.tenant_id, inbox.c.event_id == event_id, turns.c.ended_at.is_(None))
+    )
+    row = (await tx.connection.execute(query)).one_or_none()
+    return Waiting(*row) if row else None
 
 
 async def take_over(store: Store, turn_ids: Sequence[str], owner: str) -> None:
@@ -261,18 +311,51 @@ class Loaded:
     source_id: int
     state: str
     stop_requested: bool
+    is_superseded: bool
+    """Whether the same question was asked again since."""
+
+
+asked = inbox.alias("asked")
+LOAD = (
+    select(turns, inbox.c.payload, asked.c.payload.label("asked"))
+    .join(inbox, inbox.c.id == turns.c.source_id)
+    .join(asked, asked.c.id == turns.c.sequence)
+    .where(turns.c.id == bindparam("turn"))
+)
+EARLIER_RECEIPT = (
+    select(turns.c.receipt)
+    .where(
+        turns.c.source_id == bindparam("source"), turns.c.attempt < bindparam("before"), turns.c.receipt.is_not(None)
+    )
+    .order_by(turns.c.attempt.desc())
+    .limit(1)
+)
+LATER_ATTEMPT = select(exists().where(turns.c.source_id == bindparam("source"), turns.c.attempt > bindparam("after")))
 
 
 async def load_turn(store: Store, turn_id: str) -> Loaded | None:
-    """A turn; None when it was forgotten."""
-    query = select(turns, inbox.c.payload).join(inbox, inbox.c.id == turns.c.source_id).where(turns.c.id == turn_id)
+    """A turn; None when it was forgotten. A further answer gets the receipt with which the one before it ended."""
     async with store.connect(write=False) as connection:
-        row = (await connection.execute(query)).one_or_none()
-    if row is None or not row.payload:
-        return None
-    receipt = from_plain(row.receipt) if row.receipt else None
-    turn = Turn(row.id, row.tenant_id, row.conversation_id, from_plain(row.payload), Settings(), receipt, row.attempt)
-    return Loaded(turn, row.source_id, row.state, row.stop_requested)
+        row = (await connection.execute(LOAD, {"turn": turn_id})).one_or_none()
+        if row is None or not row.payload:
+            return None
+        kept = row.receipt
+        if row.attempt > 1 and row.state == "queued":
+            earlier = {"source": row.source_id, "before": row.attempt}
+            kept = await connection.scalar(EARLIER_RECEIPT, earlier) or kept
+        is_superseded = await connection.scalar(LATER_ATTEMPT, {"source": row.source_id, "after": row.attempt})
+    inbound, receipt = _asked_again(row), from_plain(kept) if kept else None
+    turn = Turn(row.id, row.tenant_id, row.conversation_id, inbound, Settings(), receipt, row.attempt)
+    return Loaded(turn, row.source_id, row.state, row.stop_requested, bool(is_superseded))
+
+
+def _asked_again(row: Row[Any]) -> InboundMessage | Command:
+    """What is to be answered; asked again by a button, it is answered by what the button's press brings along."""
+    inbound: InboundMessage | Command = from_plain(row.payload)
+    if row.sequence == row.source_id or not row.asked:
+        return inbound
+    again = from_plain(row.asked)
+    return replace(inbound, ref={**inbound.ref, **again.ref}) if isinstance(again, Press) else inbound
 
 
 async def end_unasked(store: Store, turn_id: str, now: datetime) -> None:
@@ -286,24 +369,44 @@ def _this(turn_id: str) -> Any:
     return update(turns).where(turns.c.id == turn_id)
 
 
+CHANGE_TURN = update(turns).where(turns.c.id == bindparam("turn"))
+KEEP_POST = prepared(
+    posts,
+    lambda made: made.on_conflict_do_update(
+        index_elements=["tenant_id", "channel", "platform_id"], set_={"turn_id": made.excluded.turn_id}
+    ),
+)
+
+
 async def note_receipt(tx: Transaction, turn_id: str, receipt: Receipt, **more: Any) -> None:
     """Remember what was posted, so that an edit, a button or a restart finds it; `more` columns of the turn with it."""
-    await tx.connection.execute(_this(turn_id).values(receipt=to_plain(receipt), **more))
+    await tx.connection.execute(CHANGE_TURN, {"turn": turn_id, "receipt": to_plain(receipt), **more})
     rows = [
         {"tenant_id": tx.tenant_id, "channel": receipt.address.channel, "platform_id": platform_id, "turn_id": turn_id}
         for platform_id in receipt.message_ids
     ]
     if rows:
-        keys = ["tenant_id", "channel", "platform_id"]
-        made = tx.insert(posts)
-        await tx.connection.execute(
-            made.on_conflict_do_update(index_elements=keys, set_={"turn_id": made.excluded.turn_id}), rows
-        )
+        await tx.connection.execute(KEEP_POST(tx.connection), rows)
 
 
 async def request_stop(tx: Transaction, turn_id: str) -> None:
     """Ask whichever process works on it to stop."""
     await tx.connection.execute(_this(turn_id).where(turns.c.ended_at.is_(None)).values(stop_requested=True))
+
+
+QUESTION_ID = select(messages.c.id).where(
+    messages.c.conversation_id == bindparam("conversation"),
+    messages.c.source_id == bindparam("source"),
+    messages.c.ordinal == 0,
+)
+CHANGE_MESSAGE = update(messages).where(messages.c.id == bindparam("message"))
+ANSWERS = select(messages.c.id).where(
+    messages.c.conversation_id == bindparam("conversation"),
+    messages.c.source_id == bindparam("source"),
+    messages.c.ordinal > 0,
+)
+DROP_STEPS = delete(steps).where(steps.c.turn_id == bindparam("turn"))
+ADD_STEPS = steps.insert()
 
 
 async def settle(
@@ -321,10 +424,12 @@ async def settle(
 ) -> None:
     """End a turn: what was understood of the question, the answer in place of an earlier one, and how the steps went.
 
-    Repeated, it leaves the same rows.
+    Repeated, it leaves the same rows. When the question was asked again meanwhile, the history is the later turn's to write.
     """
-    still_asked = await _understood(tx, turn.conversation_id, source_id, user)
-    await _drop_answer(tx, turn.conversation_id, source_id)
+    is_superseded = await tx.connection.scalar(LATER_ATTEMPT, {"source": source_id, "after": turn.attempt})
+    still_asked = not is_superseded and await _understood(tx, turn.conversation_id, source_id, user)
+    if not is_superseded:
+        await _drop_answer(tx, turn.conversation_id, source_id)
     for ordinal, message in enumerate(answer if still_asked else (), start=1):
         row = _row(tx, turn.conversation_id, source_id, ordinal, message, now)
         platform_id = receipt.message_ids[0] if receipt and receipt.message_ids else ""
@@ -341,27 +446,28 @@ async def settle(
     if receipt:
         await note_receipt(tx, turn.id, receipt, **values)
     else:
-        await tx.connection.execute(_this(turn.id).values(values))
+        await tx.connection.execute(CHANGE_TURN, {"turn": turn.id, **values})
     await _note_steps(tx, turn.id, notes)
-    await tx.connection.execute(update(conversations).where(*_is(tx, turn.conversation_id)).values(updated_at=now))
+    values = {"tenant": tx.tenant_id, "conversation": turn.conversation_id, "now": now}
+    await tx.connection.execute(ANSWERED_IN, values)
 
 
 async def _understood(tx: Transaction, conversation_id: int, source_id: int, user: Message | None) -> bool:
     """Keep what was understood of a question; False when it was deleted or forgotten while it was being answered."""
-    where = (messages.c.conversation_id == conversation_id, messages.c.source_id == source_id, messages.c.ordinal == 0)
-    message_id = await tx.connection.scalar(select(messages.c.id).where(*where))
+    message_id = await tx.connection.scalar(QUESTION_ID, {"conversation": conversation_id, "source": source_id})
     if message_id is None:
         return False
     if user is not None:
-        values = {"parts": to_plain(user.parts), "text": plain_text(user)}
-        await tx.connection.execute(update(messages).where(messages.c.id == message_id).values(values))
+        values = {"message": message_id, "parts": to_plain(user.parts), "text": plain_text(user)}
+        await tx.connection.execute(CHANGE_MESSAGE, values)
         await note_uses(tx, message_id, blobs_of(user))
     return True
 
 
 async def _drop_answer(tx: Transaction, conversation_id: int, source_id: int) -> None:
-    where = (messages.c.conversation_id == conversation_id, messages.c.source_id == source_id, messages.c.ordinal > 0)
-    await _drop_messages(tx, where)
+    where = {"conversation": conversation_id, "source": source_id}
+    if earlier := (await tx.connection.scalars(ANSWERS, where)).all():
+        await _drop_messages(tx, (messages.c.id.in_(earlier),))
 
 
 async def _drop_messages(tx: Transaction, where: Iterable[Any]) -> int:
@@ -376,31 +482,36 @@ async def _drop_messages(tx: Transaction, where: Iterable[Any]) -> int:
 
 
 async def _note_steps(tx: Transaction, turn_id: str, notes: Sequence[StepNote]) -> None:
-    await tx.connection.execute(delete(steps).where(steps.c.turn_id == turn_id))
+    await tx.connection.execute(DROP_STEPS, {"turn": turn_id})
     rows = [
         {"tenant_id": tx.tenant_id, "turn_id": turn_id, "ordinal": ordinal, **asdict(note)}
         for ordinal, note in enumerate(notes)
     ]
     if rows:
-        await tx.connection.execute(steps.insert(), rows)
+        await tx.connection.execute(ADD_STEPS, rows)
 
 
 # --- Reading ---------------------------------------------------------------------------------------------------------
 
 
+def _before(query: Select[Any]) -> Select[Any]:
+    """The query over the messages that stand before a source, newest first."""
+    table, source = messages.c, bindparam("source", type_=Integer)
+    earlier = or_(table.source_id < source, and_(table.source_id == source, table.ordinal < 0))
+    where = (table.tenant_id == bindparam("tenant"), table.conversation_id == bindparam("conversation"), earlier)
+    in_order = query.where(*where).order_by(table.source_id.desc(), table.ordinal.desc())
+    return in_order.limit(bindparam("most", type_=Integer))
+
+
+HISTORY = _before(select(messages.c.role, messages.c.parts, messages.c.author_name).where(messages.c.for_model))
+PARTS_BEFORE = _before(select(messages.c.id, messages.c.parts))
+
+
 async def history(tx: Transaction, conversation_id: int, before: int, limit: int = 200) -> list[Message]:
     """The newest messages that stand before that source, oldest first. Unfinished answers are not in it."""
-    newest = _before(tx, select(messages), conversation_id, before).where(messages.c.for_model).limit(limit)
-    rows = (await tx.connection.execute(newest)).all()
+    where = {"tenant": tx.tenant_id, "conversation": conversation_id, "source": before, "most": limit}
+    rows = (await tx.connection.execute(HISTORY, where)).all()
     return [_message(row) for row in reversed(rows)]
-
-
-def _before(tx: Transaction, query: Select[Any], conversation_id: int, before: int) -> Select[Any]:
-    """The query over the messages that stand before that source, newest first."""
-    table = messages.c
-    earlier = or_(table.source_id < before, and_(table.source_id == before, table.ordinal < 0))
-    where = (table.tenant_id == tx.tenant_id, table.conversation_id == conversation_id, earlier)
-    return query.where(*where).order_by(table.source_id.desc(), table.ordinal.desc())
 
 
 def _message(row: Row[Any]) -> Message:
@@ -481,12 +592,32 @@ async def took_part(tx: Transaction, conversation_id: int) -> bool:
     return bool(await tx.connection.scalar(select(exists().where(turns.c.conversation_id == conversation_id))))
 
 
-async def is_known(tx: Transaction, address: Address, platform_id: str) -> bool:
-    """Whether a message that the platform calls so is in the history already."""
-    held = conversations.c
-    here = exists(select(held.id).where(held.id == messages.c.conversation_id, held.channel == address.channel))
-    where = (messages.c.tenant_id == tx.tenant_id, messages.c.platform_id == platform_id, messages.c.ordinal <= 0, here)
-    return await tx.connection.scalar(select(messages.c.id).where(*where).limit(1)) is not None
+KNOWN = (
+    select(messages.c.id)
+    .join(conversations, conversations.c.id == messages.c.conversation_id)
+    .where(
+        messages.c.tenant_id == bindparam("tenant"),
+        messages.c.platform_id == bindparam("named"),
+        messages.c.ordinal <= 0,
+        conversations.c.channel == bindparam("at"),
+    )
+    .limit(1)
+)
+
+
+ALONE = text("SELECT pg_advisory_xact_lock(hashtextextended(:named, 0))")
+
+
+async def is_known(tx: Transaction, address: Address, platform_id: str, *, alone: bool = False) -> bool:
+    """Whether a message that the platform calls so is in the history already.
+
+    alone: whoever asks the same in another process waits until this transaction has ended. On SQLite only one writes anyway.
+    """
+    if alone and tx.connection.dialect.name != "sqlite":
+        named = f"{tx.tenant_id}/{address.channel}/{platform_id}"
+        await tx.connection.execute(ALONE, {"named": named})
+    where = {"tenant": tx.tenant_id, "named": platform_id, "at": address.channel}
+    return await tx.connection.scalar(KNOWN, where) is not None
 
 
 @dataclass(frozen=True)
@@ -503,6 +634,8 @@ class Said:
     text: str
     ordinal: int = 0
     """Below 0 for a message from before Parley joined."""
+    message_id: str = ""
+    """As the platform calls the person's message."""
 
 
 async def find_said(tx: Transaction, address: Address, platform_id: str) -> Said | None:
@@ -531,7 +664,17 @@ async def find_said(tx: Transaction, address: Address, platform_id: str) -> Said
     turn = (await _latest_turns(tx, row.conversation_id)).get(row.source_id) if row.ordinal == 0 else None
     receipt = from_plain(turn.receipt) if turn is not None and turn.receipt else None
     turn_id, is_running = (turn.id, turn.ended_at is None) if turn is not None else ("", False)
-    return Said(row.conversation_id, row.source_id, turn_id, receipt, is_running, row.author_id, row.text, row.ordinal)
+    return Said(
+        row.conversation_id,
+        row.source_id,
+        turn_id,
+        receipt,
+        is_running,
+        row.author_id,
+        row.text,
+        row.ordinal,
+        row.platform_id,
+    )
 
 
 async def reword(tx: Transaction, said_: Said, inbound: InboundMessage | Command) -> None:
@@ -575,6 +718,14 @@ async def unsay(tx: Transaction, said_: Said) -> int:
     return gone
 
 
+async def unsay_answer(tx: Transaction, said_: Said, platform_id: str) -> int:
+    """A post of ours was deleted: the answer leaves the history, unless it is being written anew; gives how many messages."""
+    if said_.is_running or said_.receipt is None or platform_id not in said_.receipt.message_ids:
+        return 0
+    where = (messages.c.conversation_id == said_.conversation_id, messages.c.source_id == said_.source_id)
+    return await _drop_messages(tx, (*where, messages.c.ordinal > 0))
+
+
 async def _blank(tx: Transaction, which: Any) -> None:
     """Empty what events carried, but keep their ids, so that a repeat of a forgotten event stays a repeat."""
     await tx.connection.execute(update(inbox).where(inbox.c.tenant_id == tx.tenant_id, which).values(payload={}))
@@ -606,7 +757,7 @@ async def forget(tx: Transaction, conversation_id: int) -> int:
 async def search(
     tx: Transaction, words: Sequence[str], author_id: str, address: Address, limit: int = 10
 ) -> list[Found]:
-    """The newest messages holding all the words, among what this person may see from here.
+    """The newest messages holding all the words, among what this person may see from here; never what was for one person's eyes.
 
     That is: this channel, and the conversations in which they took part; never another person's direct conversation.
     """
@@ -616,16 +767,26 @@ async def search(
     query = (
         select(messages, conversations.c.channel, conversations.c.thread, conversations.c.title)
         .join(conversations, conversations.c.id == messages.c.conversation_id)
-        .where(messages.c.tenant_id == tx.tenant_id, visible, ~messages.c.text.startswith("/"))
+        .where(messages.c.tenant_id == tx.tenant_id, messages.c.for_model, visible, ~messages.c.text.startswith("/"))
         .where(*(messages.c.text.icontains(word, autoescape=True) for word in words))
         .order_by(messages.c.id.desc())
         .limit(limit)
     )
-    rows = await tx.connection.execute(query)
+    rows = await tx.connection.execute(query.execution_options(in_thread=True))
     return [
         Found(row.text, row.author_name, row.role, row.created_at, row.channel, row.thread, row.title, row.platform_id)
         for row in rows
     ]
+
+
+async def pictures_of(tx: Transaction, turn_id: str) -> list[Image]:
+    """The pictures in the answer that this turn gave."""
+    found = await tx.connection.scalars(
+        select(messages.c.parts).where(
+            messages.c.tenant_id == tx.tenant_id, messages.c.turn_id == turn_id, messages.c.ordinal > 0
+        )
+    )
+    return [part for parts in found for part in from_plain(parts) if isinstance(part, Image)]
 
 
 async def give_feedback(tx: Transaction, turn_id: str, author_id: str, value: int, now: datetime) -> None:
@@ -705,10 +866,10 @@ async def _known_ids(tx: Transaction, conversation_id: int) -> set[str]:
 
 async def unread(tx: Transaction, conversation_id: int, before: int, limit: int) -> list[tuple[int, Attachment]]:
     """Attachments of the newest earlier messages that nobody has read yet and that may be readable, with their message's id."""
-    query = _before(tx, select(messages.c.id, messages.c.parts), conversation_id, before).limit(50)
+    where = {"tenant": tx.tenant_id, "conversation": conversation_id, "source": before, "most": 50}
     found = [
         (row.id, part.attachment)
-        for row in await tx.connection.execute(query)
+        for row in await tx.connection.execute(PARTS_BEFORE, where)
         for part in from_plain(row.parts)
         if isinstance(part, Unread) and (not part.why or part.may_work_later)
     ]
@@ -729,7 +890,11 @@ async def read(tx: Transaction, message_id: int, attachment: Attachment, parts: 
     await note_uses(tx, message_id, blobs_of(message))
 
 
+EARLIER_TURN = select(
+    exists().where(turns.c.conversation_id == bindparam("conversation"), turns.c.sequence < bindparam("before"))
+)
+
+
 async def is_first(tx: Transaction, conversation_id: int, sequence: int) -> bool:
     """Whether no turn of the conversation came before that one."""
-    earlier = select(exists().where(turns.c.conversation_id == conversation_id, turns.c.sequence < sequence))
-    return not await tx.connection.scalar(earlier)
+    return not await tx.connection.scalar(EARLIER_TURN, {"conversation": conversation_id, "before": sequence})

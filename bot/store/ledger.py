@@ -7,11 +7,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import and_, case, func, select, update
+from sqlalchemy import and_, bindparam, case, func, select, update
 
 from bot.store import Transaction
 from bot.store.schema import calls
 from bot.types import Modality, Usage
+
+RESERVE = calls.insert().returning(calls.c.id)
+SETTLE = update(calls).where(calls.c.id == bindparam("call"), calls.c.tenant_id == bindparam("tenant"))
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,7 @@ async def reserve(
         "state": "reserved",
         "started_at": now,
     }
-    return int((await tx.connection.execute(calls.insert().values(row).returning(calls.c.id))).scalar_one())
+    return int((await tx.connection.execute(RESERVE, row)).scalar_one())
 
 
 async def settle_call(
@@ -63,6 +66,8 @@ async def settle_call(
 ) -> None:
     """Write down what the call used; cost None is unknown."""
     values = {
+        "call": call_id,
+        "tenant": tx.tenant_id,
         "state": "failed" if error else "settled",
         "error": error,
         "cost_micro_usd": cost_micro_usd,
@@ -75,9 +80,7 @@ async def settle_call(
         "is_estimate": usage.is_estimate,
         "ended_at": now,
     }
-    await tx.connection.execute(
-        update(calls).where(calls.c.id == call_id, calls.c.tenant_id == tx.tenant_id).values(values)
-    )
+    await tx.connection.execute(SETTLE, values)
 
 
 async def abandon(tx: Transaction, turn_id: str, now: datetime) -> None:

@@ -268,3 +268,15 @@ workers = Table(
     Column("name", String(255), primary_key=True),
     Column("beat_at", Moment, nullable=False),
 )
+
+outcomes = Table(
+    "outcomes",
+    metadata,
+    Column("job_id", String(64), nullable=False),
+    Column("ordinal", Integer, nullable=False),
+    Column("name", String(64), nullable=False),
+    Column("outcome", Text, nullable=False, comment="JSON, as bot/jobs writes it."),
+    Column("recorded_at", Moment, nullable=False),
+    PrimaryKeyConstraint("job_id", "ordinal"),
+    Index(None, "recorded_at"),
+)

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
-from sqlalchemy import delete, select, update
+from sqlalchemy import bindparam, delete, select, update
 
 from bot.errors import ConfigError
 from bot.ports import Installation
@@ -72,12 +72,12 @@ async def installation(store: Store, seal: Seal, platform: str, workspace: str) 
         row = (await connection.execute(select(tenants).where(*where))).one_or_none()
     if row is None:
         return None
-    return Installation(platform, workspace, row.name, row.data or {}, seal.open(row.sealed))
+    return Installation(platform, workspace, row.name, row.data or {}, seal.open(row.sealed) if row.sealed else {})
 
 
 async def keep_installation(store: Store, seal: Seal, kept: Installation, now: datetime) -> None:
     """Keep or replace it. Raises ConfigError when it has secrets and no key is set."""
-    row = {"name": kept.name, "data": dict(kept.data), "sealed": seal.close(kept.secrets)}
+    row = {"name": kept.name, "data": dict(kept.data), "sealed": seal.close(kept.secrets) if kept.secrets else b""}
     made = await tenant_id(store, kept.platform, kept.workspace, now)
     async with store.connect(write=True) as connection:
         await connection.execute(update(tenants).where(tenants.c.id == made).values(row))
@@ -90,12 +90,16 @@ async def drop_installation(store: Store, platform: str, workspace: str) -> None
         await connection.execute(update(tenants).where(*where).values(sealed=None, data=None))
 
 
+CHOSEN = select(settings).where(
+    settings.c.tenant_id == bindparam("tenant"), settings.c.scope_id.in_(bindparam("scopes", expanding=True))
+)
+
+
 async def settings_rows(tx: Transaction, scopes: Sequence[tuple[Scope, str]]) -> dict[Scope, dict[str, Any]]:
     """The names and values chosen in each of these scopes."""
     found: dict[Scope, dict[str, Any]] = {scope: {} for scope, _ in scopes}
     wanted = dict(scopes)
-    query = select(settings).where(settings.c.tenant_id == tx.tenant_id, settings.c.scope_id.in_(list(wanted.values())))
-    for row in await tx.connection.execute(query):
+    for row in await tx.connection.execute(CHOSEN, {"tenant": tx.tenant_id, "scopes": list(wanted.values())}):
         if wanted.get(row.scope) == row.scope_id:
             found[row.scope][row.name] = from_plain(row.value)
     return found

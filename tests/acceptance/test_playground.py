@@ -166,7 +166,7 @@ async def test_the_page_and_its_files_are_served(playground: Playground, ann: Pe
 async def test_an_answer_streams_and_stays(ann: Person) -> None:
     """Posted words are answered as they come, rendered, and are in the history with a title afterwards."""
     async with ann.watching() as events:
-        message = await ann.post("[[slow 0.01]] one two three four five six seven eight nine ten")
+        message = await ann.post("[[slow 0.05]] one two three four five six seven eight nine ten")
         states, done = await until_done(events)
     assert len(states) > 2
     assert states[0] != states[-1]

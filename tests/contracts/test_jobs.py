@@ -15,9 +15,11 @@ from sqlalchemy import make_url
 from bot.errors import BotError, OverloadedError, UsageError
 from bot.jobs.durable import DurableJobs
 from bot.jobs.inline import InlineJobs
+from bot.jobs.recorded import RecordedJobs
 from bot.ports import Handler, Job, Jobs, Step
 from bot.store import open_store
 from bot.store.migrate import migrate
+from bot.store.outcomes import StoreOutcomes
 from bot.store.workers import StorePresence
 from bot.types import Address, Receipt
 from tests.fakes import FakeClock
@@ -31,7 +33,7 @@ class Start(Protocol):
 
 @pytest.fixture(params=["inline", "sqlite", "postgresql"])
 def start(request: pytest.FixtureRequest, tmp_path: Path, clock: FakeClock) -> Start:
-    """Jobs of each kind: in memory, durable on SQLite, durable on PostgreSQL."""
+    """Jobs of each kind: in memory, recorded on SQLite, durable on PostgreSQL."""
 
     @asynccontextmanager
     async def durable(handler: Handler) -> AsyncIterator[Jobs]:
@@ -39,8 +41,9 @@ def start(request: pytest.FixtureRequest, tmp_path: Path, clock: FakeClock) -> S
         url = request.getfixturevalue("postgres_url") if is_shared else f"sqlite:///{tmp_path / 'p.db'}"
         store = open_store(url)
         await migrate(store)
-        turns = make_url(url) if is_shared else make_url(f"sqlite:///{tmp_path / 'p-turns.db'}")
-        jobs = DurableJobs(turns, StorePresence(store), clock, name="one")
+        presence = StorePresence(store)
+        recorded = RecordedJobs(StoreOutcomes(store, clock), presence, clock, name="one")
+        jobs: Jobs = DurableJobs(make_url(url), presence, clock, name="one") if is_shared else recorded
         await jobs.start({"turn": handler})
         try:
             yield jobs

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sqlite3
+import traceback
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -113,8 +114,9 @@ async def test_news_reach_every_subscriber(store_url: str, store: Store) -> None
     await two.close()
 
 
-async def test_a_name_is_held_by_one_process(store: Store) -> None:
+async def test_a_name_is_held_by_one_process(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """A second process of the same name gets another; when the first is gone, it counts as dead and its name is free."""
+    monkeypatch.setattr("bot.store.workers.SILENCE", timedelta(0))
     one, two = StorePresence(store), StorePresence(store)
     assert await one.claim("main") == "main"
     assert await two.claim("main") == "main-2"
@@ -128,6 +130,42 @@ async def test_a_name_is_held_by_one_process(store: Store) -> None:
     await two.release()
     async with store.connect(write=False) as connection:
         assert await connection.scalar(select(func.count()).select_from(schema.workers)) == 2
+
+
+async def test_a_process_whose_server_was_away_is_not_taken_for_dead(postgres_url: str) -> None:
+    """When PostgreSQL cuts all connections, a living process takes its lock again, and nobody works in its place meanwhile."""
+    store = open_store(postgres_url)
+    await migrate(store)
+    one, two = StorePresence(store), StorePresence(store)
+    await one.claim("one")
+    await two.claim("two")
+    bus = open_bus(store)
+    await bus.start()
+    await bus.publish("t", {"n": 0})
+    async with store.connect(write=True) as connection:
+        await connection.execute(
+            text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()")
+        )
+    assert await two.dead() == []
+    assert await one.dead() == []
+    three = StorePresence(store)
+    assert await three.claim("one") == "one-2"
+    await bus.publish("t", {"n": 1})
+    for each in (one, two, three):
+        await each.release()
+    await bus.close()
+    await store.close()
+
+
+async def test_errors_do_not_show_what_people_wrote(store: Store) -> None:
+    """A statement that the database refuses is an error without its values, and so is its traceback in the log."""
+    made = await tenants.tenant_id(store, "p", "w", NOW)
+    with pytest.raises(StoreError) as caught:
+        async with store.begin(made) as tx:
+            await tx.connection.execute(schema.messages.insert(), {"tenant_id": made, "text": "the treasure"})
+    shown = "".join(traceback.format_exception(caught.value)) + caught.value.detail
+    assert "INSERT INTO messages" in shown
+    assert "the treasure" not in shown.replace('"the treasure"', "")  # the line of this test is shown too
 
 
 async def test_a_database_that_is_away_is_said_plainly() -> None:
@@ -156,7 +194,7 @@ async def test_a_full_disk_is_said_plainly(tmp_path: Path) -> None:
 
 async def test_a_locked_database_is_said_plainly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """When another program holds the database, the error says to try again, and later it works."""
-    monkeypatch.setattr("bot.store.BUSY_TIMEOUT_MS", 20)
+    monkeypatch.setattr("bot.store.sqlite_driver.BUSY_TIMEOUT_MS", 20)
     store = open_store(f"sqlite:///{tmp_path / 'parley.db'}")
     await migrate(store)
     with contextlib.closing(sqlite3.connect(tmp_path / "parley.db", isolation_level=None)) as other:
@@ -168,18 +206,81 @@ async def test_a_locked_database_is_said_plainly(tmp_path: Path, monkeypatch: py
     await store.close()
 
 
+async def test_waiting_for_another_writer_holds_up_nobody(tmp_path: Path) -> None:
+    """While another program writes, our write waits its turn and everything else, reading included, goes on."""
+    store = open_store(f"sqlite:///{tmp_path / 'parley.db'}")
+    await migrate(store)
+    with contextlib.closing(sqlite3.connect(tmp_path / "parley.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        writing = asyncio.create_task(tenants.tenant_id(store, "p", "w", NOW))
+        async with asyncio.timeout(2):
+            for _ in range(20):
+                await store.ping()
+                await asyncio.sleep(0.001)
+        assert not writing.done()
+        other.execute("ROLLBACK")
+    async with asyncio.timeout(5):
+        assert await writing
+    await store.close()
+
+
+async def test_who_gives_up_waiting_leaves_the_connection_whole(tmp_path: Path) -> None:
+    """A write cancelled while it waits for another program's ends, and the next one works."""
+    store = open_store(f"sqlite:///{tmp_path / 'parley.db'}", pool_size=1)
+    await migrate(store)
+    with contextlib.closing(sqlite3.connect(tmp_path / "parley.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        writing = asyncio.create_task(tenants.tenant_id(store, "p", "w", NOW))
+        await asyncio.sleep(0.01)
+        writing.cancel()
+        other.execute("ROLLBACK")
+        async with asyncio.timeout(5):
+            with pytest.raises(asyncio.CancelledError):
+                await writing
+    assert await tenants.tenant_id(store, "p", "w", NOW)
+    await store.close()
+
+
+async def test_large_bytes_come_back_whole(store: Store) -> None:
+    """Megabytes are written and read beside other work, byte for byte."""
+    made = await tenants.tenant_id(store, "p", "w", NOW)
+    data = bytes(range(256)) * 20_000
+    kept, _ = await asyncio.gather(TenantBlobs(store, made).write(data, "text/plain"), store.ping())
+    assert await TenantBlobs(store, made).read(kept) == data
+
+
+async def test_the_log_is_moved_into_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SQLite's log does not grow without end: what was written stands in the database's own file before it is closed."""
+    monkeypatch.setattr("bot.store.CHECKPOINT_EVERY", 3)
+    store = open_store(f"sqlite:///{tmp_path / 'parley.db'}")
+    await migrate(store)
+    for number in range(6):
+        await tenants.tenant_id(store, "p", f"workspace-{number}", NOW)
+
+    async def is_moved() -> bool:
+        return b"workspace-1" in await asyncio.to_thread((tmp_path / "parley.db").read_bytes)
+
+    async with asyncio.timeout(5):
+        while not await is_moved():
+            await asyncio.sleep(0.01)
+    await store.close()
+
+
 @pytest.mark.parametrize("how", ["fails", "is cancelled"])
 async def test_a_connection_that_cannot_be_set_up_does_not_hang(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
     """When setting a connection up fails or is cancelled, the caller hears of it at once, and the store can be closed."""
-    monkeypatch.setattr("bot.store.BUSY_TIMEOUT_MS", "0; nonsense" if how == "fails" else 5_000)
-    store = open_store(f"sqlite:///{tmp_path / 'parley.db'}")
-    asking = asyncio.create_task(store.ping())
-    if how == "is cancelled":
-        await asyncio.sleep(0)
+    monkeypatch.setattr("bot.store.LOG_BYTES", "0; nonsense" if how == "fails" else 0)
+    with contextlib.closing(sqlite3.connect(tmp_path / "parley.db", isolation_level=None)) as other:
+        if how == "is cancelled":
+            other.execute("BEGIN EXCLUSIVE")
+        store = open_store(f"sqlite:///{tmp_path / 'parley.db'}")
+        asking = asyncio.create_task(store.ping())
+        await asyncio.sleep(0.01)
         asking.cancel()
-    async with asyncio.timeout(5):
-        with pytest.raises((Exception, asyncio.CancelledError)):
-            await asking
-        await store.close()
+        other.execute("ROLLBACK") if other.in_transaction else None
+        async with asyncio.timeout(6):
+            with pytest.raises((Exception, asyncio.CancelledError)):
+                await asking
+            await store.close()

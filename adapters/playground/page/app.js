@@ -622,7 +622,7 @@ async function saveEdit(text) {
 
 async function erase(id) {
   await attempt(async () => {
-    await api(`${messagePath(pressable(id))}?id=${newId()}`, { method: "DELETE" });
+    await api(`${messagePath(id)}?id=${newId()}`, { method: "DELETE" });
     removeTurn(id);
     say("Deleted");
     drawState();
@@ -630,11 +630,9 @@ async function erase(id) {
   });
 }
 
-// Words that a button stood for have no id of the page's own; their answer has.
-const pressable = (id) => (state.turns.get(id)?.question?.is_editable === false ? `${id}.answer` : id);
 const press = (id, action) =>
   attempt(async () => {
-    const answer = await api(`${messagePath(pressable(id))}/press`, { method: "POST", json: { id: newId(), action } });
+    const answer = await api(`${messagePath(id)}/press`, { method: "POST", json: { id: newId(), action } });
     if (answer.outcome === "ignored" && action !== "stop") throw new Error("That cannot be done with this answer any more.");
     return answer;
   });

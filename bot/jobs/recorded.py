@@ -1,0 +1,175 @@
+"""Jobs of one process that survive a crash: each step's outcome is recorded before the next step begins.
+
+For SQLite, where one process works. Nothing polls and nothing waits for a thread; a job that was interrupted is handed over again
+from the inbox, and its recorded steps are not run again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
+from datetime import datetime
+from typing import Any, TypeVar
+
+from bot.errors import BotError
+from bot.jobs import disclose, elapsed_ms, kept, kept_failure, with_retries
+from bot.ports import Clock, Handler, Job, Outcomes, Presence
+from bot.types import StepNote
+
+T = TypeVar("T")
+REMEMBERED = 10_000
+"""Ended jobs whose ids are still known; handed over again, an older one finds its steps recorded or nothing to do."""
+log = logging.getLogger(__name__)
+
+
+class RecordedStep:
+    """Runs each step, retries included, and records its outcome; gives a recorded one instead of running it."""
+
+    def __init__(self, job_id: str, outcomes: Outcomes, clock: Clock) -> None:
+        self.notes: list[StepNote] = []
+        self._job_id = job_id
+        self._outcomes = outcomes
+        self._clock = clock
+        self._before: list[tuple[str, str]] | None = None
+
+    async def __call__(self, name: str, fn: Callable[..., Awaitable[T]], *args: Any) -> T:
+        """The step's result, perhaps of before a restart; raises BotError."""
+        began, ordinal = time.perf_counter(), len(self.notes)
+        if (outcome := await self._recorded(ordinal, name)) is not None:
+            known: T = disclose(outcome, StepNote(name, 0, elapsed_ms(began)), self.notes)
+            return known
+        try:
+            result: T
+            result, attempts = await with_retries(self._clock, name, fn, args)
+        except BotError as error:
+            await self._record(ordinal, name, kept_failure(error))
+            self.notes.append(StepNote(name, error.__dict__.get("attempts", 1), elapsed_ms(began), error.code))
+            raise
+        await self._record(ordinal, name, kept(result))
+        self.notes.append(StepNote(name, attempts, elapsed_ms(began)))
+        return result
+
+    async def _recorded(self, ordinal: int, name: str) -> str | None:
+        """What the step gave before a restart. When an older version took other steps, those from here on run anew."""
+        if self._before is None:
+            self._before = list(await self._outcomes.of(self._job_id))
+        if ordinal < len(self._before) and self._before[ordinal][0] != name:
+            log.warning("job %s: step %s was %s before; it runs anew", self._job_id, name, self._before[ordinal][0])
+            del self._before[ordinal:]
+        return self._before[ordinal][1] if ordinal < len(self._before) else None
+
+    async def _record(self, ordinal: int, name: str, outcome: str) -> None:
+        await with_retries(self._clock, "record", self._outcomes.add, (self._job_id, ordinal, name, outcome))
+
+
+class RecordedJobs:
+    """Runs each job in a task, one at a time in a lane, many lanes at once."""
+
+    def __init__(
+        self,
+        outcomes: Outcomes,
+        presence: Presence,
+        clock: Clock,
+        *,
+        name: str,
+        concurrency: int = 64,
+        take_over: bool = True,
+        adopt: Callable[[Sequence[str]], Awaitable[None]] | None = None,
+    ) -> None:
+        """name: of this process, equal after a restart. take_over: finish what dead processes left.
+
+        adopt: called with their names, to hand over their jobs.
+        """
+        self.name = name
+        self._outcomes = outcomes
+        self._presence = presence
+        self._clock = clock
+        self._takes_over = take_over
+        self._adopt = adopt
+        self._handlers: Mapping[str, Handler] = {}
+        self._lanes: dict[str, list[Job]] = {}
+        self._slots = asyncio.Semaphore(concurrency)
+        self._open: set[str] = set()
+        self._ended: dict[str, None] = {}
+        self._is_closing = False
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def start(self, handlers: Mapping[str, Handler], *, working: bool = True) -> None:
+        """Begin; what dead processes left is taken over. A process that does not work leaves its jobs to the next that does."""
+        if not working:
+            return
+        self.name = await self._presence.claim(self.name)
+        self._handlers = handlers
+        if self._takes_over:
+            self._spawn(self._sweep())
+
+    async def _sweep(self) -> None:
+        with suppress(BotError):  # what stays unfinished is found at the next start
+            dead = await self._presence.dead()
+            if dead and self._adopt is not None:
+                await self._adopt(dead)
+            for name in dead:
+                await self._presence.bury(name)
+
+    async def enqueue(self, job: Job) -> None:
+        """Hand over a job; harmless when repeated."""
+        is_known = job.id in self._open or job.id in self._ended
+        if is_known or self._is_closing or job.kind not in self._handlers:
+            return
+        self._open.add(job.id)
+        if job.lane in self._lanes:
+            self._lanes[job.lane].append(job)
+        else:
+            self._lanes[job.lane] = [job]
+            self._spawn(self._drain(job.lane))
+
+    def _spawn(self, work: Any) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _drain(self, lane: str) -> None:
+        """Run the jobs of a lane one after the other, until there is none."""
+        waiting = self._lanes[lane]
+        while waiting:
+            job = min(waiting, key=lambda one: one.sequence)
+            waiting.remove(job)
+            async with self._slots:
+                if self._is_closing:
+                    return
+                await self._run(job)
+        del self._lanes[lane]
+
+    async def _run(self, job: Job) -> None:
+        try:
+            await self._handlers[job.kind](job.id, RecordedStep(job.id, self._outcomes, self._clock))
+        except Exception:  # the edge of the job runner: the lane goes on with its next job
+            log.exception("job %s ended badly", job.id)
+        self._open.discard(job.id)
+        self._ended[job.id] = None
+        if len(self._ended) > REMEMBERED:
+            del self._ended[next(iter(self._ended))]
+
+    async def forget(self, job_ids: Sequence[str]) -> None:
+        """Delete what is remembered of jobs that have ended."""
+        if ended := [one for one in job_ids if one not in self._open]:
+            await self._outcomes.forget(ended)
+
+    async def tidy(self, before: datetime) -> int:
+        """The same for all jobs that ended before then; gives how many."""
+        return await self._outcomes.forget_before(before, self._open)
+
+    async def close(self, patience_s: float = 4.0) -> None:
+        """Wait for running jobs that long, then leave them to the next start."""
+        self._is_closing = True
+        for waiting in self._lanes.values():
+            waiting.clear()
+        if self._tasks:
+            _, late = await asyncio.wait(self._tasks, timeout=patience_s)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+        await self._presence.release()

@@ -1,0 +1,57 @@
+"""What the steps of jobs gave: the `Outcomes` port on the store, which belongs to no tenant."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import bindparam, delete, func, select
+
+from bot.ports import Clock
+from bot.store import Store, prepared
+from bot.store.schema import outcomes
+
+OF_JOB = select(outcomes.c.name, outcomes.c.outcome).where(outcomes.c.job_id == bindparam("of"))
+IN_ORDER = OF_JOB.order_by(outcomes.c.ordinal)
+
+
+def _add(made: Any) -> Any:
+    changed = {column: made.excluded[column] for column in ("name", "outcome", "recorded_at")}
+    return made.on_conflict_do_update(index_elements=["job_id", "ordinal"], set_=changed)
+
+
+ADD = prepared(outcomes, _add)
+
+
+class StoreOutcomes:
+    """Outcomes beside our other rows, so that one file holds all of a turn."""
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+
+    async def of(self, job_id: str) -> Sequence[tuple[str, str]]:
+        """The name and the outcome of each step so far, in order."""
+        async with self._store.connect(write=False) as connection:
+            return [(row.name, row.outcome) for row in await connection.execute(IN_ORDER, {"of": job_id})]
+
+    async def add(self, job_id: str, ordinal: int, name: str, outcome: str) -> None:
+        """Keep one, in the place of one that was kept there before."""
+        row = {"job_id": job_id, "ordinal": ordinal, "name": name, "outcome": outcome, "recorded_at": self._clock.now()}
+        async with self._store.connect(write=True) as connection:
+            await connection.execute(ADD(connection), row)
+
+    async def forget(self, job_ids: Collection[str]) -> None:
+        """Delete those of these jobs."""
+        async with self._store.connect(write=True) as connection:
+            await connection.execute(delete(outcomes).where(outcomes.c.job_id.in_(list(job_ids))))
+
+    async def forget_before(self, before: datetime, but: Collection[str]) -> int:
+        """Delete those of jobs that last did something before then, but of these; gives how many jobs."""
+        newest = func.max(outcomes.c.recorded_at)
+        old = select(outcomes.c.job_id).group_by(outcomes.c.job_id).having(newest < before)
+        async with self._store.connect(write=True) as connection:
+            ended = set((await connection.scalars(old)).all()).difference(but)
+            await connection.execute(delete(outcomes).where(outcomes.c.job_id.in_(ended)))
+        return len(ended)
