@@ -568,6 +568,22 @@ class Finding:
     """The environment variable that changes it."""
 
 
+# --- Text from outside -----------------------------------------------------------------------------------------------
+
+
+def clean_text(text: str) -> str:
+    """The text with U+FFFD for each NUL and each half of a surrogate pair; two halves that belong together are joined.
+
+    PostgreSQL keeps no NUL, and halves have no UTF-8, so neither a database nor a request could take them.
+    """
+    text = text.replace("\0", "\ufffd")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return text
+
+
 # --- The plain form --------------------------------------------------------------------------------------------------
 
 
