@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from bot.engine.room import Room
 from bot.errors import BotError, UnavailableError
 from bot.ports import (
     Adapter,
@@ -169,6 +170,7 @@ class Runtime:
     system_prompt: str
     max_attachment_bytes: int = 200 * 1024 * 1024
     stops: Stops = field(default_factory=Stops)
+    room: Room = field(default_factory=Room)
 
     def adapter_for(self, inbound: InboundMessage | Command) -> Adapter:
         """The platform it came by; raises UnavailableError when that is not set up in this process."""
