@@ -274,7 +274,7 @@ async def _watch(turn: Turn, item: _Item, profile: ModelProfile, runtime: Runtim
 async def _frames(turn: Turn, item: _Item, profile: ModelProfile, runtime: Runtime) -> list[Part]:
     if not profile.sees_images:
         return []
-    frames = await asyncio.to_thread(video.frames, item.data, VIDEO_FRAMES)
+    frames = await apart.VIDEOS.run(item.name, video.frames, item.data, VIDEO_FRAMES)
     blobs = [await runtime.blobs(turn).write(frame, "image/jpeg") for frame in frames]
     count = len(blobs)
     return [Image(blob, f"{item.name}, frame {index} of {count}") for index, blob in enumerate(blobs, start=1)]

@@ -1,7 +1,7 @@
 """Readers of what people send, in processes of their own: one that takes too long or too much is ended, and no other waits for it.
 
-Two pools, each with few processes that start when they are needed (about 0.2 s), stay warm for a minute and then end. Pictures
-have one, so that one at a time is decoded. The other side of the pipe is `bot.media.reader`.
+Each pool has few processes, which start when they are needed (about 0.2 s), stay warm for a minute and then end. Pictures have
+one, so that one at a time is decoded. The other side of the pipe is `bot.media.reader`.
 """
 
 from __future__ import annotations
@@ -216,5 +216,7 @@ class _Process:
 
 DOCUMENTS = Readers(2)
 PICTURES = Readers(1)
-for _pool in (DOCUMENTS, PICTURES):
+VIDEOS = Readers(1, memory_bytes=4 * 2**30)
+"""FFmpeg decodes as many frames at once as there are cores; one of 8K takes 50 MB."""
+for _pool in (DOCUMENTS, PICTURES, VIDEOS):
     atexit.register(_pool.close)
