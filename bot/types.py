@@ -7,7 +7,6 @@ names them by their sha256.
 from __future__ import annotations
 
 import dataclasses
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
@@ -578,14 +577,23 @@ class Finding:
     """The environment variable that changes it."""
 
 
-# --- The plain form --------------------------------------------------------------------------------------------------
-
-_UNKEEPABLE = re.compile("[\0\ud800-\udfff]")
+# --- Text from outside -----------------------------------------------------------------------------------------------
 
 
 def clean_text(text: str) -> str:
-    """The text with U+FFFD for what no database and no wire takes: NUL, and halves of surrogate pairs."""
-    return _UNKEEPABLE.sub("\ufffd", text)
+    """The text with U+FFFD for each NUL and each half of a surrogate pair; two halves that belong together are joined.
+
+    PostgreSQL keeps no NUL, and halves have no UTF-8, so neither a database nor a request could take them.
+    """
+    text = text.replace("\0", "\ufffd")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return text
+
+
+# --- The plain form --------------------------------------------------------------------------------------------------
 
 
 def to_plain(value: Any) -> Any:

@@ -96,6 +96,20 @@ def pdf(text: str = "The treasure is under the oak.", password: str = "") -> byt
     return buffer.getvalue()
 
 
+def endless_pdf() -> bytes:
+    """A small PDF of one page that takes a minute: it writes nothing, ten million times."""
+    from pypdf import PdfReader, PdfWriter
+    from pypdf.generic import DecodedStreamObject, NameObject
+
+    writer = PdfWriter(PdfReader(io.BytesIO(pdf())))
+    stream = DecodedStreamObject()
+    stream.set_data(b"BT /F1 14 Tf " + b"() Tj " * 10_000_000)
+    writer.pages[0][NameObject("/Contents")] = writer._add_object(stream.flate_encode())
+    buffer = io.BytesIO()
+    writer.write(buffer)
+    return buffer.getvalue()
+
+
 def word(text: str = "Dear Sir") -> bytes:
     """A Word document with a heading, a paragraph and a table."""
     import docx

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TypeVar
 
+from bot.engine.room import Room
 from bot.errors import BotError, UnavailableError
 from bot.ports import (
     Adapter,
@@ -178,6 +179,7 @@ class Runtime:
     system_prompt: str
     max_attachment_bytes: int = 200 * 1024 * 1024
     stops: Stops = field(default_factory=Stops)
+    room: Room = field(default_factory=Room)
 
     def adapter_for(self, inbound: InboundMessage | Command) -> Adapter:
         """The platform it came by; raises UnavailableError when that is not set up in this process."""

@@ -21,7 +21,7 @@ from PIL import Image
 from pypdf import PdfReader, PdfWriter
 
 from bot.errors import UnreadableError
-from bot.media import documents
+from bot.media import documents, pdfs
 from bot.media.documents import Document, decode_text, read
 from tests import making
 
@@ -253,6 +253,81 @@ DAMAGED = {
     "deck.pptx": saved(pptx.Presentation()),
     "a.pdf": making.pdf(),
 }
+
+
+# Hostile files: each small, and each would take minutes if it were believed
+
+
+def in_time(data: bytes, name: str) -> Document:
+    """What was read, within seconds."""
+    started = time.perf_counter()
+    found = read(data, name)
+    assert time.perf_counter() - started < 5
+    return found
+
+
+def test_a_cell_that_claims_to_span_a_million_columns_is_one_cell() -> None:
+    """A table of Word costs what is in it, and cells that span columns keep the columns under their heads."""
+    document = docx.Document()
+    table = document.add_table(2, 3)
+    for cell, text in zip(table.rows[1].cells, "abc", strict=True):
+        cell.text = text
+    table.cell(0, 0).merge(table.cell(0, 1)).text = "both"
+    table.cell(0, 2).text = "one"
+    data = saved(document)
+    assert in_time(data, "a.docx").text == "| both |  | one |\n|---|---|---|\n| a | b | c |"
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        body = archive.read("word/document.xml")
+    hostile = body.replace(b'<w:gridSpan w:val="2"/>', b'<w:gridSpan w:val="100000000"/>')
+    assert hostile != body
+    assert "| both |" in in_time(rezipped(data, "word/document.xml", hostile), "a.docx").text
+
+
+def test_a_long_word_document_is_cut_early() -> None:
+    """Paragraphs beyond the limit are not even looked at."""
+    document = docx.Document()
+    for number in range(30):
+        document.add_paragraph(f"{number} " + "words " * 20)
+    found = read(saved(document), "a.docx", max_chars=500)
+    assert (len(found.text), found.truncated) == (500, True)
+
+
+def test_a_row_of_any_number_costs_no_time() -> None:
+    """A sheet ends where spreadsheets end, whatever row the file claims."""
+    data = making.sheet()
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        sheet = archive.read("xl/worksheets/sheet1.xml")
+    hostile = sheet.replace(b"</sheetData>", b'<row r="2000000000"><c r="A2000000000"><v>9</v></c></row></sheetData>')
+    assert hostile != sheet
+    assert "| tea | 3.5 |" in in_time(rezipped(data, "xl/worksheets/sheet1.xml", hostile), "a.xlsx").text
+
+
+@pytest.mark.parametrize("piece", ["<a ", "<!--", "<div>", "<![CDATA[", "<script></scrip", "<?x ", "&#x"])
+def test_markup_without_end_is_read_at_once(piece: str) -> None:
+    """A page's time grows with its length, however often a tag is begun."""
+    assert "Hello" in in_time(f"<html><body><p>Hello</p>{piece * 100_000}".encode(), "a.html").text
+
+
+def test_a_very_long_page_is_cut() -> None:
+    """Its beginning is read, which is said."""
+    found = in_time(b"<html><body><p>Hello</p>" + b"<br>" * 1_500_000 + b"the end", "a.html")
+    assert (found.text, found.truncated) == ("Hello", True)
+
+
+def test_pages_that_take_long_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A PDF whose pages take seconds each is read as far as patience lasts, which is said."""
+    data = saved(pdf_of(*[making.pdf("Words.")] * 3))
+    monkeypatch.setattr(pdfs, "PATIENCE_S", -1)
+    found = read(data, "slow.pdf")
+    assert (found.text, found.truncated, found.pages) == ("[page 1]\nWords.", True, 3)
+    assert found.notes == ("slow.pdf is long: only the first 1 of its 3 pages were read.",)
+
+
+def test_what_was_read_can_be_kept_and_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither NUL nor half a surrogate pair comes out of a document: no database and no request would take them."""
+    assert read(b"words " * 12_000 + b"\0", "a.log").text.endswith("words \ufffd")
+    monkeypatch.setattr(pdfs, "_text_of", lambda page: "half \ud83d")
+    assert read(making.pdf(), "a.pdf").text == "[page 1]\nhalf \ufffd"
 
 
 # Text
