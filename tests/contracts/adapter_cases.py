@@ -61,6 +61,12 @@ class Case:
     has_bots: bool = True
     has_edits: bool = True
     has_repeats: bool = True
+    keeps_posts: bool = True
+    """Messages stay where they were posted; else people see what the history holds."""
+
+
+ECHO = {f"{modality}_model": "echo:echo" for modality in ("chat", "transcribe", "speech", "image", "embedding")}
+"""Models for tests."""
 
 
 def cases() -> list[Case]:

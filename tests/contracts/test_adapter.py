@@ -156,4 +156,4 @@ async def test_a_repeated_open_and_finish_change_nothing(
         assert (await really_open(turn)).address == turn.inbound.address
         receipt = await adapter.finish(await really_open(turn), reply)
         assert (await adapter.finish(receipt, reply)).message_ids == receipt.message_ids
-        assert len(await platform.answers(asked)) == len(before) + 1
+        assert len(await platform.answers(asked)) == len(before) + int(case.keeps_posts)
