@@ -421,14 +421,16 @@ async def reset(context: CommandContext) -> AsyncIterator[ReplyEvent]:
     yield TextDelta("A new conversation begins. I no longer look at what was said before.")
 
 
-@command("Delete this conversation, its messages and files, for good.", is_private=True, begins_anew=True)
+@command("Delete what you said here, my answers and the files, for good.", is_private=True, begins_anew=True)
 async def forget(context: CommandContext) -> AsyncIterator[ReplyEvent]:
-    """Messages, files, events and what we posted about them leave the database."""
+    """Messages, files, events and what we posted about them leave the database: in a shared place, only one's own."""
+    inbound = context.turn.inbound
+    author_id = None if inbound.is_direct else inbound.author.id
     async with context.runtime.store.begin(context.turn.tenant_id) as tx:
-        turn_ids = await conv.turn_ids(tx, context.turn.conversation_id)
-        gone = await conv.forget(tx, context.turn.conversation_id)
+        gone, turn_ids = await conv.forget(tx, inbound.address, author_id)
     await context.runtime.jobs.forget([one for one in turn_ids if one != context.turn.id])
-    yield TextDelta(f"Forgotten: {max(gone - 1, 0)} messages and their files are deleted for good.")
+    whose = "messages" if inbound.is_direct else "messages of yours and answers to them"
+    yield TextDelta(f"Forgotten: {max(gone - 1, 0)} {whose}, with their files, are deleted for good.")
 
 
 @command("Show what I can do.", is_private=True)

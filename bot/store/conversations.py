@@ -731,27 +731,31 @@ async def _blank(tx: Transaction, which: Any) -> None:
     await tx.connection.execute(update(inbox).where(inbox.c.tenant_id == tx.tenant_id, which).values(payload={}))
 
 
-async def turn_ids(tx: Transaction, conversation_id: int) -> list[str]:
-    """All turns of a conversation."""
-    query = select(turns.c.id).where(turns.c.tenant_id == tx.tenant_id, turns.c.conversation_id == conversation_id)
-    return list((await tx.connection.scalars(query)).all())
-
-
-async def forget(tx: Transaction, conversation_id: int) -> int:
-    """Delete a conversation for good, its messages, bytes, turns and what its events carried; gives how many messages."""
-    sources = select(messages.c.source_id).where(messages.c.conversation_id == conversation_id)
-    asked = select(turns.c.sequence).where(turns.c.conversation_id == conversation_id)
-    await _blank(tx, or_(inbox.c.id.in_(sources), inbox.c.id.in_(asked)))
-    gone = await _drop_messages(tx, (messages.c.conversation_id == conversation_id,))
-    of_it = select(turns.c.id).where(turns.c.conversation_id == conversation_id)
-    for table in (feedback, posts, steps):
-        await tx.connection.execute(delete(table).where(table.c.turn_id.in_(of_it)))
-    await tx.connection.execute(
-        delete(turns).where(turns.c.conversation_id == conversation_id, turns.c.ended_at.is_not(None))
+async def forget(tx: Transaction, address: Address, author_id: str | None) -> tuple[int, list[str]]:
+    """Delete for good what this person said in a channel and its threads, or what anybody did (None), and the answers to it:
+    messages, bytes, turns and what its events carried. Gives how many messages, and the turns.
+    """
+    here = select(conversations.c.id).where(
+        conversations.c.tenant_id == tx.tenant_id, conversations.c.channel == address.channel
     )
-    await close_conversation(tx, conversation_id)
-    await tx.connection.execute(update(conversations).where(*_is(tx, conversation_id)).values(title=""))
-    return gone
+    mine = (messages.c.conversation_id.in_(here), *((messages.c.author_id == author_id,) if author_id else ()))
+    said_here = (await tx.connection.execute(select(messages.c.id, messages.c.source_id).where(*mine))).all()
+    asked = select(messages.c.source_id).where(*mine, messages.c.ordinal == 0)
+    about = turns.c.conversation_id.in_(here) if author_id is None else turns.c.source_id.in_(asked)
+    found = (await tx.connection.execute(select(turns.c.id, turns.c.sequence, turns.c.source_id).where(about))).all()
+    sources = {row.source_id for row in found} | {row.source_id for row in said_here}
+    if author_id is not None:
+        sources = set((await tx.connection.scalars(asked)).all())
+    await _blank(tx, inbox.c.id.in_(sources | {row.sequence for row in found}))
+    answers = (messages.c.conversation_id.in_(here), messages.c.source_id.in_(sources), messages.c.ordinal >= 0)
+    gone = await _drop_messages(tx, (or_(messages.c.id.in_([row.id for row in said_here]), and_(*answers)),))
+    turn_ids = [row.id for row in found]
+    for table in (feedback, posts, steps):
+        await tx.connection.execute(delete(table).where(table.c.turn_id.in_(turn_ids)))
+    await tx.connection.execute(delete(turns).where(turns.c.id.in_(turn_ids), turns.c.ended_at.is_not(None)))
+    untitled = update(conversations).where(conversations.c.id.in_(here)).values(title="")
+    await tx.connection.execute(untitled if author_id else untitled.values(is_open=False))
+    return gone, turn_ids
 
 
 async def search(

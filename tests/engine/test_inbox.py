@@ -336,3 +336,21 @@ async def test_asked_again_by_a_button_it_is_answered_by_the_buttons_means(app: 
     again = await app.accept(Press("P1", message.message_id, HERE, ANN, "regenerate", ref={"token": "fresh"}))
     await ended(app, again.turn_id)
     assert seen == [{"token": "old", "kept": "1"}, {"token": "fresh", "kept": "1"}]
+
+
+async def test_forgetting_in_a_shared_place_is_ones_own(app: App, platform: FakeAdapter) -> None:
+    """In a channel, `/forget` deletes what its asker said there, in every thread, and the answers; others' words stay."""
+    thread = replace(ROOM, thread="T1")
+    shared = {"is_direct": False, "mentions_us": True}
+    await answer(app, platform, platform.says("the red treasure", address=thread, **shared))
+    await answer(app, platform, platform.says("the blue treasure", address=thread, author=BEN, **shared))
+    await answer(app, platform, platform.commands("ask", "the green treasure", address=ROOM, is_direct=False))
+    shown = await answer(app, platform, platform.commands("forget", address=ROOM, is_direct=False, ephemeral=True))
+    assert "4 messages of yours" in shown.text
+    texts = [row.text for row in await rows(app, schema.messages)]
+    assert [text.partition("\n")[0] for text in texts] == [
+        "the blue treasure",
+        "You said: Ben: the blue treasure",
+    ]
+    for table in (schema.inbox, schema.turns, schema.conversations):
+        assert not [word for word in ("red", "green") if f"the {word}" in repr(await rows(app, table))]
