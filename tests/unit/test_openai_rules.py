@@ -22,6 +22,7 @@ from bot.providers.openai.prices import price_micro_usd
 from bot.providers.openai.profiles import ENDS, FAMILIES, OFFERED, chat_profile, ends, family
 from bot.providers.openai.settings import fitting, learn, wants_completions
 from bot.types import Audio, Blob, File, Image, Message, Settings, Text, ToolCall, ToolResult, Usage
+from tests.contracts.providers import MemoryBlobs
 
 BLOB = Blob("0" * 64, "image/png", 3)
 REASONING = {"id": "rs_1", "type": "reasoning", "summary": [], "encrypted_content": "sealed"}
@@ -261,3 +262,20 @@ def test_only_servers_that_know_it_are_told_strict() -> None:
 def test_broken_arguments_are_none(text: str) -> None:
     """The tool then says what it lacks."""
     assert wire.arguments(text) == {}
+
+
+# --- Files -----------------------------------------------------------------------------------------------------------
+
+
+async def test_a_request_holds_no_more_files_than_the_server_takes() -> None:
+    """Of many large documents only the newest go as files, within the server's limit; the older ones go as their text."""
+    blobs = MemoryBlobs()
+    messages = []
+    for number in range(4):
+        blob = await blobs.write(bytes([number]) * 12 * 2**20, "application/pdf")
+        messages.append(Message("user", (File(blob, f"{number}.pdf", f"text {number}"),)))
+    loaded = await wire.load(messages, chat_profile("gpt-5.2", responses=True), blobs)
+    _, items = wire.responses_input(messages, loaded)
+    assert [item["content"][0]["type"] for item in items] == ["input_text", "input_text", "input_file", "input_file"]
+    assert items[0]["content"][0]["text"] == "[file 0.pdf]\ntext 0"
+    assert len(json.dumps(items)) < 50_000_000
