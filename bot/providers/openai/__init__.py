@@ -40,7 +40,7 @@ class Options(BaseModel):
     )
     openai_prices: str = Field(
         "",
-        description='Prices of models that are not known, in USD per million tokens: `{"model": [input, output]}` as JSON.',
+        description='Prices that are not known or not yours, in USD per million tokens: `{"model": [input, output]}` as JSON.',
     )
 
     @field_validator("openai_prices")
@@ -146,10 +146,11 @@ class OpenAIProvider:
         return OFFERED if self._is_openai else ()
 
     def price_micro_usd(self, model: str, usage: Usage) -> int | None:
-        """What that usage costs; None when unknown."""
-        from bot.providers.openai.prices import price_micro_usd
+        """What that usage costs: by OPENAI_PRICES, else, at OpenAI, by its price pages; None when unknown."""
+        from bot.providers.openai.prices import given_micro_usd, price_micro_usd
 
-        return price_micro_usd(model, usage, self._options.openai_prices) if self._is_openai else None
+        given = given_micro_usd(model, usage, self._options.openai_prices)
+        return price_micro_usd(model, usage) if given is None and self._is_openai else given
 
     async def check(self, models: Mapping[Modality, str]) -> Sequence[Finding]:
         """Whether the key works and the models exist, and which will end."""
