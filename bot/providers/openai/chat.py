@@ -10,7 +10,7 @@ from bot.errors import BotError, OverloadedError, RejectedError
 from bot.ports import ChatRequest, ModelDone, ModelEvent
 from bot.providers.openai import wire
 from bot.providers.openai.client import BROKE_OFF, Connection, cut, events_of
-from bot.providers.openai.errors import is_lasting, ours, parameter
+from bot.providers.openai.errors import FILTERED, is_lasting, ours, parameter
 from bot.providers.openai.profiles import chat_profile, family
 from bot.providers.openai.settings import fitting, learn
 from bot.types import TextDelta, ToolCall, Usage
@@ -29,7 +29,7 @@ class CompletionsModel:
     """A chat model of any server that speaks Chat Completions."""
 
     def __init__(self, model: str, connection: Connection) -> None:
-        self.profile = chat_profile(model, responses=False)
+        self.profile = chat_profile(model, responses=False, refused=connection.refused.get(model, ()))
         self._model = model
         self._connection = connection
 
@@ -50,7 +50,8 @@ class CompletionsModel:
         for call in answer.calls():
             yield call
         finish = "tools" if answer.has_calls else FINISH.get(answer.finish, "stop")
-        yield ModelDone(answer.usage, finish, notices, answer.id)
+        filtered = (FILTERED,) if answer.finish == "content_filter" and answer.text.strip() else ()
+        yield ModelDone(answer.usage, finish, (*notices, *filtered), answer.id)
 
     async def _open(self, request: ChatRequest) -> tuple[Any, tuple[str, ...]]:
         lasting = self._connection.refused.setdefault(self._model, set())
