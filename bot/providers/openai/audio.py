@@ -85,8 +85,9 @@ class Transcriber:
             body |= {"languages": [language]} if self._model == "gpt-transcribe" else {"language": language}
         if "diarize" in self._model and piece.duration_s > 30:
             body["chunking_strategy"] = "auto"
+        timeout = self._connection.timeout("high")  # nothing is heard from the server until all is written down
         with ours():
-            answer = await self._connection.client.audio.transcriptions.create(**body)
+            answer = await self._connection.client.audio.transcriptions.create(**body, timeout=timeout)
         return _transcript(answer, piece), _usage(answer, piece)
 
     def _shape(self) -> dict[str, Any]:
