@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import re
 import socket
 import time
 from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Mapping, Sequence
@@ -23,7 +24,7 @@ from bot.config import Config
 from bot.engine import run_job
 from bot.engine.commands import SPECS, choose, usage_table
 from bot.engine.runtime import CANNOT, VARIABLE, Models, Runtime, effective_settings
-from bot.errors import BotError, ConfigError
+from bot.errors import BotError, ConfigError, StoreError
 from bot.inbox import Inbox
 from bot.jobs.inline import InlineJobs
 from bot.jobs.recorded import RecordedJobs
@@ -54,9 +55,14 @@ from bot.types import (
 
 PREFERENCE = ("openai", "local")
 """Whose default model is taken when none is named: the first of these that is set up and has one."""
+LEVELS = ("ok", "off", "warning", "error")
+"""Of findings, the worst last."""
+POSTGRES_PORT = 5432
 TIDY_S = 3_600
 KEEP_STEPS = timedelta(days=1)
 """What a turn's steps gave is needed until the turn has ended; a day more helps to look into trouble."""
+NOT_HANDED_OVER = timedelta(seconds=30)
+"""A turn that was asked for so long ago is handed over again, which is harmless if it was before."""
 LISTEN_AGAIN_S = (1, 5, 30, 120)
 WARN_BEFORE = timedelta(days=180)
 log = logging.getLogger(__name__)
@@ -130,6 +136,10 @@ class AppHost:
         """The configured model of each modality."""
         return self._app.models
 
+    def chat_models(self) -> Sequence[str]:
+        """The chat models that a person may choose, as `provider:model`."""
+        return self._app.runtime.models.available()
+
     def overview(self) -> Sequence[Finding]:
         """What is on and what is off."""
         return self._app.overview()
@@ -198,6 +208,8 @@ class App:
     """The model chosen for each modality; empty when it is off."""
     port: int = 0
     """Where the page is served, while it is."""
+    url: str = ""
+    """The same for a browser on this machine."""
 
     def __init__(
         self,
@@ -222,6 +234,7 @@ class App:
         self._name = name
         self._durable = durable
         self._ready = False
+        self._sockets: Sequence[socket.socket] = ()
 
     async def accept(self, inbound: Inbound) -> Accepted:
         """The only way in."""
@@ -237,6 +250,8 @@ class App:
         of the same installation left.
         """
         async with AsyncExitStack() as stack:
+            if serve:
+                self._bind(stack)
             await self._open_store(stack)
             self._create(stack)
             await self._start_work(stack, work=work, take_over=take_over)
@@ -255,10 +270,17 @@ class App:
             stack.callback(setattr, self, "_ready", False)
             yield self
 
+    def _bind(self, stack: AsyncExitStack) -> None:
+        """Take the port before anything is begun: that it is taken is the commonest failure of a second start."""
+        from bot.web import bind, close
+
+        self._sockets = bind(self.config.host, self.config.port)
+        stack.callback(close, self._sockets)
+
     async def _open_store(self, stack: AsyncExitStack) -> None:
         self.store = open_store(store_url(self.config))
         stack.push_async_callback(self.store.close)
-        await migrate(self.store)
+        await migrated(self.store)
         self.bus = open_bus(self.store)
         stack.push_async_callback(self.bus.close)
         await self.bus.start()
@@ -292,6 +314,9 @@ class App:
             if provider not in self.providers:
                 lacking = ", ".join(provider_folders.load(provider).missing(self.config))
                 raise ConfigError(f"{VARIABLE[modality]}: {named} needs {lacking or provider}, which is not set.")
+            module = provider_folders.load(provider)
+            if hasattr(module, "wrong") and (said := module.wrong(modality, named.partition(":")[2])):
+                raise ConfigError(f"{VARIABLE[modality]}={named}: {said}.")
             return named
         for name in PREFERENCE:
             if name in self.providers and (model := self.providers[name].default(modality)):
@@ -308,11 +333,12 @@ class App:
             clock=self.clock,
             jobs=self.jobs,
             adapters=self.adapters,
-            models=Models(self.providers, self.models),
+            models=Models(self.providers, self.models, {modality: self._way(modality) for modality in MODALITIES}),
             system_prompt=config.system_prompt,
             max_attachment_bytes=config.max_attachment_mb * 2**20,
         )
         self.inbox = Inbox(self.store, self.jobs, self.bus, self.clock, SPECS)
+        stack.push_async_callback(self.inbox.close)
         await self.jobs.start({"turn": self._run_job}, working=work)
         stack.push_async_callback(self.jobs.close)
         if work:
@@ -335,11 +361,17 @@ class App:
 
         url = self.store.url.set(drivername="postgresql")
         name, concurrency = self.config.worker_name or worker_name(), self.config.worker_concurrency
-        return DurableJobs(url, presence, self.clock, name=name, concurrency=concurrency, take_over=take_over)
+        return DurableJobs(
+            url, presence, self.clock, name=name, concurrency=concurrency, take_over=take_over, mend=self._mend
+        )
 
     async def _adopt(self, dead: Sequence[str]) -> None:
         """What dead processes left is handed over again."""
         await self.inbox.hand_over_waiting(self.jobs.name, tuple(dead))
+
+    async def _mend(self) -> None:
+        """Where many processes work: what one wrote down and did not live to hand over is handed over by another."""
+        await self.inbox.hand_over_waiting("", before=self.clock.now() - NOT_HANDED_OVER)
 
     async def _run_job(self, turn_id: str, step: Any) -> None:
         await run_job(turn_id, step, self.runtime)
@@ -361,10 +393,10 @@ class App:
 
     async def _tidy(self) -> None:
         while True:
-            await self.clock.sleep(TIDY_S)
             with suppress(BotError):
                 await drop_unused_everywhere(self.store, self.clock.now())
                 await self.jobs.tidy(self.clock.now() - KEEP_STEPS)
+            await self.clock.sleep(TIDY_S)
 
     async def _serve(self, stack: AsyncExitStack) -> None:
         from bot.web import WebServer
@@ -375,10 +407,11 @@ class App:
             routes=[route for adapter in self.adapters.values() for route in adapter.routes(self.accept)],
             ready=self.readiness,
             render=telemetry.metrics,
+            sockets=self._sockets,
         )
         await server.start()
         stack.push_async_callback(server.stop)
-        self.port = server.port
+        self.port, self.url = server.port, server.url
 
     async def _warm_up(self) -> None:
         """Import the models' libraries now, beside the loop, rather than on the first question."""
@@ -406,13 +439,14 @@ class App:
             if name == "console" or not hasattr(module, "create"):
                 continue
             lacking = ", ".join(module.missing(self.config))
-            findings.append(Finding(name, "off" if lacking else "ok", f"set {lacking}" if lacking else "on", lacking))
+            on = f"on at {self.url}" if self.url and getattr(module, "HAS_PAGE", False) else "on"
+            findings.append(Finding(name, "off" if lacking else "ok", f"set {lacking}" if lacking else on, lacking))
         return findings
 
     def _model_finding(self, modality: Modality) -> Finding:
         name, variable = self.models[modality], VARIABLE[modality]
         if not name:
-            return Finding(modality, "off", f"cannot {CANNOT[modality]}: set OPENAI_API_KEY or {variable}", variable)
+            return Finding(modality, "off", f"cannot {CANNOT[modality]}: {self._way(modality)}", variable)
         try:
             profile = self._profile(modality, name)
         except BotError as error:
@@ -422,6 +456,13 @@ class App:
         verb = "was shut down" if profile.shutdown_at <= self._today() else "will be shut down"
         text = f"{name} {verb} on {profile.shutdown_at}; its successor is {profile.successor or 'not named yet'}"
         return Finding(modality, "warning", text, variable)
+
+    def _way(self, modality: Modality) -> str:
+        """What brings a model that is off: what each provider knows of it, the nearest first."""
+        if self.config.named_model(modality) == "none":
+            return f"set {VARIABLE[modality]} to something else than none"
+        modules = [provider_folders.load(name) for name in reversed(PREFERENCE)]
+        return ", or ".join(way for module in modules if (way := module.way(modality, self.config)))
 
     def _profile(self, modality: Modality, name: str) -> ModelProfile:
         provider, _, model = name.partition(":")
@@ -441,7 +482,7 @@ class App:
 
     async def findings(self) -> list[Finding]:
         """What `doctor` says: the overview, and what each provider and adapter finds when it asks outside."""
-        found = self.overview()
+        found: list[Finding] = []
         for name, provider in self.providers.items():
             mine = {
                 modality: model.partition(":")[2]
@@ -452,7 +493,41 @@ class App:
                 found += await provider.check(mine)
         for adapter in self.adapters.values():
             found += await adapter.check()
-        return found
+        return _each_once(self.overview(), found)
+
+
+def _each_once(overview: Sequence[Finding], checked: Sequence[Finding]) -> list[Finding]:
+    """One fault is one row: what a check says about a subject stands in place of the overview's row, unless that is worse."""
+    worse = {one.subject for one in overview if LEVELS.index(one.level) > _worst(checked, one.subject)}
+    kept = [one for one in checked if one.subject not in worse]
+    rows: list[Finding] = []
+    for one in overview:
+        rows += [found for found in kept if found.subject == one.subject] or [one]
+    known = {one.subject for one in overview}
+    return rows + [one for one in kept if one.subject not in known]
+
+
+def _worst(findings: Sequence[Finding], subject: str) -> int:
+    return max((LEVELS.index(one.level) for one in findings if one.subject == subject), default=len(LEVELS))
+
+
+async def migrated(store: Store) -> None:
+    """Bring the database to this version. Raises ConfigError when a server is named that does not let us in, StoreError."""
+    try:
+        await migrate(store)
+    except StoreError as error:
+        if not store.is_shared:
+            raise
+        raise ConfigError(_no_database(store.url, error.detail), detail=error.detail) from error
+
+
+def _no_database(url: URL, cause: str) -> str:
+    """Names the variable and the server, never the password. cause: the driver's words, of which the last line says why."""
+    at = f"{url.host or 'localhost'}:{url.port or POSTGRES_PORT}"
+    why = re.sub(r"^.*(failed|FATAL|ERROR): +", "", cause.strip().partition("\n")[0]).rstrip(".")
+    if any(word in why.lower() for word in ("refused", "timeout", "time out", "timed out", "resolve", "unreachable")):
+        return f"DATABASE_URL: no PostgreSQL answers at {at} ({why}); start it, or set DATABASE_URL to where it is."
+    return f"DATABASE_URL: the PostgreSQL at {at} lets us not in: {why}."
 
 
 def worker_name() -> str:

@@ -7,11 +7,12 @@ names stay in the platform's folder, and `create(options, host)` is handed the w
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Literal
+from typing import Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel, Field, SecretStr, ValidationError, create_model, field_validator
 from pydantic.fields import FieldInfo
@@ -26,6 +27,10 @@ DEFAULT_SYSTEM_PROMPT = (
     "You are Parley, a helpful teammate in a chat. Answer in the language of the question, plainly and to the point. "
     "Use Markdown where it helps."
 )
+
+MAX_SHOWN = 60
+"""Characters of a wrong value in an error."""
+NUMBERS: Mapping[Any, str] = {int: "a whole number", float: "a number"}
 
 
 class CoreOptions(BaseModel):
@@ -174,9 +179,36 @@ def load(env_file: Path | None = Path(".env"), **overrides: Any) -> Config:
 
 
 def _complaint(problem: Mapping[str, Any]) -> str:
-    variable = str(problem["loc"][0]).upper() if problem["loc"] else "The configuration"
+    """The variable, what was found there unless it is a secret, and what would be right."""
+    name = str(problem["loc"][0]) if problem["loc"] else ""
+    field = _settings_class().model_fields.get(name.lower())
     said = str(problem["msg"]).removeprefix("Value error, ")
-    return f"{variable}: {said[:1].lower()}{said[1:]}."
+    if field is None:
+        return f"{name.upper() or 'The configuration'}: {said[:1].lower()}{said[1:]}."
+    wanted = "" if problem["type"] == "value_error" else _wanted(field)
+    return f"{name.upper()}{_found(problem['input'], field)}: {wanted or said[:1].lower() + said[1:]}."
+
+
+def _found(value: Any, field: FieldInfo) -> str:
+    if is_secret(field):
+        return ""
+    flat = re.sub(r"(^|//)[^/@\s]*@", r"\1…@", " ".join(str(value).split()))
+    return f"={flat}" if len(flat) <= MAX_SHOWN else f"={flat[:MAX_SHOWN]}…"
+
+
+def _wanted(field: FieldInfo) -> str:
+    """What the variable takes, in words; empty where its type does not say."""
+    kind = field.annotation
+    if get_origin(kind) is Literal:
+        return "write " + " or ".join(filter(None, (", ".join(get_args(kind)[:-1]), get_args(kind)[-1])))
+    if kind not in NUMBERS:
+        return ""
+    limits = {name: getattr(one, name) for one in field.metadata for name in ("ge", "gt", "le") if hasattr(one, name)}
+    low, high = limits.get("ge"), limits.get("le")
+    if low is not None and high is not None:
+        return f"write {NUMBERS[kind]} from {low} to {high}"
+    bound = f" of at least {low}" if low is not None else " above 0" if limits.get("gt") == 0 else ""
+    return f"write {NUMBERS[kind]}{bound}"
 
 
 def is_secret(field: FieldInfo) -> bool:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from bot import telemetry
-from bot.engine.runtime import STOP_TOPIC, effective_settings
+from bot.engine.runtime import OF_TURN, STOP_TOPIC, effective_settings
 from bot.errors import StoreError
 from bot.ports import Bus, Clock, Job, Jobs
 from bot.store import Store, Transaction, tenants
@@ -16,6 +17,7 @@ from bot.store import conversations as conv
 from bot.types import (
     Accepted,
     Address,
+    Asks,
     Command,
     CommandSpec,
     Deletion,
@@ -24,6 +26,7 @@ from bot.types import (
     InboundMessage,
     Press,
     Settings,
+    clean_text,
 )
 
 REPEATED, IGNORED, DONE = Accepted("repeated"), Accepted("ignored"), Accepted("done")
@@ -33,6 +36,7 @@ ORDERS = {
     "edit_image": "Change that picture: ",
 }
 """What a button stands for, as words for the model."""
+ASKED: Mapping[str, Asks] = {"vary": "vary", "edit_image": "edit_image"}
 log = logging.getLogger(__name__)
 
 
@@ -56,26 +60,55 @@ class Inbox:
         self._clock = clock
         self._commands = commands
         self._tenants: dict[tuple[str, str], int] = {}
+        self._accepting: set[asyncio.Task[Accepted]] = set()
 
     async def accept(self, inbound: Inbound) -> Accepted:
-        """Write it down and hand it over. Raises StoreError: then nothing was written, and the platform should deliver it again."""
+        """Write it down and hand it over. Raises StoreError: then nothing was written, and the platform should deliver it again.
+
+        Who gives up waiting changes nothing: what is written down is handed over all the same.
+        """
         if inbound.author.is_bot:
-            outcome: Accepted | _Asked = IGNORED
+            accepted = IGNORED
         else:
-            tenant_id, stops = await self._tenant(inbound.address), list[str]()
-            async with self._store.begin(tenant_id) as tx:
-                outcome = await self._write(tx, inbound, self._clock.now(), stops)
-            for turn_id in stops:  # now that it is written, whoever reads too early hears it
-                await self._bus.publish(STOP_TOPIC, {"turn_id": turn_id})
+            task = asyncio.create_task(self._accept(_cleaned(inbound)))
+            self._accepting.add(task)
+            task.add_done_callback(self._accepting.discard)
+            accepted = await asyncio.shield(task)
+        telemetry.accepted.labels(inbound.address.platform, accepted.outcome).inc()
+        return accepted
+
+    async def _accept(self, inbound: Inbound) -> Accepted:
+        tenant_id, stops, again = await self._tenant(inbound.address), list[str](), None
+        async with self._store.begin(tenant_id) as tx:
+            outcome = await self._write(tx, inbound, self._clock.now(), stops)
+            if outcome is REPEATED:
+                again = await conv.unfinished_of(tx, inbound.event_id)
+        if again:  # the first delivery may have been interrupted right after it was written
+            await self._hand_over(_Asked(again.id, again.conversation_id, again.sequence, 0))
         if isinstance(outcome, _Asked):
             await self._hand_over(outcome)
             outcome = Accepted("queued", outcome.turn_id, outcome.position)
-        telemetry.accepted.labels(inbound.address.platform, outcome.outcome).inc()
+        for turn_id in stops:  # now that it is written, whoever reads too early hears it
+            await self._tell_to_stop(turn_id)
         return outcome
 
-    async def hand_over_waiting(self, own: str, dead: tuple[str, ...] = ()) -> int:
-        """Hand over again every turn that has not ended and is nobody else's: after a crash, the inbox is the record."""
-        waiting = [turn for turn in await conv.unfinished(self._store) if turn.owner in ("", own, *dead)]
+    async def _tell_to_stop(self, turn_id: str) -> None:
+        try:
+            await self._bus.publish(STOP_TOPIC, {"turn_id": turn_id})
+        except StoreError as error:  # that it is to stop is written down; only who runs already does not hear it
+            log.warning("a stop could not be passed on: %s", error.detail or error.text)
+
+    async def close(self) -> None:
+        """Wait for what is being written down."""
+        if self._accepting:
+            await asyncio.wait(self._accepting)
+
+    async def hand_over_waiting(self, own: str, dead: tuple[str, ...] = (), before: datetime | None = None) -> int:
+        """Hand over again every turn that has not ended and is nobody else's: after a crash, the inbox is the record.
+
+        before: only those asked for before then.
+        """
+        waiting = [turn for turn in await conv.unfinished(self._store, before) if turn.owner in ("", own, *dead)]
         if waiting and own:
             await conv.take_over(self._store, [turn.id for turn in waiting], own)
         for turn in waiting:
@@ -83,7 +116,10 @@ class Inbox:
         return len(waiting)
 
     async def _hand_over(self, asked: _Asked) -> None:
-        await self._jobs.enqueue(Job(asked.turn_id, str(asked.conversation_id), asked.sequence))
+        try:
+            await self._jobs.enqueue(Job(asked.turn_id, str(asked.conversation_id), asked.sequence))
+        except Exception as error:  # the edge of the jobs: it is written down, and found there before long
+            log.warning("turn %s could not be handed over yet: %s: %s", asked.turn_id, type(error).__name__, error)
 
     async def _tenant(self, address: Address) -> int:
         key = (address.platform, address.workspace)
@@ -97,7 +133,8 @@ class Inbox:
 
     async def _write(self, tx: Transaction, inbound: Inbound, now: datetime, stops: list[str]) -> Accepted | _Asked:
         """stops: gets the turns that are to be told to stop."""
-        sequence = await conv.record(tx, inbound.event_id, inbound, now)
+        kept = replace(inbound, text="") if isinstance(inbound, Edit) else inbound  # the words stand in what was edited
+        sequence = await conv.record(tx, inbound.event_id, kept, now)
         if sequence is None:
             return REPEATED
         match inbound:
@@ -116,11 +153,11 @@ class Inbox:
     async def _message(
         self, tx: Transaction, inbound: InboundMessage, sequence: int, now: datetime
     ) -> Accepted | _Asked:
-        if inbound.message_id and await conv.is_known(tx, inbound.address, inbound.message_id):
+        if inbound.message_id and await conv.is_known(tx, inbound.address, inbound.message_id, alone=True):
             return REPEATED  # the same post by another event, such as a mention that arrives as a message too
         conversation_id = await conv.hold_at(tx, inbound.address, now, is_direct=inbound.is_direct, title=inbound.text)
         is_due = is_meant_for_us(inbound) or await self._is_followed(tx, conversation_id, inbound)
-        await conv.said(tx, conversation_id, sequence, inbound)
+        await conv.said(tx, conversation_id, sequence, inbound, for_model=is_for_all(inbound))
         return await self._ask(tx, conversation_id, sequence, sequence, now) if is_due else Accepted("noted")
 
     async def _is_followed(self, tx: Transaction, conversation_id: int, inbound: InboundMessage) -> bool:
@@ -130,7 +167,7 @@ class Inbox:
     async def _command(self, tx: Transaction, inbound: Command, sequence: int, now: datetime) -> _Asked:
         spec = self._commands.get(inbound.name)
         conversation_id = await conv.hold_at(tx, inbound.address, now, is_direct=inbound.is_direct)
-        for_model = bool(spec and not spec.is_private)
+        for_model = bool(spec and not spec.is_private) and is_for_all(inbound)
         await conv.said(tx, conversation_id, sequence, inbound, for_model=for_model)
         asked = await self._ask(tx, conversation_id, sequence, sequence, now)
         if spec and spec.begins_anew:
@@ -162,7 +199,7 @@ class Inbox:
         self, tx: Transaction, inbound: Edit, sequence: int, now: datetime, stops: list[str]
     ) -> Accepted | _Asked:
         said = await conv.find_said(tx, inbound.address, inbound.message_id)
-        if said is None or said.ordinal < 0 or said.text == inbound.text:
+        if said is None or said.ordinal < 0:
             return IGNORED
         original = await conv.source(tx, said.source_id)
         if not isinstance(original, InboundMessage) or original.text == inbound.text:
@@ -174,6 +211,8 @@ class Inbox:
         said = await conv.find_said(tx, inbound.address, inbound.message_id)
         if said is None:
             return IGNORED
+        if inbound.message_id != said.message_id:  # a post of ours: the answer goes, the question stays
+            return DONE if await conv.unsay_answer(tx, said, inbound.message_id) else IGNORED
         if said.is_running:
             await self._stop(tx, said, stops)
         await conv.unsay(tx, said)
@@ -203,18 +242,34 @@ class Inbox:
         original = await conv.source(tx, said.source_id)
         message = InboundMessage(
             event_id=inbound.event_id,
-            message_id="",
+            message_id=inbound.event_id,
             address=inbound.address,
             author=inbound.author,
             text=ORDERS[inbound.action] + inbound.value,
             sent_at=now,
             is_direct=bool(getattr(original, "is_direct", False)),
             mentions_us=True,
-            ref={**getattr(original, "ref", {}), **inbound.ref},
+            asks=ASKED.get(inbound.action, "answer"),
+            ref={**getattr(original, "ref", {}), **inbound.ref, OF_TURN: said.turn_id},
         )
         await conv.replace_payload(tx, sequence, message)
         await conv.said(tx, said.conversation_id, sequence, message)
         return await self._ask(tx, said.conversation_id, sequence, sequence, now)
+
+
+def _cleaned(inbound: Inbound) -> Inbound:
+    """Without letters that cannot be kept, in what a person can write."""
+    author = replace(inbound.author, name=clean_text(inbound.author.name))
+    if author != inbound.author:
+        inbound = replace(inbound, author=author)
+    if isinstance(inbound, InboundMessage | Command | Edit) and clean_text(inbound.text) != inbound.text:
+        inbound = replace(inbound, text=clean_text(inbound.text))
+    return inbound
+
+
+def is_for_all(inbound: InboundMessage | Command) -> bool:
+    """Whether others who talk there may read it: not what only its author sees in a place that is not theirs alone."""
+    return inbound.is_direct or not inbound.ephemeral
 
 
 def is_meant_for_us(inbound: InboundMessage) -> bool:

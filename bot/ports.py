@@ -107,6 +107,9 @@ class Host(Protocol):
     def models(self) -> Mapping[Modality, str]:
         """The configured model of each modality, `provider:model`; empty when it is off."""
 
+    def chat_models(self) -> Sequence[str]:
+        """The chat models that a person may choose, as `provider:model`."""
+
     def overview(self) -> Sequence[Finding]:
         """What is on, and what is off with the setting that brings it; asks nobody outside."""
 

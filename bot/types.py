@@ -69,6 +69,9 @@ class Attachment:
     """The person spoke instead of typing: an answer may be spoken too."""
 
 
+Asks: TypeAlias = Literal["answer", "transcribe", "describe", "summarize", "translate", "vary", "edit_image"]
+
+
 @dataclass(frozen=True, slots=True)
 class InboundMessage:
     """A person said something."""
@@ -87,8 +90,8 @@ class InboundMessage:
     mentions_us: bool = False
     reply_to: str = ""
     """The platform's id of the message that this one answers, where the platform has such links."""
-    asks: Literal["answer", "transcribe", "describe", "summarize", "translate"] = "answer"
-    """What a message action asked to be done with this message."""
+    asks: Asks = "answer"
+    """What a message action, or a button under a picture, asked to be done with this message."""
     ephemeral: bool = False
     """The answer is for the author's eyes only."""
     ref: Mapping[str, str] = field(default_factory=dict)
@@ -224,6 +227,8 @@ class File:
     name: str = ""
     text: str = ""
     """Its text, for a model that does not read files."""
+    whole_chars: int = 0
+    """How long all of it is, where `text` is only its beginning."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,9 +253,13 @@ class ToolResult:
 
 @dataclass(frozen=True, slots=True)
 class Unread:
-    """An attachment that came with a message nobody asked about; read when a later question may be about it."""
+    """An attachment that came with a message nobody asked about, or that could not be read."""
 
     attachment: Attachment
+    why: str = ""
+    """Why it could not be read, when that was tried; without it, it is read when a later question may be about it."""
+    may_work_later: bool = False
+    """What stood in the way is not the attachment's own, so a later question tries again."""
 
 
 Part: TypeAlias = Text | Image | Audio | File | ToolCall | ToolResult | Unread
@@ -566,6 +575,22 @@ class Finding:
     text: str
     setting: str = ""
     """The environment variable that changes it."""
+
+
+# --- Text from outside -----------------------------------------------------------------------------------------------
+
+
+def clean_text(text: str) -> str:
+    """The text with U+FFFD for each NUL and each half of a surrogate pair; two halves that belong together are joined.
+
+    PostgreSQL keeps no NUL, and halves have no UTF-8, so neither a database nor a request could take them.
+    """
+    text = text.replace("\0", "\ufffd")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return text
 
 
 # --- The plain form --------------------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -87,6 +88,8 @@ class FakeAdapter:
         self.posts: dict[str, Shown] = {}
         self.files: dict[str, bytes] = {}
         self.opened: list[str] = []
+        self.fetched: Counter[str] = Counter()
+        """How often each file was fetched, by its name."""
         self.fail_fetch: PlatformError | None = None
         self.before = Earlier()
         self.changed = asyncio.Condition()
@@ -104,6 +107,7 @@ class FakeAdapter:
         if self.fail_fetch:
             raise self.fail_fetch
         data = self.files[attachment.ref["file"]]
+        self.fetched[attachment.name] += 1
         for piece in (data[: len(data) // 2], data[len(data) // 2 :]):
             yield piece
 

@@ -96,6 +96,20 @@ def pdf(text: str = "The treasure is under the oak.", password: str = "") -> byt
     return buffer.getvalue()
 
 
+def endless_pdf() -> bytes:
+    """A small PDF of one page that takes a minute: it writes nothing, ten million times."""
+    from pypdf import PdfReader, PdfWriter
+    from pypdf.generic import DecodedStreamObject, NameObject
+
+    writer = PdfWriter(PdfReader(io.BytesIO(pdf())))
+    stream = DecodedStreamObject()
+    stream.set_data(b"BT /F1 14 Tf " + b"() Tj " * 10_000_000)
+    writer.pages[0][NameObject("/Contents")] = writer._add_object(stream.flate_encode())
+    buffer = io.BytesIO()
+    writer.write(buffer)
+    return buffer.getvalue()
+
+
 def word(text: str = "Dear Sir") -> bytes:
     """A Word document with a heading, a paragraph and a table."""
     import docx
@@ -140,4 +154,14 @@ def video(text: str = "hello from the film", seconds: float = 2.0) -> bytes:
         for made in av.AudioResampler(format="fltp", layout="mono", rate=48_000, frame_size=1024).resample(frame):
             output.mux(sound.encode(made))
         output.mux(sound.encode(None))
+    return buffer.getvalue()
+
+
+def scanned_pdf(words: str) -> bytes:
+    """A PDF of one page that is a picture with these words in it, which echo's text reader can read."""
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    with Image.open(io.BytesIO(picture(words))) as opened:
+        opened.convert("RGB").save(buffer, "PDF")
     return buffer.getvalue()

@@ -100,9 +100,9 @@ def attachment(path: Path) -> Attachment:
     try:
         size_bytes = path.stat().st_size
     except OSError as error:
-        raise UsageError(f"{path} cannot be attached: {(error.strerror or 'it cannot be read').lower()}.") from error
+        raise UsageError(f"{path} cannot be read: {(error.strerror or 'unknown reason').lower()}.") from error
     if path.is_dir() or not os.access(path, os.R_OK):
-        raise UsageError(f"{path} cannot be attached: {'it is a folder' if path.is_dir() else 'permission denied'}.")
+        raise UsageError(f"{path} cannot be read: {'it is a folder' if path.is_dir() else 'permission denied'}.")
     mime_type = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
     # The path is not resolved: a pipe of the shell has no other name.
     return Attachment(path.name, mime_type, size_bytes, {"path": str(path.absolute())}, _kind(mime_type))

@@ -21,7 +21,8 @@ from rich.segment import Segment, Segments
 from rich.spinner import Spinner
 from rich.text import Text as Words
 
-from bot.types import Done, Reply, ReplyEvent, Status, TextDelta, TextReset, to_plain
+from adapters.console.plain import plain
+from bot.types import Done, Reply, ReplyEvent, Status, TextDelta, TextReset
 
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 """What would steer a terminal: a model's words must not."""
@@ -78,11 +79,11 @@ class StatusScreen(Screen):
 
 
 class JsonScreen(Screen):
-    """One JSON object a line for each event, in the plain form of `bot.types.to_plain`."""
+    """One JSON object a line for each event."""
 
     def show(self, event: ReplyEvent) -> None:
         """Print it."""
-        print(json.dumps(to_plain(event), ensure_ascii=False), file=self._out, flush=True)
+        print(json.dumps(plain(event), ensure_ascii=False), file=self._out, flush=True)
 
 
 class DrawnScreen(Screen):

@@ -19,6 +19,9 @@ CAPABILITIES = Capabilities(
     keeps_history=False,
 )
 
+HAS_PAGE = True
+"""A person opens it at the web server's own address."""
+
 
 class Options(BaseModel):
     """The page's own variables."""

@@ -36,6 +36,7 @@ class Playground:
         """password: empty serves the page to this machine only. bound_to: the web server's HOST, for `check`."""
         self._host = host
         self._guard = Guard(host.clock, password)
+        self._has_password = bool(password)
         self._is_open = not password and not is_loopback(bound_to)
         self._max_upload_bytes = max_upload_bytes
 
@@ -78,7 +79,8 @@ class Playground:
         if self._is_open:
             text = "The page is served to browsers on this machine only, though HOST lets others in; set a password."
             return [Finding("playground", "warning", text, "PLAYGROUND_PASSWORD")]
-        return [Finding("playground", "ok", "The page is served.")]
+        whom = "whoever has its password" if self._has_password else "browsers on this machine"
+        return [Finding("playground", "ok", f"on, for {whom}")]
 
     async def close(self) -> None:
         """Nothing is held."""

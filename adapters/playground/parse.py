@@ -12,7 +12,7 @@ from bot.types import Address, Attachment, Author, Blob, Command, Deletion, Edit
 
 MAX_TEXT = 2_000_000
 """Characters of a message: far more than a model reads, little enough to keep."""
-MESSAGE_ID = re.compile(r"[0-9A-Za-z.-]{8,80}", re.ASCII)
+MESSAGE_ID = re.compile(r"[0-9A-Za-z.:-]{8,180}", re.ASCII)
 CHANNEL = re.compile(r"[0-9a-f]{16}-[0-9A-Za-z-]{8,64}", re.ASCII)
 COMMAND = re.compile(r"/([a-z][a-z_-]*)(?:\s+(.*))?", re.DOTALL)
 KINDS = ("image", "audio", "video")

@@ -110,13 +110,9 @@ class Routes:
 
     async def _status(self, request: web.Request) -> web.Response:
         """What the page needs to begin: whose it is, the commands, and what answers for each modality."""
-        chosen = self._host.models
+        chosen, ways = self._host.models, self._ways()
         models = [
-            {
-                "modality": modality,
-                "model": chosen.get(modality, ""),
-                "setting": f"OPENAI_API_KEY or {modality.upper()}_MODEL",
-            }
+            {"modality": modality, "model": chosen.get(modality, ""), "way": ways.get(modality, "")}
             for modality in MODALITIES
         ]
         commands = [
@@ -127,6 +123,12 @@ class Routes:
         return web.json_response(
             {"handle": handle(person_of(request)), "models": models, "commands": commands, **limits}
         )
+
+    def _ways(self) -> dict[str, str]:
+        """What brings each part that is off: in the overview's words, which name after a colon what to do."""
+        if all(self._host.models.get(modality) for modality in MODALITIES):
+            return {}
+        return {one.subject: one.text.rpartition(": ")[2] for one in self._host.overview() if one.level == "off"}
 
     async def _conversations(self, request: web.Request) -> web.Response:
         found = await self._host.conversations("playground", "local", author_of(request).id)
@@ -276,7 +278,7 @@ def _entry(entry: Entry) -> dict[str, Any]:
         "turn": entry.turn_id,
         "role": entry.role,
         "id": entry.message_id or (entry.turn_id if entry.role == "user" else ""),
-        "is_editable": bool(entry.message_id),
+        "is_editable": bool(entry.message_id) and ":" not in entry.message_id,  # not words that a button stood for
         "text": text,
         "blocks": render.blocks(text) if entry.role == "assistant" else [],
         "parts": render.parts(entry.parts),

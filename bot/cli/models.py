@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -65,10 +65,19 @@ def list_models(state: State) -> None:
 def pull_models(state: State, names: tuple[str, ...]) -> None:
     """Fetch the models that are missing, or those of these NAMEs. What broke off goes on; each file is checked by its hash."""
     had: list[str] = []
-    for library in _libraries(state.config(quiet=True)):
+    libraries = list(_libraries(state.config(quiet=True)))
+    _check_names(names, libraries)
+    for library in libraries:
         with _progress() as tell:
             had += [weights.name for weights in library.pull(tell, names or None)]
     click.echo(f"Here now: {', '.join(had)}." if had else "Nothing is missing.")
+
+
+def _check_names(names: Sequence[str], libraries: Sequence[Library]) -> None:
+    known = [weights.name for library in libraries for weights in library.catalogue]
+    for name in names:
+        if name not in known:
+            raise click.UsageError(f"there are no weights named {name!r}; there are {', '.join(known)}")
 
 
 @contextmanager

@@ -91,14 +91,13 @@ def migrate(state: State) -> None:
 
 
 async def _migrate(config: Config) -> str:
-    from bot.app import store_url
+    from bot.app import migrated, store_url
     from bot.store import open_store
-    from bot.store.migrate import migrate as upgrade
     from bot.store.migrate import newest_revision
 
     store = open_store(store_url(config))
     try:
-        await upgrade(store)
+        await migrated(store)
     finally:
         await store.close()
     return newest_revision()
@@ -122,7 +121,7 @@ async def _run(config: Config, parts: Parts, stopping: _Stopping) -> None:
     stopping.tell(told_to_stop)
     app = App(config, name=parts.name)
     async with app.running(listen=parts.listen, work=parts.work, serve=parts.serve):
-        _show(app, config)
+        _show(app)
         await told_to_stop.wait()
 
 
@@ -169,12 +168,11 @@ def _leave() -> None:
     os._exit(0)
 
 
-def _show(app: App, config: Config) -> None:
+def _show(app: App) -> None:
     terminal = wide_terminal()
     terminal.print(findings_table(app.overview()))
     if app.port:
-        host = f"[{config.host}]" if ":" in config.host else config.host
-        terminal.print(f"Parley is at http://{host}:{app.port} – Ctrl-C stops it.", markup=False)
+        terminal.print(f"Parley is at {app.url} – Ctrl-C stops it.", markup=False)
     else:
         terminal.print("Running – Ctrl-C stops it.", markup=False)
     sys.stdout.flush()

@@ -35,7 +35,7 @@ def _voice_path(ctx: click.Context, param: click.Parameter, value: Path | None) 
 @click.option("--conversation", "-c", default="default", metavar="NAME", help="Which conversation it belongs to.")
 @click.option("--speak", type=FILE, metavar="OUT.ogg", callback=_voice_path, help="Write the spoken answer there.")
 @click.option("--image-out", type=FILE, metavar="DIR", help="Folder for pictures. Default: `saved` in PARLEY_HOME.")
-@click.option("--json", "as_json", is_flag=True, help="Print the turn's events as JSON lines.")
+@click.option("--json", "as_json", is_flag=True, help="Print the turn's events as JSON lines, each with a type.")
 @click.pass_obj
 def ask(
     state: State,
@@ -55,10 +55,11 @@ def ask(
     git diff | parley ask - --attach README.md
     parley ask "And in French?" --conversation work
     parley ask "/imagine a lighthouse at dusk" --image-out pictures
+    parley ask "Hello" --json | jq -r 'select(.type == "done") | .reply.text'
     """
-    if not text and not attach:
-        raise click.UsageError("there is nothing to ask: give a text, - for standard input, or --attach")
     text = standard_input().read() if text == "-" else text
+    if not text.strip() and not attach:
+        raise click.UsageError("there is nothing to ask: give a text, - for standard input, or --attach")
     config = state.config(quiet=True)
     outputs = (speak, image_out or saved_folder(config))
     shown = screen(as_json=as_json)

@@ -5,21 +5,22 @@ from __future__ import annotations
 import asyncio
 import sys
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from bot.cli import DONE, FAILED, Command, State, transcripts
+from bot.cli import DONE, FAILED, WRONG, Command, State, transcripts
 from bot.cli.talk import FILE, console, until_given_up
-from bot.types import Address, Audio, Entry, InboundMessage, Reply
+from bot.types import Address, Attachment, Audio, Entry, InboundMessage, Reply
 
 if TYPE_CHECKING:
     from adapters.console.screen import Screen
     from bot.app import App
     from bot.config import Config
+    from bot.errors import BotError
 
 SETTLE_S = 0.02
 
@@ -32,8 +33,8 @@ SETTLE_S = 0.02
 def transcribe(state: State, files: tuple[Path, ...], shape: str, out: Path | None) -> int:
     """Write down what is said in voice notes, recordings and videos.
 
-    With several files, one that cannot be read does not keep the others from being done; the exit status is 1 then.
-    Nothing of them is kept.
+    With several files, one that cannot be read does not keep the others from being done; the exit status is 1 then, or 2
+    when there is none to begin with. Nothing of them is kept.
 
     \b
     parley transcribe note.ogg
@@ -41,22 +42,45 @@ def transcribe(state: State, files: tuple[Path, ...], shape: str, out: Path | No
     parley transcribe *.m4a --format vtt --out subtitles
     """
     config = state.config(quiet=True)
-    return until_given_up(lambda: _transcribe(config, files, shape, out))
+    there = _found(files)
+    if not there:
+        return WRONG
+    status = until_given_up(lambda: _transcribe(config, there, shape, out, title=len(files) > 1))
+    return status or (FAILED if len(there) < len(files) else DONE)
 
 
-async def _transcribe(config: Config, files: Sequence[Path], shape: str, out: Path | None) -> int:
+def _found(files: Sequence[Path]) -> dict[Path, Attachment]:
+    """Those that are there, before anything is started; the others are complained about."""
+    from adapters.console.parse import attachment
+    from bot.errors import UsageError
+
+    there: dict[Path, Attachment] = {}
+    for path in files:
+        try:
+            there[path] = attachment(path)
+        except UsageError as error:
+            _complain(path, error)
+    return there
+
+
+def _complain(path: Path, error: BotError) -> None:
+    click.echo(f"parley: {error.text if path.name in error.text else f'{path.name}: {error.text}'}", err=True)
+
+
+async def _transcribe(
+    config: Config, files: Mapping[Path, Attachment], shape: str, out: Path | None, *, title: bool
+) -> int:
     from adapters.console.screen import StatusScreen
     from bot.errors import BotError
 
     status, shown = DONE, StatusScreen(sys.stdout, sys.stderr)
     async with console(config) as app:
-        for path in files:
+        for path, attachment in files.items():
             try:
-                text = transcripts.written(await _hear(app, path, shown), path.name, shape)
-                await asyncio.to_thread(_hand_out, text, path, shape, out, title=len(files) > 1)
+                text = transcripts.written(await _hear(app, attachment, shown), path.name, shape)
+                await asyncio.to_thread(_hand_out, text, path, shape, out, title=title)
             except BotError as error:
-                named = error.text if path.name in error.text else f"{path.name}: {error.text}"
-                click.echo(f"parley: {named}", err=True)
+                _complain(path, error)
                 status = FAILED
     return status
 
@@ -67,7 +91,7 @@ def _hand_out(text: str, path: Path, shape: str, out: Path | None, *, title: boo
 
     if out is None:
         heading = f"{path.name}:\n" if title and shape == "text" else ""
-        click.echo(heading + text, nl=not text.endswith("\n"))
+        click.echo(heading + text, nl=bool(heading + text) and not text.endswith("\n"))
         return
     target = out / f"{path.name}.{'txt' if shape == 'text' else shape}"
     try:
@@ -78,17 +102,20 @@ def _hand_out(text: str, path: Path, shape: str, out: Path | None, *, title: boo
     click.echo(f"Wrote {target}", err=True)
 
 
-async def _hear(app: App, path: Path, shown: Screen) -> Audio:
+async def _hear(app: App, attachment: Attachment, shown: Screen) -> Audio:
     """What one turn hears in the file; its conversation is forgotten afterwards. Raises BotError."""
     from adapters.console.chat import answer
-    from adapters.console.parse import attachment, parse, place
+    from adapters.console.parse import parse, place
 
     at, commands = place(f"transcribe {uuid.uuid4().hex}"), app.host.commands
-    inbound = parse("", at, [attachment(path)], commands, now=app.clock.now())
+    inbound = parse("", at, [attachment], commands, now=app.clock.now())
     assert isinstance(inbound, InboundMessage)
     try:
         reply = await answer(app.host, app.accept, replace(inbound, asks="transcribe"), shown)
-        return _heard(reply, await _when_settled(app, at.address))
+        heard = _heard(reply, await _when_settled(app, at.address))
+        for notice in reply.notices:
+            shown.remark(notice)
+        return heard
     finally:
         forget = parse("/forget", at, [], commands, now=app.clock.now())
         await answer(app.host, app.accept, forget, shown)

@@ -13,11 +13,11 @@ from bot.engine.commands import SPECS, CommandContext, run_command
 from bot.engine.compose import compose
 from bot.engine.perceive import Perceived, catch_up, perceive
 from bot.engine.respond import Draft, respond
-from bot.engine.runtime import Runtime, effective_settings
+from bot.engine.runtime import OF_TURN, Runtime, effective_settings
 from bot.engine.speak import speak, wants_speech
 from bot.engine.streams import closing
 from bot.errors import BotError, CutOffError, UsageError
-from bot.jobs import with_retries
+from bot.jobs import current_attempt, pause_before, with_retries
 from bot.ports import Step
 from bot.store import conversations as conv
 from bot.store import ledger
@@ -53,7 +53,7 @@ async def run_job(turn_id: str, step: Step, runtime: Runtime) -> None:
     """The handler of turn jobs: whatever happens, the turn ends."""
     runtime.stops.of(turn_id)  # before the database is asked, so that a stop is either read there or heard
     loaded, _ = await with_retries(runtime.clock, "load", conv.load_turn, (runtime.store, turn_id))
-    if loaded is None or loaded.state not in ("queued", "running"):
+    if loaded is None or loaded.state not in ("queued", "running") or _is_in_vain(loaded):
         await conv.end_unasked(runtime.store, turn_id, runtime.clock.now())
         runtime.stops.drop(turn_id)
         return
@@ -62,6 +62,9 @@ async def run_job(turn_id: str, step: Step, runtime: Runtime) -> None:
         try:
             await _begin(loaded, runtime)
             await run_turn(turn, source_id, step, runtime)
+        except BotError as error:
+            log.warning("a question could not be answered: %s (%s)", error.code, error.detail or error.text)
+            await _ended(turn, source_id, None, notice(error), (), None, step, runtime)
         except Exception as error:  # the edge of the job runner
             log.exception("turn %s failed", turn_id)
             await _give_up(turn, source_id, step, runtime, type(error).__name__)
@@ -69,8 +72,13 @@ async def run_job(turn_id: str, step: Step, runtime: Runtime) -> None:
             runtime.stops.drop(turn_id)
 
 
+def _is_in_vain(loaded: conv.Loaded) -> bool:
+    """Whether the question was asked anew before anybody began to answer it."""
+    return loaded.state == "queued" and loaded.stop_requested and loaded.is_superseded
+
+
 async def run_turn(turn: Turn, source_id: int, step: Step, runtime: Runtime) -> None:
-    """Open, perceive, answer, speak, finish, settle. A BotError becomes the reply."""
+    """Open, perceive, answer, speak, finish, settle. A BotError becomes the reply; raises one when not even that can be shown."""
     began = time.perf_counter()
     adapter = runtime.adapter_for(turn.inbound)
     opened = await step("open", _open, turn, source_id, runtime)
@@ -88,9 +96,12 @@ async def run_turn(turn: Turn, source_id: int, step: Step, runtime: Runtime) -> 
         log.log(level, "answered with an error: %s (%s)", error.code, error.detail or error.text)
         reply, exchange = notice(error), ()
     reply = _with_notices(reply, perceived)
-    receipt = await step("finish", adapter.finish, receipt, reply)
-    ended = (turn, source_id, perceived, reply, exchange, receipt, step, runtime)
-    await with_retries(runtime.clock, "settle", _settle, ended)
+    try:
+        receipt = await step("finish", adapter.finish, receipt, reply)
+    except BotError as error:
+        log.warning("an answer could not be shown whole: %s (%s)", error.code, error.detail or error.text)
+        reply = replace(reply, error=error.code)
+    await _ended(turn, source_id, perceived, reply, exchange, receipt, step, runtime)
     platform = turn.inbound.address.platform
     telemetry.turns.labels(platform, "failed" if reply.error else "done", reply.error).inc()
     telemetry.turn_seconds.labels(platform).observe(time.perf_counter() - began)
@@ -151,14 +162,27 @@ async def _answer(
     if perceived.failure is not None and not isinstance(turn.inbound, Command):
         raise perceived.failure
     draft, began = Draft(), time.perf_counter()
+    user, pressed_under = perceived.message, turn.inbound.ref.get(OF_TURN, "")
     async with runtime.store.read(turn.tenant_id) as tx:
         history = await conv.history(tx, turn.conversation_id, source_id, HISTORY_LIMIT)
+        if _redraws(turn.inbound):
+            user = replace(user, parts=(*user.parts, *await conv.pictures_of(tx, pressed_under)))
     replies: list[Reply] = []
-    async with closing(_events(turn, perceived.message, history, runtime, draft)) as events:
+    async with closing(_events(turn, user, history, runtime, draft)) as events:
         kept = _watch(events, replies, turn.inbound.address.platform, began)
-        await runtime.adapter_for(turn.inbound).show(receipt, kept)
+        try:
+            await runtime.adapter_for(turn.inbound).show(receipt, kept)
+        except BotError as error:
+            await _tell_retry(turn, receipt, error, runtime)
+            raise
     reply = replies[-1] if replies else draft.reply()
     return {"reply": reply, "exchange": tuple(draft.exchange), "wants_speech": draft.wants_speech}
+
+
+async def _tell_retry(turn: Turn, receipt: Receipt, error: BotError, runtime: Runtime) -> None:
+    """A sign of life while one waits for another attempt; nothing when there will be none."""
+    if pause_before(current_attempt.get(), error) is not None:
+        await runtime.tell(turn, receipt, f"{error.text.partition('. ')[0].rstrip('.')}; trying again…")
 
 
 async def _watch(
@@ -181,9 +205,16 @@ def _events(
     inbound = turn.inbound
     if isinstance(inbound, Command):
         return run_command(CommandContext(turn, inbound.text, user, history, runtime, draft), inbound.name)
+    if _redraws(inbound):
+        return run_command(CommandContext(turn, inbound.text, user, history, runtime, draft), "imagine")
     if inbound.asks == "transcribe":
         return run_command(CommandContext(turn, "", user, history, runtime, draft), "transcribe")
     return _responded(turn, _ordered(inbound, user), history, runtime, draft)
+
+
+def _redraws(inbound: InboundMessage | Command) -> bool:
+    """Whether a button under a picture was pressed that makes another one, whatever the model that chats can do."""
+    return isinstance(inbound, InboundMessage) and inbound.asks in ("vary", "edit_image")
 
 
 def _ordered(inbound: InboundMessage, user: Message) -> Message:
@@ -244,13 +275,34 @@ def _with_notices(reply: Reply, perceived: Perceived | None) -> Reply:
     return replace(reply, notices=tuple(one for one in dict.fromkeys(said) if one != reply.text))
 
 
+async def _ended(
+    turn: Turn,
+    source_id: int,
+    perceived: Perceived | None,
+    reply: Reply,
+    exchange: tuple[Message, ...],
+    receipt: Receipt | None,
+    step: Step,
+    runtime: Runtime,
+) -> None:
+    """Write down how it ended. What cannot be kept is left out; what cannot be written at all is settled by the next start."""
+    whole = (turn, source_id, perceived, reply, exchange, receipt, step, runtime)
+    bare = (turn, source_id, None, Reply(error=reply.error or BotError.code), (), receipt, step, runtime)
+    for settled in (whole, bare):
+        try:
+            await with_retries(runtime.clock, "settle", _settle, settled)
+            return
+        except BotError as error:
+            log.error("how turn %s ended could not be written down: %s", turn.id, error.detail or error.text)
+
+
 async def _settle(
     turn: Turn,
     source_id: int,
     perceived: Perceived | None,
     reply: Reply,
     exchange: tuple[Message, ...],
-    receipt: Receipt,
+    receipt: Receipt | None,
     step: Step,
     runtime: Runtime,
 ) -> None:
@@ -268,7 +320,9 @@ async def _settle(
 
 
 def _is_for_model(turn: Turn) -> bool:
-    return not (isinstance(turn.inbound, Command) and SPECS.get(turn.inbound.name, SPECS["help"]).is_private)
+    inbound = turn.inbound
+    is_private = isinstance(inbound, Command) and SPECS.get(inbound.name, SPECS["help"]).is_private
+    return not is_private and (inbound.is_direct or not inbound.ephemeral)
 
 
 def _without_metadata(message: Message) -> Message:
@@ -286,9 +340,10 @@ async def _give_up(turn: Turn, source_id: int, step: Step, runtime: Runtime, why
     """A fault of ours outside the steps: the turn ends, and the person is told if that is still possible."""
     error = BotError("Something went wrong on my side; it has been logged.", detail=why)
     reply = notice(error)
+    receipt: Receipt | None = None
     try:
         receipt = await step("open", runtime.adapter_for(turn.inbound).open, turn)
         receipt = await step("finish", runtime.adapter_for(turn.inbound).finish, receipt, reply)
-    except BotError:
-        receipt = Receipt(turn.inbound.address, turn.id)
-    await _settle(turn, source_id, None, reply, (), receipt, step, runtime)
+    except BotError as error:
+        log.warning("that could not be told: %s", error.detail or error.text)
+    await _ended(turn, source_id, None, reply, (), receipt, step, runtime)

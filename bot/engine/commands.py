@@ -301,7 +301,12 @@ async def _shown(context: CommandContext) -> str:
     async with context.runtime.store.read(turn.tenant_id) as tx:
         rows = await settings_rows(tx, scopes(inbound.address, inbound.author.id))
     merged = {name: scope for scope, chosen in rows.items() for name in chosen}
-    configured = {"model": context.runtime.models.chosen.get("chat", ""), "speech": "mirror", "follow": "thread"}
+    configured = {
+        "model": context.runtime.models.chosen.get("chat", ""),
+        "system_prompt": context.runtime.system_prompt,
+        "speech": "mirror",
+        "follow": "thread",
+    }
     lines = ["| setting | value | from | meaning |", "|---|---|---|---|"]
     for name, spec in setting_specs.SPECS.items():
         value = getattr(turn.settings, name)
@@ -365,7 +370,7 @@ def _remark(models: Models, chosen: Settings, name: str) -> str:
     "Show what your own questions used and cost.", "[DAYS]", (CommandOption("days", "How far back"),), is_private=True
 )
 async def usage(context: CommandContext) -> AsyncIterator[ReplyEvent]:
-    """The asker's own calls by model; unknown prices are shown as unknown."""
+    """The asker's own calls by model; unknown prices are shown as unknown, and calls that failed apart."""
     days = _days(context.text)
     async with context.runtime.store.read(context.turn.tenant_id) as tx:
         yield TextDelta(await usage_table(tx, context.turn.inbound.author.id, context.runtime.clock.now(), days))
@@ -382,14 +387,22 @@ async def usage_table(tx: Transaction, author_id: str, now: datetime, days: int)
         "| model | for | calls | tokens in | out | sound | cost |",
         "|---|---|---|---|---|---|---|",
     ]
-    lines += [_usage_row(row) for row in rows]
-    total = sum(row.cost_micro_usd for row in rows)
-    unknown = sum(row.unpriced_calls for row in rows)
-    lines += [
-        "",
-        f"Together {_dollars(total)}" + (f", and {unknown} calls whose price is unknown." if unknown else "."),
-    ]
-    return "\n".join(lines)
+    lines += [_usage_row(row) for row in rows if row.calls]
+    return "\n".join([*lines, "", _together(rows)])
+
+
+def _together(rows: Sequence[ledger.Spent]) -> str:
+    total, made = sum(row.cost_micro_usd for row in rows), sum(row.calls for row in rows)
+    unknown, refused = sum(row.unpriced_calls for row in rows), sum(row.refused_calls for row in rows)
+    said = f"Together {_dollars(total)}" if unknown < made or not made else "Together: unknown price"
+    if 0 < unknown < made:
+        said += f", and {_counted(unknown, 'call')} whose price is unknown"
+    failed = f" {_counted(refused, 'further call')} failed and used nothing." if refused else ""
+    return f"{said}.{failed}"
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
 def _days(text: str) -> int:
@@ -401,7 +414,7 @@ def _days(text: str) -> int:
 
 
 def _usage_row(row: ledger.Spent) -> str:
-    cost = "unknown" if row.unpriced_calls == row.calls else _dollars(row.cost_micro_usd)
+    cost = "unknown price" if row.unpriced_calls >= row.calls else _dollars(row.cost_micro_usd)
     sound = f"{row.audio_s:.0f} s" if row.audio_s else "–"
     return f"| {row.model} | {row.modality} | {row.calls} | {row.input_tokens:,} | {row.output_tokens:,} | {sound} | {cost} |"
 

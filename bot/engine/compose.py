@@ -17,6 +17,7 @@ MAX_ANSWER_SHARE = 0.25
 MAX_IMAGES = 8
 WHOLE = "application/pdf"
 """What a model that reads files gets whole, pages and pictures; of other files it gets the text in any case."""
+AS_TEXT = "text/plain"
 MAX_WHOLE_BYTES = 24 * 1024 * 1024
 """Of all such files together. In base64 they are a third longer, and providers take some 50 MB a request."""
 MAX_WHOLE_SHARE = 0.4
@@ -94,8 +95,12 @@ def _without_unread(message: Message) -> Message:
     """Name what nobody has read, so that the model knows it is there."""
     if not any(isinstance(part, Unread) for part in message.parts):
         return message
-    parts = (Text(f"[attached, not read: {p.attachment.name}]") if isinstance(p, Unread) else p for p in message.parts)
+    parts = (_named_only(part) if isinstance(part, Unread) else part for part in message.parts)
     return replace(message, parts=tuple(parts))
+
+
+def _named_only(part: Unread) -> Text:
+    return Text(f"[attached, {'could not be read' if part.why else 'not read'}: {part.attachment.name}]")
 
 
 def _with_few_images(messages: Sequence[Message]) -> list[Message]:
@@ -170,9 +175,9 @@ def _only_text(file: File) -> str:
     return f"{file.name or 'The file'} is too large to be looked at page by page, so {seen}."
 
 
-def by_its_text(file: File) -> Text:
-    """The file as a model reads it that gets no files."""
-    return Text(f"[file {file.name}]\n{file.text or '(no text in it)'}")
+def by_its_text(file: File) -> File:
+    """The file as no more than its text: no provider sends that whole."""
+    return replace(file, blob=replace(file.blob, mime_type=AS_TEXT))
 
 
 def _newest(messages: Sequence[Message], room: int) -> tuple[list[Message], int]:
@@ -188,10 +193,9 @@ def _newest(messages: Sequence[Message], room: int) -> tuple[list[Message], int]
 
 def _shortened(message: Message, room: int) -> tuple[Message, tuple[str, ...]]:
     """The message with its longest texts cut in the middle until it fits."""
-    parts, notices = list(message.parts), []
-    if message_tokens(message) > room:  # what is cut is no longer the file, so only the text may go
-        notices = [_only_text(part) for part in parts if isinstance(part, File) and part.blob.mime_type == WHOLE]
-        parts = [by_its_text(part) if isinstance(part, File) else part for part in parts]
+    is_too_long = message_tokens(message) > room
+    given = [by_its_text(part) if is_too_long and isinstance(part, File) else part for part in message.parts]
+    parts = list(given)
     while (excess := message_tokens(replace(message, parts=tuple(parts))) - room) > 0:
         index = max(range(len(parts)), key=lambda at: len(_words(parts[at])), default=-1)
         words = _words(parts[index]) if index >= 0 else ""
@@ -199,8 +203,23 @@ def _shortened(message: Message, room: int) -> tuple[Message, tuple[str, ...]]:
             break
         keep = max(100, len(words) - int(excess * CHARS_PER_TOKEN) - 120)
         parts[index] = _with_words(parts[index], cut_middle(words, keep))
-        notices = ["That is longer than this model can read at once, so the middle was left out."]
-    return replace(message, parts=tuple(parts)), tuple(notices)
+    notices = [_about_cut(before, after) for before, after in zip(given, parts, strict=True)]
+    if is_too_long:
+        whole = [part for part in message.parts if isinstance(part, File) and part.blob.mime_type == WHOLE]
+        notices += [_only_text(part) for part in whole if by_its_text(part) in parts]
+    return replace(message, parts=tuple(parts)), tuple(filter(None, dict.fromkeys(notices)))
+
+
+def _about_cut(before: Part, after: Part) -> str:
+    """How much of it the model reads, for its author; empty when that is all."""
+    whole = max(len(_words(before)), before.whole_chars if isinstance(before, File) else 0)
+    read = len(_words(before)) if before == after else len(_words(after)) - len(CUT_MARK)
+    if read >= whole:
+        return ""
+    if not isinstance(before, File):
+        return "That is longer than this model can read at once, so the middle was left out."
+    which = "the beginning" if before == after else "the beginning and the end"
+    return f"{before.name} is very long: of {whole:,} characters this model read {read:,}, from {which}."
 
 
 def cut_middle(text: str, keep: int) -> str:

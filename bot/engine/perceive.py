@@ -4,19 +4,35 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from bot.engine.budget import paid
 from bot.engine.runtime import Runtime
 from bot.engine.streams import closing
-from bot.errors import BotError, UnavailableError, UnreadableError
-from bot.media import audio, documents, images, sniff, video
+from bot.errors import BotError, UnavailableError, UnreadableError, UsageError
+from bot.media import apart, audio, documents, endings, images, sniff, video
 from bot.ports import Step
 from bot.store import conversations as conv
-from bot.types import Attachment, Audio, Blob, File, Image, Message, ModelProfile, Part, Receipt, Text, Turn, Unread
+from bot.types import (
+    Attachment,
+    Audio,
+    Blob,
+    File,
+    Image,
+    Message,
+    ModelProfile,
+    Part,
+    Receipt,
+    Text,
+    Transcript,
+    Turn,
+    Unread,
+    clean_text,
+)
 
+T = TypeVar("T")
 MAX_ATTACHMENTS = 20
 MAX_OCR_PAGES = 5
 VIDEO_FRAMES = 4
@@ -39,66 +55,110 @@ class _Item:
 
     data: bytes
     name: str
-    blob: Blob
     sniffed: sniff.Sniffed
     attachment: Attachment
 
 
 async def perceive(turn: Turn, step: Step, receipt: Receipt, runtime: Runtime, understood: Message | None) -> Perceived:
-    """A step for each attachment. understood: the question as an earlier turn understood it, so that nothing is heard twice."""
+    """A step for each attachment; one that a stop kept from being read stays Unread.
+
+    understood: the question as an earlier turn understood it, so that nothing is heard twice.
+    """
     inbound = turn.inbound
     words = (Text(said),) if (said := conv.words_of(inbound)).strip() else ()
-    known = tuple(part for part in understood.parts if not isinstance(part, Text | Unread)) if understood else ()
-    if known:
-        return Perceived(Message("user", (*words, *known), inbound.author.name))
-    parts, notices, failure = list[Part](words), list[str](), None
-    for index, attachment in enumerate(inbound.attachments[:MAX_ATTACHMENTS]):
+    before = tuple(part for part in understood.parts if not isinstance(part, Text)) if understood else ()
+    known, waiting = _left_to_read(before) if _is_understood(before) else ((), inbound.attachments)
+    parts, notices, failure = list[Part]((*words, *known)), list[str](), None
+    for index, attachment in enumerate(waiting[:MAX_ATTACHMENTS]):
         try:
             found = await step(f"perceive:{index}", _perceive_one, turn, attachment, receipt, runtime)
         except BotError as error:
             failure = error
             notices.append(error.text)
+            parts.append(_unread(attachment, error))
             continue
         parts += found["parts"]
         notices += found["notices"]
-    if len(inbound.attachments) > MAX_ATTACHMENTS:
+    if len(waiting) > MAX_ATTACHMENTS:
         notices.append(f"Only the first {MAX_ATTACHMENTS} attachments were read.")
     message = Message("user", tuple(parts), inbound.author.name)
-    return Perceived(message, tuple(notices), None if parts else failure)
+    return Perceived(message, tuple(notices), None if _is_understood(parts) else failure)
+
+
+def _is_understood(parts: Sequence[Part]) -> bool:
+    return any(not isinstance(part, Unread) for part in parts)
+
+
+def _unread(attachment: Attachment, error: BotError) -> Unread:
+    """Stays with the message, so that it does not look as if it had never been sent."""
+    return Unread(attachment, error.text, may_work_later=not isinstance(error, UsageError))
+
+
+def _left_to_read(known: Sequence[Part]) -> tuple[tuple[Part, ...], tuple[Attachment, ...]]:
+    """What need not be read again, and the attachments that a stop or a failure of the moment kept from being read."""
+    waiting = [part for part in known if isinstance(part, Unread) and (not part.why or part.may_work_later)]
+    return tuple(part for part in known if part not in waiting), tuple(part.attachment for part in waiting)
 
 
 async def catch_up(turn: Turn, unread: Sequence[Sequence[Any]], step: Step, receipt: Receipt, runtime: Runtime) -> None:
     """Read attachments of earlier messages, which the question may be about; one that cannot be read stays named only."""
     for index, (message_id, attachment) in enumerate(unread):
         try:
-            found = await step(f"catch-up:{index}", _perceive_one, turn, attachment, receipt, runtime)
+            parts = (await step(f"catch-up:{index}", _perceive_one, turn, attachment, receipt, runtime))["parts"]
         except BotError as error:
             log.info("could not read %s of an earlier message: %s", attachment.name, error.text)
-            continue
+            parts = [_unread(attachment, error)]
         async with runtime.store.begin(turn.tenant_id) as tx:
-            await conv.read(tx, message_id, attachment, found["parts"])
+            await conv.read(tx, message_id, attachment, parts)
 
 
 async def _perceive_one(turn: Turn, attachment: Attachment, receipt: Receipt, runtime: Runtime) -> dict[str, Any]:
-    item = await _fetch(turn, attachment, runtime)
+    """Stopped, it gives the attachment back unread: a step that raises would be told to the person as a failure."""
+    work = _understood(turn, attachment, receipt, runtime)
+    found = await _unless_stopped(runtime.stops.of(turn.id), work)
+    return {"parts": [Unread(attachment)], "notices": []} if found is None else found
+
+
+async def _unless_stopped(stop: asyncio.Event, work: Coroutine[Any, Any, T]) -> T | None:
+    """What the work gives; None when the event is set before, and then the work has been cancelled and has ended."""
+    if stop.is_set():
+        work.close()
+        return None
+    task, stopped = asyncio.ensure_future(work), asyncio.ensure_future(stop.wait())
+    try:
+        await asyncio.wait({task, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        return None if stop.is_set() and not task.done() else await task
+    finally:
+        task.cancel()
+        stopped.cancel()
+        await asyncio.gather(task, stopped, return_exceptions=True)
+
+
+async def _understood(turn: Turn, attachment: Attachment, receipt: Receipt, runtime: Runtime) -> dict[str, Any]:
+    async with runtime.room.held(attachment.size_bytes or runtime.max_attachment_bytes):
+        item = await _fetch(turn, attachment, runtime)
+        parts, notices = await _parts(turn, item, receipt, runtime)
+    return {"parts": parts, "notices": notices}
+
+
+async def _parts(turn: Turn, item: _Item, receipt: Receipt, runtime: Runtime) -> tuple[list[Part], list[str]]:
     profile = _reader_profile(turn, runtime)
     match item.sniffed.kind:
         case "image":
-            parts, notices = await _see(turn, item, profile, runtime)
+            return await _see(turn, item, profile, runtime)
         case "audio":
             await runtime.tell(turn, receipt, f"Listening to {item.name}…")
-            parts, notices = await _hear(turn, item, runtime)
+            return await _hear(turn, item, runtime)
         case "video":
             await runtime.tell(turn, receipt, f"Watching {item.name}…")
-            parts, notices = await _watch(turn, item, profile, runtime)
+            return await _watch(turn, item, profile, runtime)
         case "document" | "text" | "archive":
             await runtime.tell(turn, receipt, f"Reading {item.name}…")
-            parts, notices = await _read(turn, item, runtime)
+            return await _read(turn, item, runtime)
         case _:
             raise UnreadableError(
                 f"I can't read {item.name}: it is neither a picture, sound, video, document nor text that I know."
             )
-    return {"parts": parts, "notices": notices}
 
 
 def _reader_profile(turn: Turn, runtime: Runtime) -> ModelProfile:
@@ -114,59 +174,61 @@ async def _fetch(turn: Turn, attachment: Attachment, runtime: Runtime) -> _Item:
     too_big = UnreadableError(f"{attachment.name} is larger than {limit // 2**20} MB, the limit here.")
     if attachment.size_bytes > limit:
         raise too_big
-    data = bytearray()
-    async with closing(runtime.adapter_for(turn.inbound).fetch(attachment)) as pieces:
-        async for piece in pieces:
-            data += piece
-            if len(data) > limit:
+    pieces, size = list[bytes](), 0
+    async with closing(runtime.adapter_for(turn.inbound).fetch(attachment)) as source:
+        async for piece in source:
+            pieces.append(piece)
+            size += len(piece)
+            if size > limit:
                 raise too_big
+    data = b"".join(pieces)
+    del pieces  # the bytes are held once from here on
     if not data:
         raise UnreadableError(f"{attachment.name} is empty (0 bytes).")
-    found = await asyncio.to_thread(sniff.sniff, bytes(data), attachment.name, attachment.mime_type)
-    blob = await runtime.blobs(turn).write(bytes(data), found.mime_type)
-    return _Item(bytes(data), attachment.name, blob, found, attachment)
+    found = await asyncio.to_thread(sniff.sniff, data, attachment.name, attachment.mime_type)
+    return _Item(data, attachment.name, found, attachment)
+
+
+async def _kept(turn: Turn, item: _Item, runtime: Runtime) -> Blob:
+    """The attachment as it was sent, for a part that uses it: bytes that no message uses would outlive a /forget."""
+    return await runtime.blobs(turn).write(item.data, item.sniffed.mime_type)
 
 
 async def _see(turn: Turn, item: _Item, profile: ModelProfile, runtime: Runtime) -> tuple[list[Part], list[str]]:
-    prepared = await asyncio.to_thread(_named(images.prepare, item.name), item.data)
+    prepared = await _named(item.name, apart.PICTURES.run(item.name, images.prepare, item.data))
+    text, notices = "", list[str]()
+    if not profile.sees_images:
+        text, notices = await _text_in(prepared.data, item.name, runtime)
     blob = await runtime.blobs(turn).write(prepared.data, prepared.mime_type)
-    image = Image(blob, item.name, width=prepared.width, height=prepared.height)
-    if profile.sees_images:
-        return [image], []
-    text, notices = await _text_in(prepared.data, item.name, runtime)
-    return [replace(image, text=text)], notices
+    return [Image(blob, item.name, text, width=prepared.width, height=prepared.height)], notices
 
 
-def _named(prepare: Any, name: str) -> Any:
-    """The call with the attachment's name before its complaint."""
-
-    def call(data: bytes) -> Any:
-        try:
-            return prepare(data)
-        except UnreadableError as error:
-            raise error if name in error.text else UnreadableError(f"{name}: {error.text}") from error
-
-    return call
+async def _named(name: str, work: Coroutine[Any, Any, T]) -> T:
+    """What the work gives, or its complaint with the attachment's name before it."""
+    try:
+        return await work
+    except UnreadableError as error:
+        raise error if name in error.text else UnreadableError(f"{name}: {error.text}") from error
 
 
 async def _text_in(data: bytes, name: str, runtime: Runtime) -> tuple[str, list[str]]:
     """The text in a picture, and what the person should know when the model does not see."""
     reader = runtime.models.text_reader()
-    blind = f"The model that answers does not see pictures; of {name} it gets only the text in it."
+    blind, remedy = "The model that answers does not see pictures", "CHAT_MODEL can name a model that sees."
     if reader is None:
-        return "", [
-            f"{blind} No text reader is set up either, so it knows nothing of it. CHAT_MODEL can name a model that sees."
-        ]
+        return "", [f"{blind}, and nothing here reads the text in them: it knows nothing of {name}. {remedy}"]
     try:
         text = await reader.read(data)
     except BotError as error:
         return "", [f"{name}: {error.text}"]
-    return text, [] if text else [f"{blind} There is none. CHAT_MODEL can name a model that sees."]
+    text = clean_text(text)
+    found = f": of {name} it knows only the text in it" if text.strip() else f", and {name} holds no text to read"
+    return text, [f"{blind}{found}. {remedy}"]
 
 
 async def _hear(turn: Turn, item: _Item, runtime: Runtime) -> tuple[list[Part], list[str]]:
     try:
-        info = await asyncio.to_thread(_named(audio.probe, item.name), item.data)
+        info = await _named(item.name, asyncio.to_thread(audio.probe, item.data))
         async with paid(runtime, turn, "transcribe") as bill:
             name = _with_extension(item.name, item.sniffed.extension)
             heard = await runtime.models.transcriber().transcribe(
@@ -175,9 +237,9 @@ async def _hear(turn: Turn, item: _Item, runtime: Runtime) -> tuple[list[Part], 
             bill.usage = heard.usage
     except UnavailableError as error:
         raise UnavailableError(f"I can't listen to {item.name}. {error.text}") from error
-    transcript = heard.transcript
+    transcript = _clean(heard.transcript)
     part = Audio(
-        item.blob,
+        await _kept(turn, item, runtime),
         item.name,
         transcript.text,
         transcript.language,
@@ -185,8 +247,15 @@ async def _hear(turn: Turn, item: _Item, runtime: Runtime) -> tuple[list[Part], 
         transcript.segments,
         item.attachment.is_voice_note,
     )
-    silent = [f"I heard no speech in {item.name}."] if not transcript.text.strip() else []
-    return [part], silent
+    notices = [] if transcript.text.strip() else [f"I heard no speech in {item.name}."]
+    if await asyncio.to_thread(endings.breaks_off, item.data):
+        notices.append(f"{item.name} breaks off: its end is missing, so I heard only what is there.")
+    return [part], notices
+
+
+def _clean(transcript: Transcript) -> Transcript:
+    segments = tuple(replace(segment, text=clean_text(segment.text)) for segment in transcript.segments)
+    return replace(transcript, text=clean_text(transcript.text), segments=segments)
 
 
 def _with_extension(name: str, extension: str) -> str:
@@ -218,24 +287,36 @@ async def _watch(turn: Turn, item: _Item, profile: ModelProfile, runtime: Runtim
 async def _frames(turn: Turn, item: _Item, profile: ModelProfile, runtime: Runtime) -> list[Part]:
     if not profile.sees_images:
         return []
-    frames = await asyncio.to_thread(video.frames, item.data, VIDEO_FRAMES)
+    frames = await apart.VIDEOS.run(item.name, video.frames, item.data, VIDEO_FRAMES)
     blobs = [await runtime.blobs(turn).write(frame, "image/jpeg") for frame in frames]
     count = len(blobs)
     return [Image(blob, f"{item.name}, frame {index} of {count}") for index, blob in enumerate(blobs, start=1)]
 
 
 async def _read(turn: Turn, item: _Item, runtime: Runtime) -> tuple[list[Part], list[str]]:
-    found = await asyncio.to_thread(documents.read, item.data, item.name, item.sniffed.mime_type)
+    found = await apart.DOCUMENTS.run(item.name, documents.read, item.data, item.name, item.sniffed.mime_type)
     text, notices = found.text, list(found.notes)
     if found.page_images:
-        text = f"{text}\n\n{await _read_pages(found.page_images, runtime)}".strip()
-    if found.truncated and not notices:
+        scanned = await _read_pages(found.page_images, runtime)
+        notices.append(_about_scan(item.name, scanned, len(found.page_images), has_text=bool(text.strip())))
+        text = f"{text}\n\n{scanned}".strip()
+    if found.truncated and not found.whole_chars and not notices:
         notices.append(f"{item.name} is very long; only its beginning was read.")
-    if not text.strip():
+    if not text.strip() and not notices:
         notices.append(f"I found no text in {item.name}.")
-    return [File(item.blob, item.name, text)], [
+    return [File(await _kept(turn, item, runtime), item.name, text, found.whole_chars)], [
         f"{item.name}: {note}" if item.name not in note else note for note in notices
     ]
+
+
+def _about_scan(name: str, scanned: str, count: int, *, has_text: bool) -> str:
+    """What the person should know of pages that are pictures. scanned: what was read in them."""
+    if not scanned.strip():
+        what = "has pages that are pictures, with" if has_text else "holds pictures of pages, and"
+        return f"{name} {what} no text in them that I can read."
+    which = "pages that are pictures" if has_text else "scanned pages"
+    few = f"the first {MAX_OCR_PAGES} of its" if count > MAX_OCR_PAGES else "its"
+    return f"{name}: I read the text in {few} {which}."
 
 
 async def _read_pages(pages: Sequence[bytes], runtime: Runtime) -> str:
@@ -243,7 +324,7 @@ async def _read_pages(pages: Sequence[bytes], runtime: Runtime) -> str:
     if (reader := runtime.models.text_reader()) is None:
         return ""
     try:
-        return "\n\n".join([await reader.read(page) for page in pages[:MAX_OCR_PAGES]])
+        return clean_text("\n\n".join([await reader.read(page) for page in pages[:MAX_OCR_PAGES]]))
     except BotError as error:
         log.warning("could not read a scanned page: %s", error.detail or error.text)
         return ""

@@ -8,8 +8,10 @@ import logging
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TypeVar
 
+from bot.engine.room import Room
 from bot.errors import BotError, UnavailableError
 from bot.ports import (
     Adapter,
@@ -43,6 +45,8 @@ from bot.types import (
 
 T = TypeVar("T")
 STOP_TOPIC = "stop"
+OF_TURN = "of_turn"
+"""In an inbound's `ref`: the turn under whose pictures a button was pressed."""
 AS_CONFIGURED = Settings()
 VARIABLE: Mapping[Modality, str] = {
     "chat": "CHAT_MODEL",
@@ -64,18 +68,24 @@ log = logging.getLogger(__name__)
 class Models:
     """The configured models, and those that a person may choose, by their names `provider:model`."""
 
-    def __init__(self, providers: Mapping[str, Provider], chosen: Mapping[Modality, str]) -> None:
-        """chosen: for each modality `provider:model`, or nothing when it is off."""
+    def __init__(
+        self,
+        providers: Mapping[str, Provider],
+        chosen: Mapping[Modality, str],
+        ways: Mapping[Modality, str] = MappingProxyType({}),
+    ) -> None:
+        """chosen: for each modality `provider:model`, or nothing when it is off. ways: what brings a model that is off."""
         self._providers = providers
         self.chosen = chosen
+        self._ways = ways
 
     def name(self, modality: Modality, settings: Settings = AS_CONFIGURED) -> str:
         """The model to use; raises UnavailableError, naming the variable, when there is none."""
         name = (settings.model if modality == "chat" else None) or self.chosen.get(modality, "")
         if not name:
+            way = self._ways.get(modality) or f"set {VARIABLE[modality]}"
             raise UnavailableError(
-                f"I can't {CANNOT[modality]} here: no model for it is set up. "
-                f"The operator can set OPENAI_API_KEY, or name one in {VARIABLE[modality]}."
+                f"I can't {CANNOT[modality]} here: no model for it is set up. The operator can {way}."
             )
         return name
 
@@ -169,6 +179,7 @@ class Runtime:
     system_prompt: str
     max_attachment_bytes: int = 200 * 1024 * 1024
     stops: Stops = field(default_factory=Stops)
+    room: Room = field(default_factory=Room)
 
     def adapter_for(self, inbound: InboundMessage | Command) -> Adapter:
         """The platform it came by; raises UnavailableError when that is not set up in this process."""

@@ -26,6 +26,8 @@ FIRST_PAUSE_S = 1.0
 MAX_PAUSE_S = 60.0
 """A longer Retry-After is not waited for: the person is told instead."""
 
+current_attempt: ContextVar[int] = ContextVar("current_attempt", default=1)
+"""Inside a step: which attempt this is, for a step that tells the person that it will be tried again."""
 _stop: ContextVar[asyncio.Event | None] = ContextVar("stop", default=None)
 log = logging.getLogger(__name__)
 
@@ -48,6 +50,7 @@ async def with_retries(
     Raises the last BotError, its `attempts` set; anything else is a fault of ours and becomes a plain BotError, logged.
     """
     for attempt in range(1, MAX_ATTEMPTS + 1):
+        current_attempt.set(attempt)
         try:
             return await fn(*args), attempt
         except BotError as error:
@@ -98,7 +101,7 @@ def elapsed_ms(began: float) -> float:
 
 def kept(result: Any) -> str:
     """A step's result as one line of JSON."""
-    return json.dumps({"result": to_plain(result)}, ensure_ascii=False)
+    return json.dumps({"result": to_plain(result)})
 
 
 def kept_failure(error: BotError) -> str:

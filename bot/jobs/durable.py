@@ -6,11 +6,11 @@ A queue partitioned by lane hands each job to one process, and whoever is alive 
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -28,6 +28,8 @@ VERSION = "turn-2"
 """Goes up when the sequence of steps changes, and only then: DBOS leaves work of another version alone."""
 POLL_S = 0.1
 SWEEP_S = 5.0
+MEND_EVERY = 6
+"""Sweeps between two looks for turns that nobody was handed."""
 MAX_RECOVERIES = 20
 TIDY_AT_ONCE = 1_000
 PRIORITY_LIMIT = 2**31 - 1
@@ -83,12 +85,14 @@ class DurableJobs:
         name: str,
         concurrency: int = 64,
         take_over: bool = True,
+        mend: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         """url: of the database, without a driver. name: of this process, equal after a restart.
 
-        take_over: finish what dead processes had begun.
+        take_over: finish what dead processes had begun. mend: called now and then, to hand over what nobody did.
         """
         self._takes_over = take_over
+        self._mend = mend
         self.name = name
         self._url = url
         self._presence = presence
@@ -171,12 +175,18 @@ class DurableJobs:
             self._running.pop(job_id, None)
 
     async def _sweep(self) -> None:
-        """Take over what dead processes had begun, again and again."""
-        while True:
-            with suppress(BotError):  # a database that is away for a moment is asked again
+        """Take over what dead processes had begun, and hand over what nobody did, again and again."""
+        for sweep in itertools.count():
+            try:
                 for name in await self._presence.dead():
                     await self._take_over(name)
                     await self._presence.bury(name)
+                if sweep % MEND_EVERY == 1:
+                    await self._clear_failed()
+                    if self._mend is not None:
+                        await self._mend()
+            except Exception as error:  # the edge of the sweep: a database that is away for a moment is asked again
+                log.warning("looking for turns of dead processes: %s: %s", type(error).__name__, error)
             await asyncio.sleep(SWEEP_S)
 
     async def _take_over(self, name: str) -> None:

@@ -49,7 +49,7 @@ def checked(data: bytes, name: str) -> zipfile.ZipFile:
     is_bomb = unpacked > SMALL_BYTES and unpacked > MAX_RATIO * len(data)
     if is_bomb or len(entries) > MAX_ENTRIES or unpacked > MAX_UNPACKED_BYTES:
         raise UnreadableError(
-            f"{name} unpacks to {unpacked // 2**20} MB in {len(entries)} files, which is more than I open. "
+            f"{name} unpacks to {unpacked // 2**20} MB in {_files(len(entries))}, which is more than I open. "
             "Please send the parts that matter."
         )
     return archive
@@ -66,7 +66,7 @@ def listing(data: bytes, name: str, max_chars: int) -> Listing:
     """The names of the files in it, and the text of the small text files; archives inside are only named."""
     archive = checked(data, name)
     entries = [entry for entry in archive.infolist() if not entry.is_dir()]
-    texts = [f"{name} holds {len(entries)} {'file' if len(entries) == 1 else 'files'}:", *_names(entries)]
+    texts = [f"{name} holds {_files(len(entries))}:", *_names(entries)]
     count = sum(map(len, texts))
     opened = 0
     for entry in entries:
@@ -77,6 +77,10 @@ def listing(data: bytes, name: str, max_chars: int) -> Listing:
             count += len(texts[-1])
             opened += 1
     return Listing("\n".join(texts), _notes(entries, opened, name), count > max_chars)
+
+
+def _files(count: int) -> str:
+    return f"{count} file" if count == 1 else f"{count} files"
 
 
 def _names(entries: list[zipfile.ZipInfo]) -> list[str]:
@@ -126,5 +130,7 @@ def _notes(entries: list[zipfile.ZipInfo], opened: int, name: str) -> tuple[str,
     if left := len(entries) - opened:
         notes.append(
             f"Of the {len(entries)} files in {name}, {left} are known by name only: no text, too large or too many."
+            if len(entries) > 1
+            else f"The file in {name} is known by name only: it is no text, or too large."
         )
     return tuple(notes)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 from bot.errors import UnreadableError
-from bot.media import archives, webpage
+from bot.media import archives
 from bot.media.encodings import decode_text
 from bot.media.quiet import quiet
 from bot.media.reading import MAX_CHARS, READABLE, Document, Reader
 from bot.media.sniff import OLE, Sniffed, sniff
+from bot.types import clean_text
 
 LOCKED_OFFICE = "EncryptedPackage".encode("utf-16-le")
 """The stream of an OLE file that holds an Office file locked with a password. Source: MS-OFFCRYPTO 2.3."""
@@ -18,7 +19,8 @@ LOCKED_OFFICE = "EncryptedPackage".encode("utf-16-le")
 def read(data: bytes, name: str, mime_type: str = "", *, max_chars: int = MAX_CHARS) -> Document:
     """The text of a document, cut at `max_chars`.
 
-    Raises UnreadableError: empty, locked, damaged, a decompression bomb, or of no kind that can be read.
+    Raises UnreadableError: empty, locked, damaged, a decompression bomb, or of no kind that can be read; MemoryError.
+    How long it takes is for whoever sent the file to say: call it through `bot.media.apart`.
     """
     name = name or "The file"
     if not data:
@@ -27,15 +29,26 @@ def read(data: bytes, name: str, mime_type: str = "", *, max_chars: int = MAX_CH
     try:
         with quiet():
             document = reader(data, name, max_chars)
-    except UnreadableError:
+    except (UnreadableError, MemoryError):
         raise
     except Exception as error:  # the parsers raise whatever a damaged file leads them to
         raise UnreadableError(
             f"{name} is damaged, so it cannot be read. Please send it again.", detail=f"{type(error).__name__}: {error}"
         ) from error
-    if len(document.text) <= max_chars:
-        return document
-    return replace(document, text=document.text[:max_chars], truncated=True)
+    return _clean(document, max_chars)
+
+
+def _clean(document: Document, max_chars: int) -> Document:
+    """Cut to size, and without characters that nothing behind could keep: PDFs give halves of pairs, text files hold NUL."""
+    is_long = len(document.text) > max_chars
+    return replace(
+        document,
+        text=clean_text(document.text[:max_chars]),
+        title=clean_text(document.title),
+        notes=tuple(map(clean_text, document.notes)),
+        truncated=document.truncated or is_long,
+        whole_chars=len(document.text) if is_long and not document.truncated else document.whole_chars,
+    )
 
 
 def _reader(found: Sniffed, data: bytes, name: str) -> Reader:
@@ -82,8 +95,11 @@ def _table(data: bytes, name: str, max_chars: int) -> Document:
 
 
 def _html(data: bytes, name: str, max_chars: int) -> Document:
-    text, title = webpage.words(decode_text(data))
-    return Document(text, title, kind="html")
+    from bot.media import webpage
+
+    html = decode_text(data)
+    text, title = webpage.words(html[: webpage.MAX_CHARS])
+    return Document(text, title, kind="html", truncated=len(html) > webpage.MAX_CHARS)
 
 
 def _archive(data: bytes, name: str, max_chars: int) -> Document:

@@ -14,8 +14,10 @@ from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 from bot.errors import UnreadableError
 from bot.media.quiet import quiet
 
-MAX_PIXELS = 100_000_000
-"""More is a decompression bomb: decoded it would take over 300 MB."""
+MAX_PIXELS = 50_000_000
+"""A phone's largest have 48 million. Decoded it takes up to 200 MB, and as much again while it is made smaller."""
+MAX_JPEG_PIXELS = 100_000_000
+"""A JPEG is decoded at a part of its size."""
 KINDS = ("PNG", "JPEG", "GIF", "WEBP", "BMP", "TIFF", "HEIF", "AVIF", "ICO", "JPEG2000", "PPM", "TGA")
 """Pillow reads more, some by starting other programs."""
 FORMATS = ("image/jpeg", "image/png", "image/webp", "image/gif")
@@ -52,14 +54,13 @@ def prepare(
     """
     with quiet():
         picture = _opened(data, max_side)
-        drawn = picture.format in DRAWN
+        drawn, stored = picture.format in DRAWN, picture.info["size as stored"]
         try:
-            plain = _plain(picture)
+            plain = _plain(_smaller(picture, max_side))
         except DAMAGE as error:
             raise _damaged(error) from error
-    plain.thumbnail((max_side, max_side), Image.Resampling.LANCZOS)
     made, mime_type, size = _encoded(plain, max_bytes, _preferred(plain, drawn, formats))
-    return PreparedImage(made, mime_type, *size, *picture.info["size as stored"])
+    return PreparedImage(made, mime_type, *size, *stored)
 
 
 DAMAGE = (
@@ -81,7 +82,7 @@ def _opened(data: bytes, max_side: int) -> Image.Image:
     try:
         picture = Image.open(io.BytesIO(data), formats=KINDS)
         size = picture.size
-        _check_size(*size)
+        _check_size(*size, MAX_JPEG_PIXELS if picture.format == "JPEG" else MAX_PIXELS)
         picture.draft("RGB", (max_side, max_side))  # a JPEG of a camera is decoded at a part of its size
         picture.load()
     except UnidentifiedImageError as error:
@@ -95,8 +96,8 @@ def _opened(data: bytes, max_side: int) -> Image.Image:
     return picture
 
 
-def _check_size(width: int, height: int) -> None:
-    if width * height > MAX_PIXELS:
+def _check_size(width: int, height: int, limit: int) -> None:
+    if width * height > limit:
         raise UnreadableError(
             f"The picture has {width} × {height} points, more than I can take in. Please send a smaller one."
         )
@@ -104,6 +105,19 @@ def _check_size(width: int, height: int) -> None:
 
 def _damaged(error: Exception) -> UnreadableError:
     return UnreadableError("The picture is damaged, so it cannot be shown. Please send it again.", detail=str(error))
+
+
+def _smaller(picture: Image.Image, max_side: int) -> Image.Image:
+    """Within the limit, before anything else makes a copy of all its points."""
+    if picture.has_transparency_data and picture.mode not in ("RGBA", "LA"):
+        picture = picture.convert("RGBA")
+    elif picture.mode in ("P", "PA", "1"):  # points of these are names of colours, which have no mean
+        picture = picture.convert("RGB")
+    elif picture.mode.startswith("I;"):  # which Pillow does not resize
+        picture = picture.convert("I")
+    is_measured = picture.mode in ("I", "F")  # LANCZOS would go beyond what was measured
+    picture.thumbnail((max_side, max_side), Image.Resampling.BOX if is_measured else Image.Resampling.LANCZOS)
+    return picture
 
 
 def _plain(picture: Image.Image) -> Image.Image:

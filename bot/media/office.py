@@ -10,6 +10,8 @@ from typing import Any
 from bot.media.archives import check_markup
 from bot.media.reading import Document, markdown_table
 
+LAST_ROW = 1_048_576
+"""Of a sheet. A file may claim a row of any number, and the rows before it are counted up to. Source: Excel specifications."""
 MAX_ROWS = 10_000
 MAX_COLUMNS = 200
 
@@ -20,20 +22,38 @@ def read_word(data: bytes, name: str, max_chars: int) -> Document:
 
     check_markup(data, name)
     document = docx.Document(io.BytesIO(data))
-    text = "\n\n".join(filter(None, map(_block, document.iter_inner_content())))
+    texts, room = list[str](), max_chars
+    for block in document.iter_inner_content():
+        if text := _block(block):
+            texts.append(text)
+            room -= len(text) + 2
+        if room < 0:
+            break
     notes = _unseen(name, len(document.inline_shapes))
-    return Document(text, document.core_properties.title or "", kind="docx", notes=notes)
+    return Document("\n\n".join(texts), document.core_properties.title or "", kind="docx", notes=notes)
 
 
 def _block(block: Any) -> str:
     if hasattr(block, "rows"):
-        return markdown_table([cell.text for cell in row.cells] for row in block.rows)
+        return markdown_table(_word_row(row._tr) for row in block.rows)
     text = block.text.strip()
     style = (block.style.name if block.style is not None else None) or ""
     level = style.removeprefix("Heading ")
     if text and style.startswith("Heading ") and level.isdigit():
         return f"{'#' * min(int(level), 6)} {text}"
     return f"- {text}" if text and style.startswith("List") else text
+
+
+def _word_row(row: Any) -> list[str]:
+    """Each cell once, then blanks for the further columns that it spans: the file may claim any number of them.
+
+    python-docx's `row.cells` gives the cell again for each, and looks up cells merged downwards row by row.
+    """
+    texts: list[str] = []
+    for cell in row.tc_lst[:MAX_COLUMNS]:
+        texts.append("\n".join(paragraph.text for paragraph in cell.p_lst))
+        texts += [""] * (min(cell.grid_span, MAX_COLUMNS) - 1)
+    return texts[:MAX_COLUMNS]
 
 
 def _unseen(name: str, pictures: int) -> tuple[str, ...]:
@@ -69,7 +89,7 @@ def _rows(sheet: Any, room: int) -> tuple[list[list[str]], bool]:
     """The rows that hold something, and whether there are more."""
     sheet.reset_dimensions()  # the file may claim any size
     rows: list[list[str]] = []
-    for row in sheet.iter_rows(values_only=True, max_col=MAX_COLUMNS):
+    for row in sheet.iter_rows(values_only=True, max_col=MAX_COLUMNS, max_row=LAST_ROW):
         if row.count(None) == len(row):  # there may be a million of these
             continue
         if len(rows) == MAX_ROWS or room <= 0:

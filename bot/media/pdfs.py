@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
+import time
 from typing import Any
 
 from pypdf import PdfReader
@@ -17,6 +18,8 @@ MAX_PAGES = 1_000
 MAX_PAGE_IMAGES = 10
 MAX_IMAGES_LOOKED_AT = 8
 """Of one page: a scan is one picture, or a few strips."""
+PATIENCE_S = 30
+"""For the text of all pages: a page without words may still take seconds."""
 DAMAGE = (PyPdfError, ArithmeticError, AttributeError, LookupError, OSError, RuntimeError, TypeError, ValueError)
 """What a damaged page leads pypdf to."""
 logging.getLogger("pypdf").setLevel(logging.CRITICAL)  # it logs each oddity of a person's file
@@ -28,12 +31,13 @@ def read_pdf(data: bytes, name: str, max_chars: int) -> Document:
     total = len(reader.pages)
     if not total:
         raise UnreadableError(f"{name} is damaged: it has no pages. Please send it again.")
+    began = time.monotonic()
     texts: list[str | None] = []
     room = max_chars
     for page in reader.pages[:MAX_PAGES]:
         texts.append(_text_of(page))
         room -= len(texts[-1] or "")
-        if room < 0:
+        if room < 0 or time.monotonic() - began > PATIENCE_S:
             break
     empty = [index for index, text in enumerate(texts) if text == ""]
     pictures = _pictures(reader, empty)
@@ -44,7 +48,7 @@ def read_pdf(data: bytes, name: str, max_chars: int) -> Document:
         total,
         truncated=len(texts) < total,
         kind="pdf",
-        notes=tuple(_notes(name, texts, len(pictures))),
+        notes=tuple(_notes(name, texts, total, has_pictures=bool(pictures))),
         page_images=tuple(pictures),
     )
 
@@ -95,12 +99,13 @@ def _picture_of(page: Any) -> bytes | None:
         return None
 
 
-def _notes(name: str, texts: list[str | None], pictures: int) -> list[str]:
+def _notes(name: str, texts: list[str | None], total: int, *, has_pictures: bool) -> list[str]:
+    """Of pictures nothing is said here: whether somebody can read them is not known yet."""
     notes = []
-    if not any(texts):
-        notes.append(f"{name} holds pictures of pages, not text." if pictures else f"{name} holds no text.")
-    elif pictures:
-        notes.append(f"{pictures} of the pages of {name} are pictures without text.")
+    if len(texts) < total:
+        notes.append(f"{name} is long: only the first {len(texts)} of its {total} pages were read.")
+    if not any(texts) and not has_pictures:
+        notes.append(f"{name} holds no text.")
     if damaged := texts.count(None):
         notes.append(f"{damaged} of the pages of {name} are damaged and were left out.")
     return notes

@@ -21,6 +21,8 @@ class Document:
     """Pages of a PDF, slides of a presentation."""
     truncated: bool = False
     """Whether its end was left out."""
+    whole_chars: int = 0
+    """How long all of it is, where that is known of one whose end was left out."""
     kind: str = "text"
     """pdf, docx, xlsx, pptx, csv, html, zip or text."""
     notes: tuple[str, ...] = ()

@@ -41,7 +41,10 @@ class Transaction:
 
 
 class Store:
-    """The open database. `begin` gives transactions; `close` lets go of the connections."""
+    """The open database. `begin` gives transactions; `close` lets go of the connections.
+
+    Its errors never show the values of a statement: they are people's words.
+    """
 
     def __init__(self, writing: AsyncEngine, reading: AsyncEngine) -> None:
         """writing, reading: may be the same. On SQLite there is one connection that writes, for which writers queue."""
@@ -84,6 +87,8 @@ class Store:
                 await self._give_back(connection)
         except (exc.OperationalError, exc.InterfaceError, exc.TimeoutError) as error:
             raise _store_error(error) from error
+        except exc.DBAPIError as error:
+            raise _refused(error) from None  # PostgreSQL quotes the row, which may be people's words, in what it says
         if write and not self.is_shared:
             self._note_write()
 
@@ -133,12 +138,14 @@ def open_store(url: str, *, pool_size: int = 10) -> Store:
         if made.database:
             _make_folder(Path(made.database).parent)
         return Store(_sqlite_engine(made, 1, "BEGIN IMMEDIATE"), _sqlite_engine(made, pool_size, "BEGIN"))
-    engine = create_async_engine(made, pool_size=pool_size, max_overflow=0, pool_pre_ping=True, pool_timeout=30)
+    engine = create_async_engine(
+        made, pool_size=pool_size, max_overflow=0, pool_pre_ping=True, pool_timeout=30, hide_parameters=True
+    )
     return Store(engine, engine)
 
 
 def _sqlite_engine(url: URL, pool_size: int, begin_by: str) -> AsyncEngine:
-    engine = create_async_engine(url, pool_size=pool_size, max_overflow=0, begin_by=begin_by)
+    engine = create_async_engine(url, pool_size=pool_size, max_overflow=0, hide_parameters=True, begin_by=begin_by)
 
     @event.listens_for(engine.sync_engine, "connect")
     def _connected(connection: Any, _record: object) -> None:
@@ -192,6 +199,12 @@ def prepared(table: Table, build: Callable[[Any], Any]) -> Callable[[AsyncConnec
     """An insert that `build` makes of the dialect's own, once: building a statement takes longer than SQLite takes to run it."""
     made = cache(lambda dialect: build(_insert(dialect, table)))
     return lambda connection: made(connection.dialect.name)
+
+
+def _refused(error: exc.DBAPIError) -> StoreError:
+    said = str(error.orig).partition("\n")[0]
+    detail = f"{type(error.orig).__name__}: {said} [{(error.statement or '')[:200]}]"
+    return StoreError("Something went wrong on my side; it has been logged.", detail=detail)
 
 
 def _store_error(error: exc.DBAPIError | exc.TimeoutError) -> StoreError:

@@ -92,13 +92,30 @@ class PostgresBus(MemoryBus):
         if len(payload.encode()) > MAX_NEWS_BYTES:
             raise ValueError(f"news of {len(payload.encode())} bytes do not fit a notification")
         async with self._lock:
+            had_connection = self._sender is not None
             try:
-                if self._sender is None or self._sender.closed:
-                    self._sender = await psycopg.AsyncConnection.connect(self._address, autocommit=True)
-                await self._sender.execute("SELECT pg_notify(%s, %s)", (CHANNEL, payload))
+                await self._send(payload)
             except psycopg.OperationalError as error:
-                self._sender = None
+                if had_connection and await self._sent_anew(payload):
+                    return
                 raise StoreError("The database cannot be reached right now.", detail=str(error)) from error
+
+    async def _send(self, payload: str) -> None:
+        if self._sender is None or self._sender.closed:
+            self._sender = await psycopg.AsyncConnection.connect(self._address, autocommit=True)
+        try:
+            await self._sender.execute("SELECT pg_notify(%s, %s)", (CHANNEL, payload))
+        except psycopg.OperationalError:
+            self._sender = None
+            raise
+
+    async def _sent_anew(self, payload: str) -> bool:
+        """Once more, by a new connection: the old one may have died long ago, unused."""
+        try:
+            await self._send(payload)
+        except psycopg.OperationalError:
+            return False
+        return True
 
     async def _listen(self) -> None:
         while True:

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Integer, Row, Select, and_, bindparam, case, delete, exists, func, or_, select, update
+from sqlalchemy import Integer, Row, Select, and_, bindparam, case, delete, exists, func, or_, select, text, update
 
 from bot.errors import StoreError
 from bot.store import Store, Transaction, prepared
@@ -29,6 +29,7 @@ from bot.types import (
     InboundMessage,
     Message,
     Part,
+    Press,
     Receipt,
     Reply,
     Role,
@@ -40,6 +41,7 @@ from bot.types import (
     ToolResult,
     Turn,
     Unread,
+    clean_text,
     from_plain,
     to_plain,
 )
@@ -207,7 +209,7 @@ def plain_text(message: Message) -> str:
         match part:
             case Text(text) | Image(text=text) | File(text=text) | Audio(transcript=text):
                 words.append(text)
-    return "\n".join(word for word in words if word)
+    return clean_text("\n".join(word for word in words if word))
 
 
 def blobs_of(message: Message) -> list[Blob]:
@@ -271,14 +273,27 @@ async def waiting_before(tx: Transaction, conversation_id: int, sequence: int) -
     return int((await tx.connection.execute(WAITING, where)).scalar_one())
 
 
-async def unfinished(store: Store) -> list[Waiting]:
-    """The turns of all tenants that have not ended, in the order in which they were asked for."""
+async def unfinished(store: Store, before: datetime | None = None) -> list[Waiting]:
+    """The turns of all tenants that have not ended, in the order in which they were asked for; only those of before then."""
     query = select(turns.c.id, turns.c.conversation_id, turns.c.sequence, turns.c.owner).where(
         turns.c.ended_at.is_(None)
     )
+    if before is not None:
+        query = query.where(turns.c.created_at < before)
     async with store.connect(write=False) as connection:
         rows = await connection.execute(query.order_by(turns.c.sequence))
         return [Waiting(*row) for row in rows]
+
+
+async def unfinished_of(tx: Transaction, event_id: str) -> Waiting | None:
+    """The turn that this event asked for, if it has not ended."""
+    query = (
+        select(turns.c.id, turns.c.conversation_id, turns.c.sequence, turns.c.owner)
+        .join(inbox, inbox.c.id == turns.c.sequence)
+        .where(inbox.c.tenant_id == tx.tenant_id, inbox.c.event_id == event_id, turns.c.ended_at.is_(None))
+    )
+    row = (await tx.connection.execute(query)).one_or_none()
+    return Waiting(*row) if row else None
 
 
 async def take_over(store: Store, turn_ids: Sequence[str], owner: str) -> None:
@@ -296,22 +311,51 @@ class Loaded:
     source_id: int
     state: str
     stop_requested: bool
+    is_superseded: bool
+    """Whether the same question was asked again since."""
 
 
+asked = inbox.alias("asked")
 LOAD = (
-    select(turns, inbox.c.payload).join(inbox, inbox.c.id == turns.c.source_id).where(turns.c.id == bindparam("turn"))
+    select(turns, inbox.c.payload, asked.c.payload.label("asked"))
+    .join(inbox, inbox.c.id == turns.c.source_id)
+    .join(asked, asked.c.id == turns.c.sequence)
+    .where(turns.c.id == bindparam("turn"))
 )
+EARLIER_RECEIPT = (
+    select(turns.c.receipt)
+    .where(
+        turns.c.source_id == bindparam("source"), turns.c.attempt < bindparam("before"), turns.c.receipt.is_not(None)
+    )
+    .order_by(turns.c.attempt.desc())
+    .limit(1)
+)
+LATER_ATTEMPT = select(exists().where(turns.c.source_id == bindparam("source"), turns.c.attempt > bindparam("after")))
 
 
 async def load_turn(store: Store, turn_id: str) -> Loaded | None:
-    """A turn; None when it was forgotten."""
+    """A turn; None when it was forgotten. A further answer gets the receipt with which the one before it ended."""
     async with store.connect(write=False) as connection:
         row = (await connection.execute(LOAD, {"turn": turn_id})).one_or_none()
-    if row is None or not row.payload:
-        return None
-    receipt = from_plain(row.receipt) if row.receipt else None
-    turn = Turn(row.id, row.tenant_id, row.conversation_id, from_plain(row.payload), Settings(), receipt, row.attempt)
-    return Loaded(turn, row.source_id, row.state, row.stop_requested)
+        if row is None or not row.payload:
+            return None
+        kept = row.receipt
+        if row.attempt > 1 and row.state == "queued":
+            earlier = {"source": row.source_id, "before": row.attempt}
+            kept = await connection.scalar(EARLIER_RECEIPT, earlier) or kept
+        is_superseded = await connection.scalar(LATER_ATTEMPT, {"source": row.source_id, "after": row.attempt})
+    inbound, receipt = _asked_again(row), from_plain(kept) if kept else None
+    turn = Turn(row.id, row.tenant_id, row.conversation_id, inbound, Settings(), receipt, row.attempt)
+    return Loaded(turn, row.source_id, row.state, row.stop_requested, bool(is_superseded))
+
+
+def _asked_again(row: Row[Any]) -> InboundMessage | Command:
+    """What is to be answered; asked again by a button, it is answered by what the button's press brings along."""
+    inbound: InboundMessage | Command = from_plain(row.payload)
+    if row.sequence == row.source_id or not row.asked:
+        return inbound
+    again = from_plain(row.asked)
+    return replace(inbound, ref={**inbound.ref, **again.ref}) if isinstance(again, Press) else inbound
 
 
 async def end_unasked(store: Store, turn_id: str, now: datetime) -> None:
@@ -380,10 +424,12 @@ async def settle(
 ) -> None:
     """End a turn: what was understood of the question, the answer in place of an earlier one, and how the steps went.
 
-    Repeated, it leaves the same rows.
+    Repeated, it leaves the same rows. When the question was asked again meanwhile, the history is the later turn's to write.
     """
-    still_asked = await _understood(tx, turn.conversation_id, source_id, user)
-    await _drop_answer(tx, turn.conversation_id, source_id)
+    is_superseded = await tx.connection.scalar(LATER_ATTEMPT, {"source": source_id, "after": turn.attempt})
+    still_asked = not is_superseded and await _understood(tx, turn.conversation_id, source_id, user)
+    if not is_superseded:
+        await _drop_answer(tx, turn.conversation_id, source_id)
     for ordinal, message in enumerate(answer if still_asked else (), start=1):
         row = _row(tx, turn.conversation_id, source_id, ordinal, message, now)
         platform_id = receipt.message_ids[0] if receipt and receipt.message_ids else ""
@@ -559,8 +605,17 @@ KNOWN = (
 )
 
 
-async def is_known(tx: Transaction, address: Address, platform_id: str) -> bool:
-    """Whether a message that the platform calls so is in the history already."""
+ALONE = text("SELECT pg_advisory_xact_lock(hashtextextended(:named, 0))")
+
+
+async def is_known(tx: Transaction, address: Address, platform_id: str, *, alone: bool = False) -> bool:
+    """Whether a message that the platform calls so is in the history already.
+
+    alone: whoever asks the same in another process waits until this transaction has ended. On SQLite only one writes anyway.
+    """
+    if alone and tx.connection.dialect.name != "sqlite":
+        named = f"{tx.tenant_id}/{address.channel}/{platform_id}"
+        await tx.connection.execute(ALONE, {"named": named})
     where = {"tenant": tx.tenant_id, "named": platform_id, "at": address.channel}
     return await tx.connection.scalar(KNOWN, where) is not None
 
@@ -579,6 +634,8 @@ class Said:
     text: str
     ordinal: int = 0
     """Below 0 for a message from before Parley joined."""
+    message_id: str = ""
+    """As the platform calls the person's message."""
 
 
 async def find_said(tx: Transaction, address: Address, platform_id: str) -> Said | None:
@@ -607,7 +664,17 @@ async def find_said(tx: Transaction, address: Address, platform_id: str) -> Said
     turn = (await _latest_turns(tx, row.conversation_id)).get(row.source_id) if row.ordinal == 0 else None
     receipt = from_plain(turn.receipt) if turn is not None and turn.receipt else None
     turn_id, is_running = (turn.id, turn.ended_at is None) if turn is not None else ("", False)
-    return Said(row.conversation_id, row.source_id, turn_id, receipt, is_running, row.author_id, row.text, row.ordinal)
+    return Said(
+        row.conversation_id,
+        row.source_id,
+        turn_id,
+        receipt,
+        is_running,
+        row.author_id,
+        row.text,
+        row.ordinal,
+        row.platform_id,
+    )
 
 
 async def reword(tx: Transaction, said_: Said, inbound: InboundMessage | Command) -> None:
@@ -651,6 +718,14 @@ async def unsay(tx: Transaction, said_: Said) -> int:
     return gone
 
 
+async def unsay_answer(tx: Transaction, said_: Said, platform_id: str) -> int:
+    """A post of ours was deleted: the answer leaves the history, unless it is being written anew; gives how many messages."""
+    if said_.is_running or said_.receipt is None or platform_id not in said_.receipt.message_ids:
+        return 0
+    where = (messages.c.conversation_id == said_.conversation_id, messages.c.source_id == said_.source_id)
+    return await _drop_messages(tx, (*where, messages.c.ordinal > 0))
+
+
 async def _blank(tx: Transaction, which: Any) -> None:
     """Empty what events carried, but keep their ids, so that a repeat of a forgotten event stays a repeat."""
     await tx.connection.execute(update(inbox).where(inbox.c.tenant_id == tx.tenant_id, which).values(payload={}))
@@ -682,7 +757,7 @@ async def forget(tx: Transaction, conversation_id: int) -> int:
 async def search(
     tx: Transaction, words: Sequence[str], author_id: str, address: Address, limit: int = 10
 ) -> list[Found]:
-    """The newest messages holding all the words, among what this person may see from here.
+    """The newest messages holding all the words, among what this person may see from here; never what was for one person's eyes.
 
     That is: this channel, and the conversations in which they took part; never another person's direct conversation.
     """
@@ -692,7 +767,7 @@ async def search(
     query = (
         select(messages, conversations.c.channel, conversations.c.thread, conversations.c.title)
         .join(conversations, conversations.c.id == messages.c.conversation_id)
-        .where(messages.c.tenant_id == tx.tenant_id, visible, ~messages.c.text.startswith("/"))
+        .where(messages.c.tenant_id == tx.tenant_id, messages.c.for_model, visible, ~messages.c.text.startswith("/"))
         .where(*(messages.c.text.icontains(word, autoescape=True) for word in words))
         .order_by(messages.c.id.desc())
         .limit(limit)
@@ -702,6 +777,16 @@ async def search(
         Found(row.text, row.author_name, row.role, row.created_at, row.channel, row.thread, row.title, row.platform_id)
         for row in rows
     ]
+
+
+async def pictures_of(tx: Transaction, turn_id: str) -> list[Image]:
+    """The pictures in the answer that this turn gave."""
+    found = await tx.connection.scalars(
+        select(messages.c.parts).where(
+            messages.c.tenant_id == tx.tenant_id, messages.c.turn_id == turn_id, messages.c.ordinal > 0
+        )
+    )
+    return [part for parts in found for part in from_plain(parts) if isinstance(part, Image)]
 
 
 async def give_feedback(tx: Transaction, turn_id: str, author_id: str, value: int, now: datetime) -> None:
@@ -780,13 +865,13 @@ async def _known_ids(tx: Transaction, conversation_id: int) -> set[str]:
 
 
 async def unread(tx: Transaction, conversation_id: int, before: int, limit: int) -> list[tuple[int, Attachment]]:
-    """Attachments of the newest earlier messages that nobody has read yet, with their message's id."""
+    """Attachments of the newest earlier messages that nobody has read yet and that may be readable, with their message's id."""
     where = {"tenant": tx.tenant_id, "conversation": conversation_id, "source": before, "most": 50}
     found = [
         (row.id, part.attachment)
         for row in await tx.connection.execute(PARTS_BEFORE, where)
         for part in from_plain(row.parts)
-        if isinstance(part, Unread)
+        if isinstance(part, Unread) and (not part.why or part.may_work_later)
     ]
     return found[:limit]
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, func, select, update
+from sqlalchemy import and_, bindparam, case, func, select, update
 
 from bot.store import Transaction
 from bot.store.schema import calls
@@ -24,6 +24,9 @@ class Spent:
     model: str
     modality: Modality
     calls: int
+    """Without the refused ones."""
+    refused_calls: int
+    """Failed before anything was used: they cost nothing."""
     input_tokens: int
     cached_tokens: int
     output_tokens: int
@@ -94,6 +97,7 @@ async def spent(tx: Transaction, author_id: str, since: datetime) -> Sequence[Sp
             table.model,
             table.modality,
             func.count(),
+            func.count(case((_is_refused(), 1))),
             func.sum(table.input_tokens),
             func.sum(table.cached_tokens),
             func.sum(table.output_tokens),
@@ -110,13 +114,20 @@ async def spent(tx: Transaction, author_id: str, since: datetime) -> Sequence[Sp
     return sorted(rows, key=lambda row: (-row.cost_micro_usd, row.model))
 
 
+def _is_refused() -> Any:
+    table = calls.c
+    counts = (table.input_tokens, table.output_tokens, table.audio_s, table.characters, table.images)
+    return and_(table.state == "failed", *(count == 0 for count in counts))
+
+
 def _spent(model: str, modality: Modality, *sums: Any) -> Spent:
     """PostgreSQL sums to Decimal; counts are whole, seconds are not."""
-    count, tokens_in, cached, tokens_out, audio_s, characters, images, cost, unpriced = sums
+    count, refused, tokens_in, cached, tokens_out, audio_s, characters, images, cost, unpriced = sums
     return Spent(
         model=model,
         modality=modality,
-        calls=int(count),
+        calls=int(count) - int(refused),
+        refused_calls=int(refused),
         input_tokens=int(tokens_in),
         cached_tokens=int(cached),
         output_tokens=int(tokens_out),

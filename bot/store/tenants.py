@@ -72,12 +72,12 @@ async def installation(store: Store, seal: Seal, platform: str, workspace: str) 
         row = (await connection.execute(select(tenants).where(*where))).one_or_none()
     if row is None:
         return None
-    return Installation(platform, workspace, row.name, row.data or {}, seal.open(row.sealed))
+    return Installation(platform, workspace, row.name, row.data or {}, seal.open(row.sealed) if row.sealed else {})
 
 
 async def keep_installation(store: Store, seal: Seal, kept: Installation, now: datetime) -> None:
     """Keep or replace it. Raises ConfigError when it has secrets and no key is set."""
-    row = {"name": kept.name, "data": dict(kept.data), "sealed": seal.close(kept.secrets)}
+    row = {"name": kept.name, "data": dict(kept.data), "sealed": seal.close(kept.secrets) if kept.secrets else b""}
     made = await tenant_id(store, kept.platform, kept.workspace, now)
     async with store.connect(write=True) as connection:
         await connection.execute(update(tenants).where(tenants.c.id == made).values(row))

@@ -5,22 +5,30 @@ SQLite: a lock on a file beside the database. PostgreSQL: an advisory lock of a 
 
 from __future__ import annotations
 
+import logging
 import os
 import zlib
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import IO
 
-from sqlalchemy import delete, select, text
+from sqlalchemy import delete, exc, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlalchemy.pool import NullPool
 
+from bot.errors import StoreError
 from bot.store import Store, insert
 from bot.store.schema import workers
 
+SILENCE = timedelta(seconds=20)
+"""A process in whose place another may work has said nothing for so long; it says something every 5 seconds."""
+KEEP_ALIVE = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
+"""So that a firewall does not forget a connection on which nothing is said. Source: libpq, connection parameters."""
 LOCK_SPACE = 7_274_540
 """Keeps these advisory locks apart from others in the same database."""
+
+log = logging.getLogger(__name__)
 
 
 class StorePresence:
@@ -40,13 +48,28 @@ class StorePresence:
         self._name = tried
         row = {"name": tried, "beat_at": datetime.now(UTC)}
         async with self._store.connect(write=True) as connection:
-            await connection.execute(insert(connection, workers).values(row).on_conflict_do_nothing())
+            await connection.execute(
+                insert(connection, workers)
+                .values(row)
+                .on_conflict_do_update(index_elements=["name"], set_={"beat_at": row["beat_at"]})
+            )
         return tried
 
     async def dead(self) -> Sequence[str]:
-        """Names in the table whose lock nobody holds; this process keeps their locks until it buries them."""
+        """Names in the table that are silent and whose lock nobody holds; this process keeps their locks until it buries them.
+
+        Asked again and again, it also says that this process is alive, and takes its lock again where the server lost it.
+        """
+        now = datetime.now(UTC)
+        if self._name and self._store.is_shared:
+            await self._locks.take(self._name)
+            async with self._store.connect(write=True) as connection:
+                await connection.execute(update(workers).where(workers.c.name == self._name).values(beat_at=now))
+        silent = select(workers.c.name).where(workers.c.name != self._name)
+        if self._store.is_shared:  # a lock on a file never gets lost; one in a server goes with the server
+            silent = silent.where(workers.c.beat_at < now - SILENCE)
         async with self._store.connect(write=False) as connection:
-            names = (await connection.scalars(select(workers.c.name).where(workers.c.name != self._name))).all()
+            names = (await connection.scalars(silent)).all()
         return [name for name in names if await self._locks.take(name)]
 
     async def bury(self, name: str) -> None:
@@ -109,22 +132,45 @@ class _PostgresLocks:
     """Advisory locks, which the server frees when the connection goes."""
 
     def __init__(self, store: Store) -> None:
-        self._engine = create_async_engine(store.url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
+        self._engine = create_async_engine(
+            store.url, poolclass=NullPool, isolation_level="AUTOCOMMIT", connect_args=KEEP_ALIVE
+        )
         self._connection: AsyncConnection | None = None
+        self._held: set[str] = set()
 
     async def take(self, name: str) -> bool:
-        """Whether it is ours now."""
-        return bool(await self._ask("SELECT pg_try_advisory_lock(:space, :key)", name))
+        """Whether it is ours now. Raises StoreError."""
+        await self._connected()
+        if name not in self._held and await self._ask("SELECT pg_try_advisory_lock(:space, :key)", name):
+            self._held.add(name)
+        return name in self._held
 
     async def give(self, name: str) -> None:
-        """Free it."""
+        """Free it. Raises StoreError."""
+        self._held.discard(name)
         await self._ask("SELECT pg_advisory_unlock(:space, :key)", name)
 
+    async def _connected(self) -> None:
+        """A connection that answers; with a new one, none of the locks is ours any more."""
+        if (connection := self._connection) is None:
+            return
+        try:
+            await connection.execute(text("SELECT 1"))
+        except exc.DBAPIError as error:
+            log.warning("the connection that shows this process to be alive was lost (%s)", type(error.orig).__name__)
+            await connection.invalidate()
+            await connection.close()
+            self._connection = None
+            self._held.clear()
+
     async def _ask(self, statement: str, name: str) -> object:
-        if self._connection is None:
-            self._connection = await self._engine.connect()
         key = zlib.crc32(name.encode()) - 2**31
-        return await self._connection.scalar(text(statement), {"space": LOCK_SPACE, "key": key})
+        try:
+            if self._connection is None:
+                self._connection = await self._engine.connect()
+            return await self._connection.scalar(text(statement), {"space": LOCK_SPACE, "key": key})
+        except exc.DBAPIError as error:
+            raise StoreError("The database cannot be reached right now.", detail=str(error.orig)) from error
 
     async def close(self) -> None:
         """Free all."""

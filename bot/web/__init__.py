@@ -7,7 +7,7 @@ import errno
 import ipaddress
 import logging
 import socket
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from urllib.parse import urlsplit
 
 from aiohttp import web
@@ -21,6 +21,8 @@ Ready = Callable[[], Awaitable[Mapping[str, str]]]
 
 MAX_BODY_BYTES = 4 * 1024 * 1024
 """For bodies read whole. Slack's and Discord's calls stay far below; uploads are streamed and counted by their own route."""
+BACKLOG = 128
+"""Connections that may wait to be taken. Source: asyncio's and aiohttp's own default, 100 and 128."""
 SHUTDOWN_S = 2.0
 """What requests under way get to end in; the whole process has 5 s."""
 STATUS_BY_CODE = {
@@ -58,9 +60,14 @@ class WebServer:
         ready: Ready,
         render: Callable[[], bytes],
         routes: Iterable[web.AbstractRouteDef] = (),
+        sockets: Sequence[socket.socket] = (),
     ) -> None:
-        """port: 0 takes a free one. ready: for /readyz. render: the text of /metrics. routes: what the adapters serve."""
+        """port: 0 takes a free one. ready: for /readyz. render: the text of /metrics. routes: what the adapters serve.
+
+        sockets: what `bind` gave for this host and port, when it was asked before.
+        """
         self.host, self.port = host, port
+        self._sockets = sockets
         self._ready, self._render = ready, render
         self._streams: set[asyncio.Task[object]] = set()
         self._runner: web.AppRunner | None = None
@@ -79,13 +86,11 @@ class WebServer:
 
     async def start(self) -> None:
         """Listen; `port` is the real one afterwards. Raises ConfigError that names PORT or HOST."""
+        sockets = self._sockets or bind(self.host, self.port)
         runner = web.AppRunner(self.app, access_log=None, handler_cancellation=True, shutdown_timeout=SHUTDOWN_S)
         await runner.setup()
-        try:
-            await web.TCPSite(runner, self.host, self.port).start()
-        except OSError as error:
-            await runner.cleanup()
-            raise _cannot_listen(error, self.host, self.port) from error
+        for one in sockets:
+            await web.SockSite(runner, one).start()
         self._runner, self.port = runner, runner.addresses[0][1]
 
     async def stop(self) -> None:
@@ -138,6 +143,42 @@ class WebServer:
         if response.content_type == "text/event-stream" and task is not None:
             self._streams.add(task)
             task.add_done_callback(self._streams.discard)
+
+
+def bind(host: str, port: int) -> list[socket.socket]:
+    """Take the port at every address of the host; who connects waits until a server serves it.
+
+    port: 0 takes a free one. Raises ConfigError that names PORT or HOST.
+    """
+    taken: list[socket.socket] = []
+    failed: OSError | None = None
+    try:
+        places = dict.fromkeys(
+            (family, address)
+            for family, _, _, _, address in socket.getaddrinfo(
+                host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+            )
+        )
+        for family, address in places:
+            at = taken[0].getsockname()[1] if taken else port
+            try:
+                taken.append(socket.create_server((address[0], at, *address[2:]), family=family, backlog=BACKLOG))
+            except OSError as error:  # such as ::1 where there is no IPv6
+                failed = error
+                if error.errno == errno.EADDRINUSE:
+                    break
+    except OSError as error:
+        failed = error
+    if failed is not None and (not taken or failed.errno == errno.EADDRINUSE):
+        close(taken)
+        raise _cannot_listen(failed, host, port) from failed
+    return taken
+
+
+def close(sockets: Iterable[socket.socket]) -> None:
+    """Let go of what `bind` took; harmless when repeated."""
+    for one in sockets:
+        one.close()
 
 
 def is_loopback(host: str) -> bool:

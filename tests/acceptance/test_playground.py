@@ -166,7 +166,7 @@ async def test_the_page_and_its_files_are_served(playground: Playground, ann: Pe
 async def test_an_answer_streams_and_stays(ann: Person) -> None:
     """Posted words are answered as they come, rendered, and are in the history with a title afterwards."""
     async with ann.watching() as events:
-        message = await ann.post("[[slow 0.01]] one two three four five six seven eight nine ten")
+        message = await ann.post("[[slow 0.05]] one two three four five six seven eight nine ten")
         states, done = await until_done(events)
     assert len(states) > 2
     assert states[0] != states[-1]
@@ -183,13 +183,13 @@ async def test_an_answer_streams_and_stays(ann: Person) -> None:
 
 
 async def test_the_page_says_what_answers_and_what_brings_the_rest(make_config: MakeConfig) -> None:
-    """Each modality has its model, or the setting that would turn it on."""
-    async with playing(make_config, image_model="none") as playground:
+    """Each modality has its model, or what would turn it on."""
+    async with playing(make_config, image_model="") as playground:
         ann = Person(playground.url)
         models = {one["modality"]: one for one in (await ann.arrive())["models"]}
         await ann.http.close()
     assert models["chat"]["model"] == "echo:echo"
-    assert (models["image"]["model"], models["image"]["setting"]) == ("", "OPENAI_API_KEY or IMAGE_MODEL")
+    assert (models["image"]["model"], models["image"]["way"]) == ("", "set OPENAI_API_KEY or IMAGE_MODEL")
 
 
 async def test_a_message_posted_twice_is_answered_once(ann: Person) -> None:
@@ -254,6 +254,18 @@ async def test_again_edit_and_delete(ann: Person) -> None:
     assert (await ann.press(message, "thumbs_up"))["outcome"] == "done"
     await ann.http.delete(path, params={"id": uuid.uuid4().hex})
     assert await ann.entries() == []
+
+
+async def test_a_file_that_could_not_be_read_stays_in_its_message(ann: Person) -> None:
+    """The history names it with the reason, beside what could be read, after the answer too."""
+    await ann.post("look", ("zero.png", b"", "image/png"), ("note.txt", b"words", "text/plain"))
+    question, *_ = await ann.settled()
+    assert [(part["type"], part["name"]) for part in question["parts"]] == [
+        ("unread", "zero.png"),
+        ("file", "note.txt"),
+    ]
+    assert question["parts"][0]["why"] == "zero.png is empty (0 bytes)."
+    assert question["text"] == "look"
 
 
 async def test_a_file_comes_back_whole_or_in_ranges(ann: Person) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests import making
 from tests.acceptance.test_playground import Playground, playing
 from tests.conftest import MakeConfig
 
@@ -132,6 +133,52 @@ async def test_markdown_looks_as_meant_and_code_can_be_copied(page: Any) -> None
     await page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     await answers(page).get_by_label("Copy code").click()
     assert await page.evaluate("navigator.clipboard.readText()") == "return 1\n"
+
+
+async def test_a_file_that_could_not_be_read_stays_to_be_seen(page: Any) -> None:
+    """It is a chip in the person's own bubble that says so, at once and after a reload."""
+    files = [("note.txt", "text/plain", b"words"), ("zero.png", "image/png", b"")]
+    given = [{"name": name, "mimeType": kind, "buffer": data} for name, kind, data in files]
+    await page.set_input_files("#files", given)
+    await ask(page, "read these")
+    await expect(answers(page)).to_have_count(1)
+    await expect(page.locator(".question .file.unread")).to_have_text("zero.png· could not be read")
+    await page.reload()
+    await expect(page.locator(".question .file.unread")).to_have_text("zero.png· could not be read")
+    await expect(page.locator(".question .file")).to_have_count(2)
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+async def test_what_is_off_is_told_in_an_even_card(make_config: MakeConfig, width: int) -> None:
+    """Each value stands right under its name, however many lines its neighbour has; variables alone are in code font."""
+    async with playing(make_config, image_model="") as playground, browsing(playground.url) as browser:
+        page = await browser.open(viewport={"width": width, "height": 800})
+        gaps = await page.eval_on_selector_all(
+            "#models li",
+            "all => all.map(one => one.querySelector('span').offsetTop - one.querySelector('b').offsetTop)",
+        )
+        assert len(gaps) == 5 and max(gaps) - min(gaps) <= 1 and max(gaps) < 30
+        assert await page.locator("#models .off code").all_inner_texts() == ["OPENAI_API_KEY", "IMAGE_MODEL"]
+        await expect(page.locator("#models .off span")).to_have_text("off; set OPENAI_API_KEY or IMAGE_MODEL")
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize("size", [(1600, 300), (300, 900)])
+async def test_a_sent_picture_fills_its_frame(browser: Browser, width: int, size: tuple[int, int]) -> None:
+    """No empty area beside it, wide or tall; nothing unseen stands between a question and its answer."""
+    page = await browser.open(viewport={"width": width, "height": 800})
+    await page.set_input_files(
+        "#files", {"name": "a.png", "mimeType": "image/png", "buffer": making.picture("A", size)}
+    )
+    await ask(page, "look")
+    await expect(answers(page)).to_have_count(1)
+    await expect(page.locator(".question .picture img")).to_have_js_property("complete", True)
+    frame = await page.locator(".question .picture").bounding_box()
+    picture = await page.locator(".question .picture img").bounding_box()
+    assert abs(frame["width"] - picture["width"]) < 1 and abs(frame["height"] - picture["height"]) < 1
+    assert abs(picture["width"] / picture["height"] - size[0] / size[1]) < 0.05
+    if width == 390:
+        assert float(await page.locator(".question .tools").evaluate("one => getComputedStyle(one).opacity")) > 0.5
 
 
 async def test_files_are_dropped_pasted_and_taken_back(page: Any) -> None:

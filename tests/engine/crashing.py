@@ -20,6 +20,7 @@ from typing import Any
 from bot import config as configuration
 from bot.app import App
 from bot.engine import run_job
+from bot.providers.echo.script import Script
 from bot.store import conversations
 from bot.types import InboundMessage, Receipt, Reply, ReplyEvent, TextDelta, Turn
 from tests.fakes import ANN, HERE, PLATFORM, FakeAdapter
@@ -126,15 +127,14 @@ async def main(home: Path, url: str, text: str, moment: str) -> None:
     config = configuration.load(env_file=None, parley_home=home, database_url=url, worker_name="w", **models)
     app = MortalApp(config, only=(), more={PLATFORM: LastingPlatform(outside, moment)})
     app.moment = moment
+    noted = Script.note
+
+    def note(script: Script, modality: str, *more: Any, **named: Any) -> None:
+        outside.note("paid", modality=modality)
+        noted(script, modality, *more, **named)
+
+    setattr(Script, "note", note)  # noqa: B010  (before the start: what a crash left is taken up at once)
     async with app.running():
-        script = app.providers["echo"].script
-        noted = script.note
-
-        def note(modality: str, *more: Any, **named: Any) -> None:
-            outside.note("paid", modality=modality)
-            noted(modality, *more, **named)
-
-        script.note = note
         await app.accept(InboundMessage("E1", "M1", HERE, ANN, text, is_direct=True, ref={"speak": "1"}))
         if moment == "accepted":
             die()

@@ -112,7 +112,8 @@ async def test_search_finds_what_the_asker_may_see(app: App, platform: FakeAdapt
 
 async def test_settings_show_set_and_reset(app: App, platform: FakeAdapter) -> None:
     """`/settings` shows all with where each comes from, sets with a check, and resets."""
-    assert "| temperature | – | default |" in await say(app, platform, "/settings")
+    shown = await say(app, platform, "/settings")
+    assert "| temperature | – | default |" in shown and "| system_prompt | You are Parley" in shown
     assert (
         await say(app, platform, "/settings set temperature 0,4") == "temperature is now `0,4` for this conversation."
     )
@@ -161,8 +162,20 @@ async def test_usage_shows_own_calls_and_unknown_prices(make_app: MakeApp, platf
         text = await say(app, platform, "/usage 7")
         assert "| echo:echo-unpriced | chat | 1 |" in text
         assert "unknown" in text
-        assert "1 calls whose price is unknown" in text
+        assert "| unknown price |" in text
+        assert "and 1 call whose price is unknown." in text
         assert "/usage 7" in await say(app, platform, "/usage week")
+
+
+async def test_calls_that_were_refused_are_no_calls_that_cost_nothing(app: App, platform: FakeAdapter) -> None:
+    """They are told apart, and do not stand among the calls; without a price the sum is unknown, not $0."""
+    await answer(app, platform, platform.says("[[fail credential]]"))
+    text = await say(app, platform, "/usage")
+    assert "| chat |" not in text and text.endswith("Together $0. 1 further call failed and used nothing.")
+    await say(app, platform, "/settings set model echo:echo-unpriced")
+    await answer(app, platform, platform.says("hello"))
+    text = await say(app, platform, "/usage")
+    assert "| echo:echo-unpriced | chat | 1 |" in text and "Together: unknown price." in text
 
 
 async def test_reset_begins_anew(app: App, platform: FakeAdapter) -> None:

@@ -8,11 +8,13 @@ import pytest
 
 from bot.app import App
 from bot.engine.speak import sentences, spoken_text
-from bot.types import Address, Audio, File, Image
+from bot.media import apart
+from bot.ports import Transcribed
+from bot.types import Address, Audio, File, Image, Press, Segment, Text, Transcript, Unread, Usage
 from tests import making
 from tests.conftest import MakeApp
 from tests.engine.test_turns import echo, last_request, rows
-from tests.fakes import HERE, FakeAdapter, answer
+from tests.fakes import ANN, HERE, FakeAdapter, answer, ended
 
 
 def asked(app: App) -> tuple[Any, ...]:
@@ -84,7 +86,46 @@ async def test_a_model_that_does_not_see_reads_the_text(make_app: MakeApp, platf
         shown = await answer(app, platform, platform.says("read", files={"sign.png": making.picture("EXIT")}))
         image = asked(app)[1]
         assert isinstance(image, Image)
-        assert image.text or (shown.reply and "does not see" in shown.reply.notices[0])
+        assert shown.reply is not None
+        (said,) = shown.reply.notices
+        assert image.text and said.startswith("The model that answers does not see pictures: of sign.png it knows only")
+        shown = await answer(app, platform, platform.says("read", files={"blank.png": making.picture()}))
+        assert shown.reply is not None and len(shown.reply.notices) == 1
+
+
+async def test_a_long_text_has_one_remark(app: App, platform: FakeAdapter) -> None:
+    """How much of it was read is said once, in numbers."""
+    shown = await answer(app, platform, platform.says("sum up", files={"big.txt": b"word " * 200_000}))
+    assert shown.reply is not None
+    (said,) = shown.reply.notices
+    assert said.startswith("big.txt is very long: of 1,000,000 characters this model read ")
+
+
+@pytest.mark.parametrize("reads", [True, False])
+async def test_a_scan_says_whether_it_was_read(
+    app: App, platform: FakeAdapter, monkeypatch: pytest.MonkeyPatch, reads: bool
+) -> None:
+    """One remark: that the text in the pictures was read, or that nothing here can read it."""
+    if not reads:
+        monkeypatch.setattr(app.runtime.models, "text_reader", lambda: None)
+    shown = await answer(app, platform, platform.says("what is it?", files={"scan.pdf": making.scanned_pdf("READ")}))
+    assert shown.reply is not None
+    assert shown.reply.notices == (
+        ("scan.pdf: I read the text in its scanned pages.",)
+        if reads
+        else ("scan.pdf holds pictures of pages, and no text in them that I can read.",)
+    )
+    assert bool(asked(app)[1].text) is reads
+
+
+async def test_a_recording_that_breaks_off_is_said(app: App, platform: FakeAdapter) -> None:
+    """What is there is heard, and the person knows that there was more; a whole one has no remark."""
+    data = making.voice_note("one two three four five six")
+    shown = await answer(app, platform, platform.says("hm", files={"note.ogg": data[: len(data) * 2 // 3]}))
+    assert shown.reply is not None
+    assert "note.ogg breaks off: its end is missing, so I heard only what is there." in shown.reply.notices
+    shown = await answer(app, platform, platform.says("hm", files={"note.ogg": data}))
+    assert shown.reply is not None and shown.reply.notices == ()
 
 
 async def test_a_video_is_heard_and_seen(app: App, platform: FakeAdapter) -> None:
@@ -140,6 +181,32 @@ async def test_what_cannot_be_read_is_said(app: App, platform: FakeAdapter, name
     assert alone.text == shown.reply.notices[0]
 
 
+async def test_what_cannot_be_read_stays_with_its_message(app: App, platform: FakeAdapter) -> None:
+    """It is kept with the reason beside what could be read, and a later question does not try it again."""
+    await answer(app, platform, platform.says("what?", files={"empty.png": b"", "note.txt": b"the words"}))
+    assert asked(app)[1] == Text("[attached, could not be read: empty.png]")
+    await answer(app, platform, platform.says("and now?"))
+    question = (await app.host.entries(HERE))[0]
+    unread = [part for part in question.parts if isinstance(part, Unread)]
+    assert [(one.attachment.name, one.why) for one in unread] == [("empty.png", "empty.png is empty (0 bytes).")]
+    assert any(isinstance(part, File) for part in question.parts)
+    assert platform.fetched["empty.png"] == 1
+
+
+async def test_what_only_a_setting_stands_in_the_way_of_is_tried_again(
+    make_app: MakeApp, platform: FakeAdapter
+) -> None:
+    """A recording that nobody could listen to is heard when somebody can."""
+    note = platform.upload("note.ogg", making.voice_note("the words"), is_voice_note=True)
+    async with make_app(transcribe_model="none") as app:
+        shown = await answer(app, platform, platform.says(attachments=(note,)))
+        assert "TRANSCRIBE_MODEL" in shown.text
+    async with make_app() as app:
+        await answer(app, platform, platform.says("what did I say?"))
+        question = (await app.host.entries(HERE))[0]
+    assert [part.transcript for part in question.parts if isinstance(part, Audio)] == ["the words"]
+
+
 async def test_silence_is_said(app: App, platform: FakeAdapter) -> None:
     """A voice note in which nobody speaks is named so."""
     note = platform.upload("quiet.ogg", making.silence(), is_voice_note=True)
@@ -178,9 +245,6 @@ async def test_without_ears_the_setting_is_named(make_app: MakeApp, platform: Fa
 
 async def test_a_regeneration_hears_nothing_twice(app: App, platform: FakeAdapter) -> None:
     """Another answer to a voice note reuses what was heard: nothing is paid again."""
-    from bot.types import Press
-    from tests.fakes import ANN, ended
-
     await answer(app, platform, platform.says("", files={"note.ogg": making.voice_note("good morning")}))
     [reply_id] = platform.posts
     accepted = await app.accept(Press("P1", reply_id, HERE, ANN, "regenerate"))
@@ -212,6 +276,84 @@ async def test_the_same_bytes_are_kept_once(app: App, platform: FakeAdapter) -> 
     await answer(app, platform, platform.says("a", files={"a.pdf": data}))
     await answer(app, platform, platform.says("b", files={"b.pdf": data}))
     assert len(await rows(app, schema.blobs)) == 1
+
+
+async def test_what_takes_too_long_to_read_is_said(
+    app: App, platform: FakeAdapter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A document made to be read for ever costs the person a notice and nobody else anything."""
+    readers = apart.Readers(1, deadline_s=1)
+    monkeypatch.setattr(apart, "DOCUMENTS", readers)
+    shown = await answer(app, platform, platform.says("sum up", files={"slow.pdf": making.endless_pdf()}))
+    assert shown.reply is not None
+    assert shown.reply.notices == ("slow.pdf took longer than 1 s to read, so I gave up. Please send a simpler copy.",)
+    assert shown.text.startswith("You said: sum up")
+    assert readers.idle() == 0
+
+
+async def test_a_stop_ends_what_is_being_read(app: App, platform: FakeAdapter, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The reader is ended and what waits behind it is not paid for; another answer reads what was left."""
+    readers = apart.Readers(1)
+    monkeypatch.setattr(apart, "DOCUMENTS", readers)
+    files = {"a.txt": b"tea", "slow.pdf": making.endless_pdf(), "note.ogg": making.voice_note("good morning")}
+    message = platform.says("sum up", files=files)
+    accepted = await app.accept(message)
+    await platform.until(lambda me: any("Reading slow.pdf…" in one.statuses for one in me.posts.values()))
+    assert (await app.accept(Press("P1", message.message_id, HERE, ANN, "stop"))).outcome == "done"
+    shown = await platform.answered(accepted.turn_id)
+    await ended(app, accepted.turn_id)
+    assert shown.reply is not None
+    assert (shown.reply.stopped, shown.reply.error, shown.reply.notices) == (True, "", ())
+    assert echo(app).calls == []
+    assert readers.idle() == 0
+
+    platform.files["slow.pdf"] = making.pdf("Not slow.")
+    again = await app.accept(Press("P2", message.message_id, HERE, ANN, "regenerate"))
+    await platform.answered(again.turn_id)
+    await ended(app, again.turn_id)
+    _, first, second, third = asked(app)
+    assert (first.text, second.text, third.transcript) == ("tea", "[page 1]\nNot slow.", "good morning")
+    readers.close()
+
+
+async def test_nothing_outlives_what_was_forgotten(app: App, platform: FakeAdapter) -> None:
+    """Bytes are kept only where a message uses them: neither a picture as it was taken nor a file that could not be read."""
+    from bot.store import schema
+
+    files = {
+        "home.jpg": making.turned_picture(),
+        "strange.bin": BAD["strange.bin"][0],
+        "broken.pdf": BAD["broken.pdf"][0],
+        "broken.ogg": BAD["broken.ogg"][0],
+        "note.ogg": making.voice_note(),
+        "plan.pdf": making.pdf(),
+        "film.mp4": making.video(),
+    }
+    await answer(app, platform, platform.says("look", files=files))
+    kept = {bytes(row.data) for row in await rows(app, schema.blobs)}
+    assert {name for name, data in files.items() if data in kept} == {"note.ogg", "plan.pdf", "film.mp4"}
+    await answer(app, platform, platform.commands("forget"))
+    assert await rows(app, schema.blobs) == []
+
+
+@pytest.mark.parametrize("says", ["words\0", "half \ud83d"])
+async def test_what_was_heard_and_read_can_be_kept(
+    app: App, platform: FakeAdapter, monkeypatch: pytest.MonkeyPatch, says: str
+) -> None:
+    """Whatever a transcriber or a file gives, its text can be stored and sent."""
+    transcriber = app.runtime.models.transcriber()
+
+    async def transcribe(*_: Any, **__: Any) -> Transcribed:
+        return Transcribed(Transcript(says, segments=(Segment(0, 1, says),)), Usage())
+
+    monkeypatch.setattr(type(transcriber), "transcribe", transcribe)
+    files = {"note.ogg": making.voice_note(), "a.log": b"words " * 12_000 + b"\0"}
+    shown = await answer(app, platform, platform.says("what?", files=files))
+    _, heard, log = asked(app)
+    clean = says[:-1] + "\ufffd"
+    assert (heard.transcript, heard.segments[0].text, log.text[-2:]) == (clean, clean, " \ufffd")
+    assert shown.reply is not None
+    assert not shown.reply.error
 
 
 def test_what_is_spoken_has_no_marks() -> None:

@@ -144,13 +144,14 @@ async def test_one_turn_at_a_time_in_a_conversation(app: App, platform: FakeAdap
 async def test_a_failing_model_ends_in_a_clear_answer(
     app: App, platform: FakeAdapter, clock: FakeClock, error: Exception, code: str, attempts: int
 ) -> None:
-    """Trouble of a moment is retried with back-off or as the server asked; in the end the person reads why."""
+    """Trouble of a moment is retried with back-off or as the server asked, which shows; in the end the person reads why."""
     for _ in range(attempts):
         echo(app).enqueue(error)
     shown = await answer(app, platform, platform.says("hello"))
     assert shown.text == str(error)
     assert shown.reply is not None
     assert shown.reply.error == code
+    assert shown.statuses == [f"{str(error).rstrip('.')}; trying again…"] * (attempts - 1)
     assert len([call for call in echo(app).calls if call.modality == "chat"]) == attempts
     if getattr(error, "retry_after_s", 0) == 7:
         assert clock.slept == [7, 7, 7]

@@ -7,6 +7,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator, Mapping
@@ -16,16 +17,20 @@ from types import ModuleType
 
 import aiohttp
 import click
+import numpy as np
 import pytest
 from click.testing import CliRunner
+from sqlalchemy import make_url
 
 import adapters
 from bot.cli import COMMANDS, FAILED, INTERRUPTED, WRONG, State, cli, transcripts
 from bot.errors import OverloadedError
+from bot.media import audio
 from bot.store.tenants import Seal
-from bot.types import Audio, Blob, Segment, from_plain
+from bot.types import Audio, Blob, Segment
 
 ROOT = Path(__file__).resolve().parents[2]
+NO_SERVER = "postgresql://ann:hush@127.0.0.1:1/parley"
 TRACEBACK = "Traceback (most recent call last)"
 HEAVY = (
     "sqlalchemy",
@@ -155,6 +160,8 @@ def test_shells_can_complete(shell: str) -> None:
     [
         (["bogus"], "No such command 'bogus'"),
         (["ask"], "there is nothing to ask"),
+        (["ask", "   "], "there is nothing to ask"),
+        (["models", "pull", "nope"], "there are no weights named 'nope'"),
         (["ask", "x", "--speak", "out.mp3"], "name the file out.ogg"),
         (["transcribe"], "Missing argument 'FILE...'"),
         (["transcribe", "x", "--format", "doc"], "'doc' is not one of"),
@@ -248,8 +255,8 @@ def test_ask_prints_the_answer_and_later_knows_it(person: Person) -> None:
     first = person.runs("ask", "Hello **you**")
     assert (first.returncode, first.stdout, first.stderr) == (0, "You said: Hello **you**\n", "")
     second = person.runs("ask", "-", "--json", stdin="And now?\n")
-    events = [from_plain(json.loads(line)) for line in second.stdout.splitlines()]
-    assert events[-1].reply.text == "You said: And now?\n\nMessages before: 2"
+    events = [json.loads(line) for line in second.stdout.splitlines()]
+    assert events[-1]["reply"]["text"] == "You said: And now?\n\nMessages before: 2"
 
 
 def test_ask_speaks_hears_and_draws(person: Person) -> None:
@@ -269,14 +276,18 @@ def test_ask_speaks_hears_and_draws(person: Person) -> None:
     [
         (["ask", "[[fail credential]]"], {}, FAILED, "credential"),
         (["ask", "Hi", "--speak", "x.ogg"], {"SPEECH_MODEL": "none"}, FAILED, "SPEECH_MODEL"),
-        (["ask", "Hi", "--attach", "none.png"], {}, WRONG, "none.png cannot be attached"),
+        (["ask", "Hi", "--attach", "none.png"], {}, WRONG, "none.png cannot be read: no such file"),
         (["ask", "/imagin it"], {}, WRONG, "Did you mean /imagine?"),
-        (["ask", "Hi"], {"CHAT_MODEL": "gpt"}, WRONG, "CHAT_MODEL: write it as provider:model"),
+        (["ask", "Hi"], {"CHAT_MODEL": "gpt"}, WRONG, "CHAT_MODEL=gpt: write it as provider:model"),
+        (["ask", "Hi"], {"CHAT_MODEL": "local:/no.gguf"}, WRONG, "CHAT_MODEL=local:/no.gguf: there is no such file"),
         (["ask", "Hi"], {"PARLEY_SECRET_KEY_FILE": "none"}, WRONG, "PARLEY_SECRET_KEY_FILE names none"),
         (["ask", "Hi"], {"PARLEY_SECRET_KEY": "x"}, WRONG, "parley secret-key"),
         (["ask", "Hi"], {"PARLEY_HOME": "/dev/null/home"}, WRONG, "set PARLEY_HOME"),
-        (["all"], {"PORT": "many"}, WRONG, "PORT"),
+        (["all"], {"PORT": "many"}, WRONG, "PORT=many: write a whole number from 0 to 65535."),
+        (["all"], {"PORT": "70000"}, WRONG, "PORT=70000: write a whole number from 0 to 65535."),
         (["worker"], {}, WRONG, "DATABASE_URL"),
+        (["ask", "Hi"], {"DATABASE_URL": NO_SERVER}, WRONG, "DATABASE_URL: no PostgreSQL answers at 127.0.0.1:1 ("),
+        (["migrate"], {"DATABASE_URL": NO_SERVER}, WRONG, "DATABASE_URL: no PostgreSQL answers at 127.0.0.1:1 ("),
     ],
 )
 def test_a_failure_says_what_to_do(
@@ -286,6 +297,25 @@ def test_a_failure_says_what_to_do(
     done = person.runs(*arguments, **variables)
     assert done.returncode == status, done.stderr
     assert says in done.stderr and TRACEBACK not in done.stderr
+    assert "hush" not in done.stdout + done.stderr
+
+
+def test_a_database_that_refuses_us_is_named(person: Person, postgres_url: str) -> None:
+    """The server is named and its reason, not the password."""
+    wrong = make_url(postgres_url).set(username="nobody-here", password="hush", database="elsewhere")
+    done = person.runs("ask", "Hi", DATABASE_URL=wrong.render_as_string(hide_password=False))
+    assert done.returncode == WRONG, done.stderr
+    assert done.stderr.startswith("parley: DATABASE_URL: the PostgreSQL at ") and "nobody-here" in done.stderr
+    assert "hush" not in done.stderr
+
+
+def test_a_taken_port_is_told_before_anything_begins(person: Person) -> None:
+    """A second start ends at once with the setting to change, and has not made so much as a database."""
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        done = person.runs("all", PORT=str(other.getsockname()[1]))
+    assert done.returncode == WRONG
+    assert re.match(r"parley: PORT: another program listens on 127\.0\.0\.1:\d+;", done.stderr), done.stderr
+    assert not Path(person.surroundings["PARLEY_HOME"]).exists()
 
 
 async def test_ctrl_c_stops_the_answer_quietly(person: Person) -> None:
@@ -296,7 +326,7 @@ async def test_ctrl_c_stops_the_answer_quietly(person: Person) -> None:
         process.send_signal(signal.SIGINT)
         out, err = await asyncio.wait_for(process.communicate(), 20)
     assert (process.returncode, err) == (INTERRUPTED, b"")
-    assert from_plain(json.loads(out.splitlines()[-1])).reply.stopped
+    assert json.loads(out.splitlines()[-1])["reply"]["stopped"]
 
 
 def test_chat_without_a_terminal_reads_a_message_a_line(person: Person) -> None:
@@ -313,15 +343,32 @@ def test_chat_without_a_terminal_reads_a_message_a_line(person: Person) -> None:
 def test_transcribe_does_what_it_can(person: Person) -> None:
     """One bad file among several is complained about by name; the others are written; nothing is kept."""
     person.runs("ask", "Good morning", "--speak", "good.ogg", "--conversation", "a")
-    (person.folder / "bad.ogg").write_text("no sound")
+    (person.folder / "bad.ogg").write_bytes(b"OggS" + bytes(200))
     done = person.runs("transcribe", "bad.ogg", "none.ogg", "good.ogg", "--format", "srt", "--out", "subtitles")
     assert done.returncode == FAILED
     complaints = [line for line in done.stderr.splitlines() if line.startswith("parley: ")]
-    assert len(complaints) == 2 and "bad.ogg" in complaints[0] and "none.ogg" in complaints[1]
+    assert len(complaints) == 2 and "none.ogg cannot be read: no such file" in complaints[0]
+    assert "bad.ogg" in complaints[1] and done.stderr.count("Listening to bad.ogg") == 1
     written = (person.folder / "subtitles" / "good.ogg.srt").read_text()
     assert written.startswith("1\n00:00:00,000 --> 00:00:0") and "Good morning" in written
     found = person.runs("ask", "/search Good", "--conversation", "b")
     assert "transcribe" not in found.stdout
+
+
+def test_transcribe_of_nothing_at_all_is_wrong_usage(person: Person) -> None:
+    """A file that is not there is told before anything is started, with the status of wrong usage."""
+    done = person.runs("transcribe", "none.ogg")
+    assert (done.returncode, done.stdout) == (WRONG, "")
+    assert done.stderr == "parley: none.ogg cannot be read: no such file or directory.\n"
+    assert not Path(person.surroundings["PARLEY_HOME"]).exists()
+
+
+def test_transcribe_says_that_nothing_was_said(person: Person) -> None:
+    """Silence is no failure; standard output stays empty and standard error says why."""
+    (person.folder / "quiet.wav").write_bytes(audio.to_wav(np.zeros(32_000, np.int16), 16_000))
+    done = person.runs("transcribe", "quiet.wav")
+    assert (done.returncode, done.stdout) == (0, "")
+    assert done.stderr == "Listening to quiet.wav…\nI heard no speech in quiet.wav.\n"
 
 
 HEARD = Audio(
@@ -371,6 +418,7 @@ async def test_all_shows_what_is_on_serves_and_stops(person: Person) -> None:
             assert line, told
             told += line.decode()
         url = re.findall(r"http://\S+", told)[0]
+        assert re.search(rf"^playground +on +on at {url}", told, re.MULTILINE)
         assert re.search(r"^image +off +.*IMAGE_MODEL", told, re.MULTILINE)
         assert re.search(r"^chat +on +echo:echo", told, re.MULTILINE)
         async with aiohttp.ClientSession() as session, session.get(f"{url}/healthz") as answer:
@@ -385,9 +433,19 @@ def test_doctor_tells_programs_too(person: Person) -> None:
     done = person.runs("doctor", "--json")
     findings = json.loads(done.stdout)
     assert done.returncode == 0 and {"subject", "level", "text", "setting"} == set(findings[0])
-    assert any(one["subject"] == "chat" and one["text"] == "echo:echo" for one in findings)
+    assert any(one["subject"] == "chat" and one["text"].startswith("echo:echo ") for one in findings)
     broken = person.runs("doctor", CHAT_MODEL="echo:bogus")
     assert re.search(r"^chat +.*bogus.* CHAT_MODEL", broken.stdout, re.MULTILINE)
+
+
+def test_doctor_counts_one_fault_once(person: Person) -> None:
+    """Each part has one row, though it is looked at from here and from outside."""
+    done = person.runs("doctor", "--json", CHAT_MODEL="echo:bogus")
+    findings = json.loads(done.stdout)
+    subjects = [one["subject"] for one in findings]
+    assert len(subjects) == len(set(subjects)) and "playground" in subjects
+    assert [one["subject"] for one in findings if one["level"] == "error"] == ["chat"]
+    assert "1 broken, 0 to look at" in person.runs("doctor", CHAT_MODEL="echo:bogus").stdout
 
 
 def test_migrate_can_be_repeated(person: Person) -> None:

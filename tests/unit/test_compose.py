@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 
 import pytest
@@ -91,6 +92,22 @@ def test_a_question_longer_than_the_model_is_cut_in_the_middle_and_said_so() -> 
     assert prompt.notices == ("That is longer than this model can read at once, so the middle was left out.",)
 
 
+def test_a_file_longer_than_the_model_is_told_once_with_how_much_is_read() -> None:
+    """One remark with both numbers, whether its end was left out before or its middle only now."""
+    blob = Blob("0" * 64, "text/plain", 1)
+    cut = Message("user", (Text("sum up"), File(blob, "big.txt", "x" * 400_000, whole_chars=1_000_000)))
+    (said,) = compose([], cut, Settings(), profile(), "S", NOW).notices
+    assert re.fullmatch(
+        r"big\.txt is very long: of 1,000,000 characters this model read [\d,]+, from the beginning and the end\.", said
+    )
+    large = ModelProfile("big", context_tokens=1_000_000)
+    assert compose([], cut, Settings(), large, "S", NOW).notices == (
+        "big.txt is very long: of 1,000,000 characters this model read 400,000, from the beginning.",
+    )
+    whole = Message("user", (File(blob, "big.txt", "x" * 400_000),))
+    assert compose([], whole, Settings(), large, "S", NOW).notices == ()
+
+
 def test_several_people_are_told_apart() -> None:
     """Where more than one person takes part, each message begins with its author's name."""
     prompt = compose([user("hi", "Ann"), assistant("hello")], user("me too", "Ben"), Settings(), profile(), "S", NOW)
@@ -148,7 +165,13 @@ def reader(context_tokens: int = 1_000_000) -> ModelProfile:
 
 def files(messages: tuple[Message, ...]) -> list[str]:
     """Names of the documents that go whole."""
-    return [part.name for message in messages for part in message.parts if isinstance(part, File)]
+    parts = [part for message in messages for part in message.parts if isinstance(part, File)]
+    return [part.name for part in parts if part.blob.mime_type == "application/pdf"]
+
+
+def texts(message: Message) -> list[str]:
+    """What of the documents in it goes as words."""
+    return [part.text for part in message.parts if isinstance(part, File) and part.blob.mime_type == "text/plain"]
 
 
 @pytest.mark.parametrize("cut_at", range(1, 9))
@@ -169,14 +192,14 @@ def test_only_the_newest_documents_go_whole() -> None:
     history = [Message("user", (pdf(f"{n}.pdf", 10 * 2**20, f"text {n}"),)) for n in range(6)]
     prompt = compose(history, user("hi"), Settings(), reader(), "S", NOW)
     assert files(prompt.messages) == ["4.pdf", "5.pdf"]
-    assert Text("[file 3.pdf]\ntext 3") in prompt.messages[4].parts
+    assert texts(prompt.messages[4]) == ["text 3"]
     assert prompt.notices == ()
 
 
 def test_a_document_too_large_to_go_whole_is_said() -> None:
     """Of a document beyond the limit the model reads the text, and the person who sent it is told."""
     prompt = compose([], Message("user", (pdf("plan.pdf", 40 * 2**20, "text"),)), Settings(), reader(), "S", NOW)
-    assert prompt.messages[-1].parts == (Text("[file plan.pdf]\ntext"),)
+    assert texts(prompt.messages[-1]) == ["text"]
     assert "plan.pdf" in prompt.notices[0]
 
 
@@ -202,7 +225,7 @@ def test_a_model_that_reads_no_files_is_not_charged_for_pages() -> None:
         [Message("user", (pdf("a.pdf", 5 * 2**20, "short"),))], user("hi"), Settings(), profile(), "S", NOW
     )
     assert prompt.dropped == 0
-    assert prompt.messages[1].parts == (Text("[file a.pdf]\nshort"),)
+    assert texts(prompt.messages[1]) == ["short"]
 
 
 def test_a_long_history_has_a_ceiling() -> None:
@@ -210,3 +233,11 @@ def test_a_long_history_has_a_ceiling() -> None:
     history = [user("x" * 300_000) for _ in range(10)]
     prompt = compose(history, user("hi"), Settings(), profile(1_050_000), "S", NOW)
     assert 100_000 < sum(message_tokens(message) for message in prompt.messages) < 210_000
+
+
+def test_a_document_beside_a_long_text_is_said() -> None:
+    """When a question with a document fits only by the document's text, its author is told that its pages were not seen."""
+    asked = Message("user", (Text("word " * 14_000), pdf("plan.pdf", 1_500_000, "short")))
+    prompt = compose([], asked, Settings(), reader(30_000), "S", NOW)
+    assert texts(prompt.messages[-1]) == ["short"]
+    assert prompt.notices == ("plan.pdf is too large to be looked at page by page, so only its text was read.",)

@@ -31,8 +31,10 @@ from bot.engine.commands import SPECS
 from bot.errors import UnreadableError, UsageError
 from bot.store.bus import MAX_NEWS_BYTES, MemoryBus
 from bot.types import (
+    Blob,
     Command,
     Done,
+    Image,
     InboundMessage,
     PartReady,
     Receipt,
@@ -42,7 +44,6 @@ from bot.types import (
     Text,
     TextDelta,
     TextReset,
-    from_plain,
 )
 from tests.conftest import MakeConfig
 
@@ -137,7 +138,7 @@ async def test_an_attached_file_is_read_whole(tmp_path: Path, name: str, kind: s
 
 async def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     """At once when it is attached, in the answer when it has gone since."""
-    with pytest.raises(UsageError, match=r"none\.txt cannot be attached: no such file"):
+    with pytest.raises(UsageError, match=r"none\.txt cannot be read: no such file"):
         attachment(tmp_path / "none.txt")
     with pytest.raises(UsageError, match="it is a folder"):
         attachment(tmp_path)
@@ -334,12 +335,16 @@ def test_an_error_is_no_answer() -> None:
     assert (broken.out, broken.err) == ("Half\n", "It broke off.\n")
 
 
-def test_json_lines_can_be_read_back() -> None:
-    """Every event is one line, in the plain form of the values."""
+def test_json_lines_are_plain_and_say_their_type() -> None:
+    """Every event is one line; lists are lists, and each value has a type: nothing of how the store writes them shows."""
     out = io.StringIO()
-    events: list[ReplyEvent] = [Status("…"), TextDelta("é\n"), Done(Reply((Text("é"),)))]
-    shown(JsonScreen(out, io.StringIO()), *events)
-    assert [from_plain(json.loads(line)) for line in out.getvalue().splitlines()] == events
+    reply = Reply((Text("é"), Image(Blob("0" * 64, "image/png", 1), "a.png")), ("A remark.",), model="echo:echo")
+    shown(JsonScreen(out, io.StringIO()), Status("…"), TextDelta("é\n"), TextReset(), Done(reply))
+    status, delta, reset, done = (json.loads(line) for line in out.getvalue().splitlines())
+    assert (status, delta) == ({"type": "status", "text": "…"}, {"type": "text_delta", "text": "é\n"})
+    assert (reset, done["type"], done["reply"]["text"]) == ({"type": "text_reset"}, "done", "é")
+    assert [part["type"] for part in done["reply"]["parts"]] == ["text", "image"]
+    assert done["reply"]["notices"] == ["A remark."] and '"$"' not in out.getvalue()
 
 
 def drawn_screen() -> tuple[DrawnScreen, io.StringIO]:

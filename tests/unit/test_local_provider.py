@@ -43,31 +43,42 @@ def test_is_on_exactly_when_the_runtimes_are_there(monkeypatch: pytest.MonkeyPat
         provider(tmp_path).chat("any")
 
 
+@pytest.mark.usefixtures("installed")
 def test_defaults(tmp_path: Path) -> None:
-    """A model for each modality but pictures; what the operator set comes first."""
+    """Without weights: what needs none, and chat, without which Parley is broken; what the operator set comes first."""
     plain = provider(tmp_path)
     assert {modality: plain.default(modality) for modality in MODALITIES} == {
         "chat": "qwen2.5-coder-0.5b-instruct",
-        "transcribe": "whisper-base",
+        "transcribe": "",
         "speech": "pico",
         "image": "",
-        "embedding": "minilm",
+        "embedding": "",
     }
-    chosen = provider(
-        tmp_path, local_chat_model="/m/My-7B.gguf", local_voice="/v/amy.onnx", local_whisper_model="/m/whisper-large"
-    )
+    laid(plain, tmp_path, "whisper-tiny.en", "minilm")
+    assert (plain.default("transcribe"), plain.default("embedding")) == ("whisper-tiny.en", "minilm")
+    own, voice, whisper = tmp_path / "My-7B.gguf", tmp_path / "amy.onnx", tmp_path / "whisper-large"
+    own.write_bytes(b"GGUF")
+    voice.touch()
+    whisper.mkdir()
+    (whisper / "model.bin").touch()
+    chosen = provider(tmp_path, local_chat_model=str(own), local_voice=str(voice), local_whisper_model=str(whisper))
     assert chosen.default("chat") == "My-7B" and chosen.models() == ["My-7B"]
-    assert chosen.default("speech") == "/v/amy.onnx" and chosen.default("transcribe") == "whisper-large"
+    assert chosen.default("speech") == str(voice) and chosen.default("transcribe") == "whisper-large"
+
+
+def laid(subject: local.LocalProvider, home: Path, *names: str) -> None:
+    """As if these models had been pulled."""
+    for name in names:
+        for file in subject.library.named(name).files:
+            path = home / "models" / name / file.name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch()
 
 
 def test_a_model_that_is_here_is_the_default(tmp_path: Path) -> None:
     """The better of those that were pulled answers."""
     subject = provider(tmp_path)
-    for name in ("smollm2-135m-instruct", "qwen2.5-coder-1.5b-instruct"):
-        for file in subject.library.named(name).files:
-            path = tmp_path / "models" / name / file.name
-            path.parent.mkdir(parents=True)
-            path.touch()
+    laid(subject, tmp_path, "smollm2-135m-instruct", "qwen2.5-coder-1.5b-instruct")
     assert subject.default("chat") == "qwen2.5-coder-1.5b-instruct"
     assert subject.models() == ["qwen2.5-coder-1.5b-instruct", "smollm2-135m-instruct"]
 

@@ -21,7 +21,7 @@ from PIL import Image
 from pypdf import PdfReader, PdfWriter
 
 from bot.errors import UnreadableError
-from bot.media import documents
+from bot.media import documents, pdfs
 from bot.media.documents import Document, decode_text, read
 from tests import making
 
@@ -82,18 +82,18 @@ def test_a_pdf_is_read_page_by_page() -> None:
 
 
 def test_a_scan_gives_its_pictures() -> None:
-    """So that a text reader can read them, and the person knows."""
+    """So that a text reader can read them; what came of it is for the reader's caller to say."""
     found = read(saved(pdf_of(scan(), scan())), "scan.pdf")
-    assert (found.text, found.pages, found.notes) == ("", 2, ("scan.pdf holds pictures of pages, not text.",))
+    assert (found.text, found.pages, found.notes) == ("", 2, ())
     assert [Image.open(io.BytesIO(picture)).size for picture in found.page_images] == [(320, 200)] * 2
     assert len(read(saved(pdf_of(*[scan()] * 12)), "scan.pdf").page_images) == 10
 
 
-def test_a_pdf_with_some_scanned_pages_says_so() -> None:
+def test_a_pdf_with_some_scanned_pages_gives_both() -> None:
     """The text is read and the pictures are given too."""
     found = read(saved(pdf_of(making.pdf("Words."), scan())), "mixed.pdf")
     assert (found.text, len(found.page_images)) == ("[page 1]\nWords.", 1)
-    assert found.notes == ("1 of the pages of mixed.pdf are pictures without text.",)
+    assert found.notes == ()
 
 
 def test_a_pdf_is_locked_only_when_a_password_is_needed() -> None:
@@ -255,6 +255,81 @@ DAMAGED = {
 }
 
 
+# Hostile files: each small, and each would take minutes if it were believed
+
+
+def in_time(data: bytes, name: str) -> Document:
+    """What was read, within seconds."""
+    started = time.perf_counter()
+    found = read(data, name)
+    assert time.perf_counter() - started < 5
+    return found
+
+
+def test_a_cell_that_claims_to_span_a_million_columns_is_one_cell() -> None:
+    """A table of Word costs what is in it, and cells that span columns keep the columns under their heads."""
+    document = docx.Document()
+    table = document.add_table(2, 3)
+    for cell, text in zip(table.rows[1].cells, "abc", strict=True):
+        cell.text = text
+    table.cell(0, 0).merge(table.cell(0, 1)).text = "both"
+    table.cell(0, 2).text = "one"
+    data = saved(document)
+    assert in_time(data, "a.docx").text == "| both |  | one |\n|---|---|---|\n| a | b | c |"
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        body = archive.read("word/document.xml")
+    hostile = body.replace(b'<w:gridSpan w:val="2"/>', b'<w:gridSpan w:val="100000000"/>')
+    assert hostile != body
+    assert "| both |" in in_time(rezipped(data, "word/document.xml", hostile), "a.docx").text
+
+
+def test_a_long_word_document_is_cut_early() -> None:
+    """Paragraphs beyond the limit are not even looked at."""
+    document = docx.Document()
+    for number in range(30):
+        document.add_paragraph(f"{number} " + "words " * 20)
+    found = read(saved(document), "a.docx", max_chars=500)
+    assert (len(found.text), found.truncated) == (500, True)
+
+
+def test_a_row_of_any_number_costs_no_time() -> None:
+    """A sheet ends where spreadsheets end, whatever row the file claims."""
+    data = making.sheet()
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        sheet = archive.read("xl/worksheets/sheet1.xml")
+    hostile = sheet.replace(b"</sheetData>", b'<row r="2000000000"><c r="A2000000000"><v>9</v></c></row></sheetData>')
+    assert hostile != sheet
+    assert "| tea | 3.5 |" in in_time(rezipped(data, "xl/worksheets/sheet1.xml", hostile), "a.xlsx").text
+
+
+@pytest.mark.parametrize("piece", ["<a ", "<!--", "<div>", "<![CDATA[", "<script></scrip", "<?x ", "&#x"])
+def test_markup_without_end_is_read_at_once(piece: str) -> None:
+    """A page's time grows with its length, however often a tag is begun."""
+    assert "Hello" in in_time(f"<html><body><p>Hello</p>{piece * 100_000}".encode(), "a.html").text
+
+
+def test_a_very_long_page_is_cut() -> None:
+    """Its beginning is read, which is said."""
+    found = in_time(b"<html><body><p>Hello</p>" + b"<br>" * 1_500_000 + b"the end", "a.html")
+    assert (found.text, found.truncated) == ("Hello", True)
+
+
+def test_pages_that_take_long_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A PDF whose pages take seconds each is read as far as patience lasts, which is said."""
+    data = saved(pdf_of(*[making.pdf("Words.")] * 3))
+    monkeypatch.setattr(pdfs, "PATIENCE_S", -1)
+    found = read(data, "slow.pdf")
+    assert (found.text, found.truncated, found.pages) == ("[page 1]\nWords.", True, 3)
+    assert found.notes == ("slow.pdf is long: only the first 1 of its 3 pages were read.",)
+
+
+def test_what_was_read_can_be_kept_and_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither NUL nor half a surrogate pair comes out of a document: no database and no request would take them."""
+    assert read(b"words " * 12_000 + b"\0", "a.log").text.endswith("words \ufffd")
+    monkeypatch.setattr(pdfs, "_text_of", lambda page: "half \ud83d")
+    assert read(making.pdf(), "a.pdf").text == "[page 1]\nhalf \ufffd"
+
+
 # Text
 
 
@@ -302,7 +377,17 @@ def test_source_and_json_come_as_they_are() -> None:
 def test_long_text_is_cut() -> None:
     """At the limit, and it is said."""
     found = read(b"word " * 200_000, "a.txt")
-    assert (len(found.text), found.truncated) == (400_000, True)
+    assert (len(found.text), found.truncated, found.whole_chars) == (400_000, True, 1_000_000)
+
+
+def test_one_file_is_one_file() -> None:
+    """Counts are in words as a person says them."""
+    bomb = zipped({"a.txt": b"\0" * 400_000_000})
+    with pytest.raises(UnreadableError, match=r"unpacks to \d+ MB in 1 file, which"):
+        read(bomb, "bomb.zip")
+    assert read(zipped({"a.bin": bytes(range(256))}), "a.zip").notes == (
+        "The file in a.zip is known by name only: it is no text, or too large.",
+    )
 
 
 def test_a_long_table_is_cut_between_rows() -> None:

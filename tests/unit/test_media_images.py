@@ -202,6 +202,32 @@ def test_bad_pictures_are_refused(data: bytes, words: str) -> None:
         images.prepare(data)
 
 
+def test_only_a_jpeg_may_be_larger_than_memory_allows() -> None:
+    """All other kinds are decoded whole before they are made smaller."""
+    png = saved(Image.new("1", (7_100, 7_100)), "PNG")
+    with pytest.raises(UnreadableError, match="7100 × 7100 points"):
+        images.prepare(png)
+    assert images.prepare(_jpeg_that_claims(7_100, 7_100)).original_width == 7_100
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "I", "I;16", "F"])
+def test_a_large_picture_of_any_mode_is_made_smaller(mode: str) -> None:
+    """Colours stay: names of colours are not mixed, and measured values not exceeded."""
+    drawn = Image.new("L", (300, 150), 0)
+    drawn.paste(255, (150, 0, 300, 150))
+    picture = drawn.convert("I").point(lambda value: value * 256).convert(mode) if "I" in mode else drawn.convert(mode)
+    buffer = io.BytesIO()
+    picture.save(buffer, "PNG" if mode in ("1", "L", "LA", "P", "RGB", "RGBA", "I;16") else "TIFF")
+    prepared = images.prepare(buffer.getvalue(), max_side=100)
+    small = opened(prepared.data).convert("L")
+    assert (small.size, prepared.original_width) == ((100, 50), 300)
+    dark, bright = small.getpixel((20, 25)), small.getpixel((80, 25))
+    assert isinstance(dark, int | float)
+    assert isinstance(bright, int | float)
+    assert dark <= 8
+    assert bright >= 247
+
+
 def test_a_picture_just_within_the_limit_is_taken() -> None:
     """Pillow would warn of it; it is taken in silence, decoded at a part of its size."""
     prepared = images.prepare(_jpeg_that_claims(9_900, 9_900))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sqlite3
+import traceback
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -113,8 +114,9 @@ async def test_news_reach_every_subscriber(store_url: str, store: Store) -> None
     await two.close()
 
 
-async def test_a_name_is_held_by_one_process(store: Store) -> None:
+async def test_a_name_is_held_by_one_process(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """A second process of the same name gets another; when the first is gone, it counts as dead and its name is free."""
+    monkeypatch.setattr("bot.store.workers.SILENCE", timedelta(0))
     one, two = StorePresence(store), StorePresence(store)
     assert await one.claim("main") == "main"
     assert await two.claim("main") == "main-2"
@@ -128,6 +130,42 @@ async def test_a_name_is_held_by_one_process(store: Store) -> None:
     await two.release()
     async with store.connect(write=False) as connection:
         assert await connection.scalar(select(func.count()).select_from(schema.workers)) == 2
+
+
+async def test_a_process_whose_server_was_away_is_not_taken_for_dead(postgres_url: str) -> None:
+    """When PostgreSQL cuts all connections, a living process takes its lock again, and nobody works in its place meanwhile."""
+    store = open_store(postgres_url)
+    await migrate(store)
+    one, two = StorePresence(store), StorePresence(store)
+    await one.claim("one")
+    await two.claim("two")
+    bus = open_bus(store)
+    await bus.start()
+    await bus.publish("t", {"n": 0})
+    async with store.connect(write=True) as connection:
+        await connection.execute(
+            text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()")
+        )
+    assert await two.dead() == []
+    assert await one.dead() == []
+    three = StorePresence(store)
+    assert await three.claim("one") == "one-2"
+    await bus.publish("t", {"n": 1})
+    for each in (one, two, three):
+        await each.release()
+    await bus.close()
+    await store.close()
+
+
+async def test_errors_do_not_show_what_people_wrote(store: Store) -> None:
+    """A statement that the database refuses is an error without its values, and so is its traceback in the log."""
+    made = await tenants.tenant_id(store, "p", "w", NOW)
+    with pytest.raises(StoreError) as caught:
+        async with store.begin(made) as tx:
+            await tx.connection.execute(schema.messages.insert(), {"tenant_id": made, "text": "the treasure"})
+    shown = "".join(traceback.format_exception(caught.value)) + caught.value.detail
+    assert "INSERT INTO messages" in shown
+    assert "the treasure" not in shown.replace('"the treasure"', "")  # the line of this test is shown too
 
 
 async def test_a_database_that_is_away_is_said_plainly() -> None:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from bot import types
 from bot.errors import BotError, CutOffError, OverloadedError, RejectedError, from_json
-from bot.types import VALUES, Address, Usage, from_plain, to_plain
+from bot.types import VALUES, Address, Usage, clean_text, from_plain, to_plain
 
 PLAIN = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=8),
@@ -108,3 +108,19 @@ def test_errors_survive_json(error: BotError) -> None:
     again = from_json(json.loads(json.dumps(error.to_json())))
     assert type(again) is type(error)
     assert again.__dict__ == error.__dict__
+
+
+def test_clean_text_can_be_kept_anywhere() -> None:
+    """NUL and halves of surrogate pairs become U+FFFD, halves that meet become their character, all else stays."""
+    assert clean_text("a\0b\ud800c\udc00") == "a\ufffdb\ufffdc\ufffd"
+    assert clean_text("\ud83d\ude00 and \udfff\ud83d") == "\U0001f600 and \ufffd\ufffd"
+
+
+@given(st.text(st.characters(exclude_categories=[])))
+def test_any_text_can_be_cleaned(text: str) -> None:
+    """What comes out has a UTF-8 without NUL, cleaning it again changes nothing, and clean text is left alone."""
+    cleaned = clean_text(text)
+    assert b"\0" not in cleaned.encode()
+    assert clean_text(cleaned) == cleaned
+    plain = "".join(letter for letter in text if letter and not "\ud800" <= letter <= "\udfff" and letter != "\0")
+    assert clean_text(plain) == plain

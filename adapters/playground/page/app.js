@@ -346,6 +346,10 @@ function drawPart(part, isMine) {
     return el("button", { type: "button", class: "picture", "aria-label": `Enlarge: ${picture.alt}`, onclick: () => enlarge(picture) }, picture);
   }
   if (part.type === "audio") return drawAudio(part, isMine);
+  if (part.type === "unread") {
+    const words = [el("span", {}, part.name || "File"), el("small", {}, "· could not be read")];
+    return el("span", { class: "file unread", title: part.why }, icon("file"), ...words);
+  }
   const link = el("a", { class: "file", href: part.url || null, download: part.name || "" }, icon("file"));
   link.append(el("span", {}, part.name || "File"), el("small", {}, part.size_bytes ? size(part.size_bytes) : ""));
   return link;
@@ -618,7 +622,7 @@ async function saveEdit(text) {
 
 async function erase(id) {
   await attempt(async () => {
-    await api(`${messagePath(pressable(id))}?id=${newId()}`, { method: "DELETE" });
+    await api(`${messagePath(id)}?id=${newId()}`, { method: "DELETE" });
     removeTurn(id);
     say("Deleted");
     drawState();
@@ -626,11 +630,9 @@ async function erase(id) {
   });
 }
 
-// Words that a button stood for have no id of the page's own; their answer has.
-const pressable = (id) => (state.turns.get(id)?.question?.is_editable === false ? `${id}.answer` : id);
 const press = (id, action) =>
   attempt(async () => {
-    const answer = await api(`${messagePath(pressable(id))}/press`, { method: "POST", json: { id: newId(), action } });
+    const answer = await api(`${messagePath(id)}/press`, { method: "POST", json: { id: newId(), action } });
     if (answer.outcome === "ignored" && action !== "stop") throw new Error("That cannot be done with this answer any more.");
     return answer;
   });
@@ -962,11 +964,15 @@ for (const dialog of document.querySelectorAll("dialog")) {
 const MODALITIES = { chat: "Answers", transcribe: "Listens", speech: "Speaks", image: "Draws", embedding: "Compares" };
 const IDEAS = ["Explain how tides work, in five sentences", "Write a haiku about a slow Monday", "Plan a quick dinner from eggs, rice and spinach"];
 
+// Variables, models and commands among the words stand in code font, the words between them do not.
+function withCode(text) {
+  const pieces = text.split(/(`[^`]+`|\b[A-Z]+(?:_[A-Z]+)+\b|\b[a-z]+:[\w.-]+)/);
+  return pieces.map((piece, index) => (index % 2 ? el("code", {}, piece.replaceAll("`", "")) : piece));
+}
+
 function drawEmpty() {
-  const rows = state.status.models.map(({ modality, model, setting }) => {
-    const value = model
-      ? el("span", {}, model)
-      : el("span", {}, "off; set ", el("code", {}, setting));
+  const rows = state.status.models.map(({ modality, model, way }) => {
+    const value = model ? el("span", {}, model) : el("span", {}, "off; ", ...withCode(way));
     return el("li", { class: model ? "on" : "off" }, el("b", {}, MODALITIES[modality] || modality), value);
   });
   $("models").replaceChildren(...rows);

@@ -109,8 +109,8 @@ class EchoProvider:
 
     async def check(self, models: Mapping[Modality, str]) -> Sequence[Finding]:
         """Nothing can be wrong; says that the answers are no answers."""
-        text = "echo says back what it is told; it is meant for tests"
-        return [Finding(f"{modality} model", "ok", text) for modality in models]
+        text = "says back what it is told; it is meant for tests"
+        return [Finding(modality, "ok", f"{self.name}:{model} {text}") for modality, model in models.items()]
 
     async def close(self) -> None:
         """Nothing is held."""

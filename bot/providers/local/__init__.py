@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, ValidationInfo, field_validator
 
 from bot.errors import BotError, UnavailableError
 from bot.types import Finding, Modality, Usage
@@ -19,10 +19,12 @@ if TYPE_CHECKING:
     from bot.providers.local.weights import Library
 
 RUNTIMES = ("faster_whisper", "xllamacpp", "onnxruntime", "tokenizers", "rapidocr")
-"""The modules of the extra `local`. `py_nanotts` is apart: it has no build for some Macs, which then only lack the voice."""
+"""The modules of the extra `local`."""
+VOICE = "py_nanotts"
+"""Another one of it, apart because it has no build for some Macs, which then only lack the voice."""
 INSTALL = "pip install 'parley-bot[local]'"
 NO_PAINTER = (
-    "No image generator runs on this machine. Set OPENAI_API_KEY, or IMAGE_MODEL to a provider that makes pictures, "
+    "No image generator runs on this machine. Set IMAGE_MODEL to a provider that makes pictures, "
     "such as openai:gpt-image-2."
 )
 
@@ -54,6 +56,16 @@ class Options(BaseModel):
         "https://huggingface.co", description="Hub that model weights come from first; a mirror may stand here."
     )
 
+    @field_validator("local_chat_model", "local_whisper_model", "local_voice")
+    @classmethod
+    def _is_there(cls, value: str, field: ValidationInfo) -> str:
+        from bot.providers.local import chosen
+
+        check = {"local_chat_model": chosen.check_chat, "local_whisper_model": chosen.check_whisper}
+        if value:
+            check.get(str(field.field_name), chosen.check_voice)(value)
+        return value
+
 
 @runtime_checkable
 class WithHome(Protocol):
@@ -72,6 +84,30 @@ class WithHome(Protocol):
 def missing(options: BaseModel) -> tuple[str, ...]:
     """What to do before this provider is on; it asks for no variable, only for its runtimes."""
     return () if all(importlib.util.find_spec(name) for name in RUNTIMES) else (INSTALL,)
+
+
+def way(modality: Modality, options: BaseModel) -> str:
+    """What brings a model of this modality that is off, for whoever runs the installation; empty when nothing does."""
+    if modality == "image":
+        return ""
+    needed = (VOICE,) if modality == "speech" else RUNTIMES
+    is_installed = all(importlib.util.find_spec(name) for name in needed)
+    pull = "" if modality == "speech" else "run `parley models pull`"
+    return " and ".join(filter(None, ("" if is_installed else INSTALL, pull)))
+
+
+def wrong(modality: Modality, model: str) -> str:
+    """What is wrong with a model that the operator named; empty when nothing is, or when it is only not pulled yet."""
+    from bot.providers.local import chosen
+
+    try:
+        if modality == "chat" and (model.endswith(".gguf") or "/" in model):
+            chosen.check_chat(model)
+        elif modality == "speech" and model.endswith(".onnx"):
+            chosen.check_voice(model)
+    except ValueError as error:
+        return str(error)
+    return ""
 
 
 def create(options: WithHome, host: Host | None = None) -> LocalProvider:
@@ -121,7 +157,7 @@ class LocalProvider:
         from bot.providers.local.speak import PicoSpeaker, PiperSpeaker
 
         if model == "pico":
-            _need("py_nanotts")
+            _need(VOICE)
             voice = self._options.local_voice
             return PicoSpeaker(self.worker, "" if _is_piper(voice) else voice)
         _need("piper", "pip install 'parley-bot[local-voice-natural]'")
@@ -147,18 +183,21 @@ class LocalProvider:
         return LocalTextReader(self.worker)
 
     def default(self, modality: Modality) -> str:
-        """The model that is set, or the best that is here, or the one that `models pull` brings; no image model."""
+        """The model that is set, or the best that is here; none otherwise, so that it shows as off with what brings it.
+
+        Only chat is named before it is here: a Parley that cannot answer is broken, not switched off.
+        """
         match modality:
             case "chat":
                 return self._own_chat_name() or self._best("chat", "qwen2.5-coder-0.5b-instruct")
             case "transcribe":
                 own = _as_path(self._options.local_whisper_model)
-                return own.name if own else self._best("transcribe", "whisper-base")
+                return own.name if own else self._best("transcribe")
             case "speech":
                 voice = self._options.local_voice
-                return voice if _is_piper(voice) else "pico"
+                return voice if _is_piper(voice) else "pico" if importlib.util.find_spec(VOICE) else ""
             case "embedding":
-                return "minilm"
+                return self._best("embedding")
         return ""
 
     def models(self) -> Sequence[str]:
@@ -193,7 +232,7 @@ class LocalProvider:
             return _gguf(own, "LOCAL_CHAT_MODEL")
         return _gguf(model, "CHAT_MODEL") if model.endswith(".gguf") else self.library.file(model)
 
-    def _best(self, purpose: Literal["chat", "transcribe"], otherwise: str) -> str:
+    def _best(self, purpose: Literal["chat", "transcribe", "embedding"], otherwise: str = "") -> str:
         return next((weights.name for weights in self.library.present(purpose)), otherwise)
 
     def _finding(self, modality: Modality, model: str) -> Finding:
@@ -204,14 +243,15 @@ class LocalProvider:
             "image": self.painter,
             "embedding": self.embedder,
         }
-        subject = f"{modality} model"
+        variable = f"{modality.upper()}_MODEL"
         try:
             makers[modality](model)
         except BotError as error:
-            return Finding(subject, "error", error.text, f"{modality.upper()}_MODEL")
+            return Finding(modality, "error", f"local:{model}: {error.text}", variable)
         if complaints := self.library.verify(model):
-            return Finding(subject, "error", f"{'; '.join(complaints)}: delete it and run `parley models pull`")
-        return Finding(subject, "ok", f"{model} runs on this machine")
+            text = f"local:{model}: {'; '.join(complaints)}: delete it and run `parley models pull`"
+            return Finding(modality, "error", text, variable)
+        return Finding(modality, "ok", f"local:{model} runs on this machine", variable)
 
 
 def _need(module: str, install: str = INSTALL) -> None:

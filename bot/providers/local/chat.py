@@ -13,7 +13,7 @@ from bot.errors import CutOffError, ProviderError, RejectedError, UnavailableErr
 from bot.ports import ChatRequest, ModelDone, ModelEvent
 from bot.providers.local.prompt import fit, plain
 from bot.providers.local.worker import Emit, Stopped, Worker
-from bot.types import Image, ModelProfile, Settings, TextDelta, Usage
+from bot.types import ModelProfile, Settings, TextDelta, Usage
 
 SETTINGS = frozenset({"temperature", "top_p", "max_tokens", "frequency_penalty", "presence_penalty", "stop"})
 REFUSED_SETTINGS = ("effort", "verbosity")
@@ -189,15 +189,12 @@ def _body(messages: list[dict[str, str]], settings: Settings, max_tokens: int) -
 
 
 def _notices(request: ChatRequest, *, was_cut: bool) -> tuple[str, ...]:
-    """What the person should know: settings left out, pictures not seen, history not read."""
+    """What the person should know: settings left out, history not read. Of pictures the engine has told already."""
     notices = [
         f"The setting {name} was left out: the local model has no such setting."
         for name in REFUSED_SETTINGS
         if getattr(request.settings, name) is not None
     ]
-    asked = next((message for message in reversed(request.messages) if message.role == "user"), None)
-    if asked and any(isinstance(part, Image) for part in asked.parts):
-        notices.append("The local model sees no pictures, only the text in them. Set CHAT_MODEL to a model that sees.")
     if was_cut:
         notices.append(
             "The local model reads little at once: earlier or longer parts of the conversation were left out."

@@ -17,6 +17,14 @@ if TYPE_CHECKING:
     from bot.providers.openai.client import Connection
 
 OPENAI_HOST = "api.openai.com"
+EXAMPLES: Mapping[Modality, str] = {
+    "chat": "auto",
+    "transcribe": "whisper-1",
+    "speech": "tts-1",
+    "image": "gpt-image-2",
+    "embedding": "text-embedding-3-small",
+}
+"""For hints: names that compatible servers take for one of their own models."""
 
 
 class Options(BaseModel):
@@ -43,6 +51,14 @@ class Options(BaseModel):
         description='Prices that are not known or not yours, in USD per million tokens: `{"model": [input, output]}` as JSON.',
     )
 
+    @field_validator("openai_base_url")
+    @classmethod
+    def _is_address(cls, value: str) -> str:
+        split = urlsplit(value)
+        if value and (split.scheme not in ("http", "https") or not split.hostname):
+            raise ValueError("write an address such as http://127.0.0.1:11434/v1")
+        return value
+
     @field_validator("openai_prices")
     @classmethod
     def _are_prices(cls, value: str) -> str:
@@ -64,6 +80,14 @@ def _is_price(value: Any) -> bool:
 def missing(options: Any) -> tuple[str, ...]:
     """On when there is a key or another server."""
     return () if options.openai_api_key or options.openai_base_url else ("OPENAI_API_KEY",)
+
+
+def way(modality: Modality, options: Any) -> str:
+    """What brings a model of this modality that is off, for whoever runs the installation."""
+    variable = f"{modality.upper()}_MODEL"
+    if missing(options):
+        return f"set OPENAI_API_KEY or {variable}"
+    return f"set {variable}, such as openai:{EXAMPLES[modality]}"
 
 
 def create(options: Any, host: Host | None = None) -> OpenAIProvider:
@@ -146,11 +170,11 @@ class OpenAIProvider:
         return OFFERED if self._is_openai else ()
 
     def price_micro_usd(self, model: str, usage: Usage) -> int | None:
-        """What that usage costs: by OPENAI_PRICES, else, at OpenAI, by its price pages; None when unknown."""
-        from bot.providers.openai.prices import given_micro_usd, price_micro_usd
+        """What that usage costs; None when unknown."""
+        from bot.providers.openai.prices import overridden, price_micro_usd
 
-        given = given_micro_usd(model, usage, self._options.openai_prices)
-        return price_micro_usd(model, usage) if given is None and self._is_openai else given
+        price = price_micro_usd if self._is_openai else overridden
+        return price(model, usage, self._options.openai_prices)
 
     async def check(self, models: Mapping[Modality, str]) -> Sequence[Finding]:
         """Whether the key works and the models exist, and which will end."""

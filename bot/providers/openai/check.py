@@ -44,7 +44,7 @@ def _known_ends(models: Mapping[Modality, str]) -> list[Finding]:
 def _ending(name: str, end: date, modality: Modality) -> Finding:
     successor = ends(name)[1]
     text = f"will be shut down on {end}" + (f"; take {successor} instead" if successor else "")
-    return Finding(name, "warning", text, f"{modality.upper()}_MODEL")
+    return Finding(modality, "warning", f"openai:{name} {text}", f"{modality.upper()}_MODEL")
 
 
 def _model(modality: Modality, name: str, listed: Mapping[str, Any]) -> Finding | None:
@@ -52,9 +52,9 @@ def _model(modality: Modality, name: str, listed: Mapping[str, Any]) -> Finding 
     if name == "auto":
         return None
     if name not in listed:
-        return Finding(name, "error", "this account or server does not have it", variable)
+        return Finding(modality, "error", f"this account or server does not have openai:{name}", variable)
     end = _server_date(listed[name]) or ends(name)[0]
-    return _ending(name, end, modality) if end else Finding(name, "ok", "available", variable)
+    return _ending(name, end, modality) if end else Finding(modality, "ok", f"openai:{name} is available", variable)
 
 
 def _server_date(model: Any) -> date | None:

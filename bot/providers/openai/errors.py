@@ -17,6 +17,7 @@ from bot.errors import (
     RefusedError,
     RejectedError,
 )
+from bot.providers.openai import OPENAI_HOST
 
 BILLING = (
     "insufficient_quota",
@@ -66,12 +67,22 @@ def translate(error: Exception) -> ProviderError:
     if isinstance(error, openai.APIStatusError):
         return _by_status(error)
     if isinstance(error, openai.APIConnectionError | httpx2.HTTPError):
-        text = "The model server cannot be reached. Please try again in a moment."
-        return OverloadedError(text, detail=_safe(f"{error!r} {error.__cause__!r}"))
+        return OverloadedError(_unreachable(error), detail=_safe(f"{error!r} {error.__cause__!r}"))
     if isinstance(error, openai.APIError):
         return failed(str(error.code or ""), error.message)
     text = "The model server gave an answer that I cannot read."
     return ProviderError(text, detail=_safe(f"{type(error).__name__}: {error}"))
+
+
+def _unreachable(error: openai.APIConnectionError | httpx2.HTTPError) -> str:
+    """Names the server, without a path or what else its address may hold, and the variable that has it."""
+    try:
+        url = error.request.url
+    except RuntimeError:  # httpx knows of none
+        return "The model server cannot be reached. Please try again in a moment."
+    address = f"{url.scheme}://{url.host}" + (f":{url.port}" if url.port else "")
+    whose = "" if url.host == OPENAI_HOST else " The operator can check OPENAI_BASE_URL."
+    return f"The model server at {address} cannot be reached. Please try again in a moment.{whose}"
 
 
 def _safe(detail: str) -> str:

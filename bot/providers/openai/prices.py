@@ -31,15 +31,10 @@ PER_SPOKEN_MINUTE_TOKENS = 1_250
 MICRO = 1_000_000
 
 
-def given_micro_usd(model: str, usage: Usage, overrides: str) -> int | None:
-    """By the operator's own prices a token, at whatever server; None when they do not name the model."""
-    if (given := _overrides(overrides).get(model)) is None:
-        return None
-    return _micro(usage.input_tokens * given[0] / MICRO + usage.output_tokens * given[1] / MICRO)
-
-
-def price_micro_usd(model: str, usage: Usage) -> int | None:
-    """At OpenAI, in millionths of a US dollar, rounded up; None when nobody knows the price."""
+def price_micro_usd(model: str, usage: Usage, overrides: str = "") -> int | None:
+    """Millionths of a US dollar, rounded up; None when nobody knows the price."""
+    if (given := overridden(model, usage, overrides)) is not None:
+        return given
     name = undated(model)
     if name in PER_MINUTE_USD and usage.audio_s:
         return _micro(usage.audio_s / 60 * PER_MINUTE_USD[name])
@@ -50,6 +45,14 @@ def price_micro_usd(model: str, usage: Usage) -> int | None:
     if name in IMAGE_USD:
         return _micro(_image(IMAGE_USD[name], usage))
     return _listed(model, usage)
+
+
+def overridden(model: str, usage: Usage, overrides: str) -> int | None:
+    """The same by OPENAI_PRICES alone, for servers that only share the names of models."""
+    given = _overrides(overrides).get(model)
+    if given is None:
+        return None
+    return _micro(usage.input_tokens * given[0] / MICRO + usage.output_tokens * given[1] / MICRO)
 
 
 def _micro(usd: float) -> int:

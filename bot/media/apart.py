@@ -1,0 +1,222 @@
+"""Readers of what people send, in processes of their own: one that takes too long or too much is ended, and no other waits for it.
+
+Each pool has few processes, which start when they are needed (about 0.2 s), stay warm for a minute and then end. Pictures have
+one, so that one at a time is decoded. The other side of the pipe is `bot.media.reader`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import os
+import pickle
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar, cast
+
+from bot.errors import UnreadableError
+
+P = ParamSpec("P")
+T = TypeVar("T")
+DEADLINE_S = 60.0
+IDLE_S = 60.0
+MEMORY_BYTES = 1536 * 2**20
+"""Of addresses, which is more than is used: the libraries alone take 0.35 GB. Held on Linux; elsewhere the deadline must do."""
+KEPT_VARIABLES = frozenset(
+    {
+        *("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "PYTHONHOME"),
+        *("SYSTEMROOT", "WINDIR", "TEMP", "TMP", "USERPROFILE"),
+    }
+)
+"""Of the environment. The others are none of a reader's business, and some are secrets."""
+READER = "bot.media.reader"
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class Readers:
+    """A pool of such processes. It starts none before the first job."""
+
+    def __init__(
+        self,
+        processes: int,
+        *,
+        deadline_s: float = DEADLINE_S,
+        memory_bytes: int = MEMORY_BYTES,
+        idle_s: float = IDLE_S,
+    ) -> None:
+        """processes: how many jobs run at once; others wait. deadline_s: for one job, from when it runs.
+
+        memory_bytes: for one process. idle_s: a process that had no job for so long is ended.
+        """
+        self._deadline_s = deadline_s
+        self._memory_bytes = memory_bytes
+        self._idle_s = idle_s
+        self._threads = ThreadPoolExecutor(processes, "readers")
+        self._lock = threading.Lock()
+        self._idle: dict[_Process, threading.Timer] = {}
+
+    async def run(self, name: str, fn: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """What `fn` gives or raises; it and all it takes and gives must pickle. Cancelled, the job ends at once.
+
+        name: of what is read, for the complaint. Raises UnreadableError when the job took too long or too much memory.
+        """
+        job = _Job(name, (fn, args, kwargs))
+        future = self._threads.submit(self._do, job)
+        try:
+            return cast(T, await asyncio.wrap_future(future))
+        except asyncio.CancelledError:
+            job.end("cancelled")
+            raise
+
+    def idle(self) -> int:
+        """How many processes wait for a job."""
+        return len(self._idle)
+
+    def close(self) -> None:
+        """End the processes that wait; the pool can be used again."""
+        for process in list(self._idle):
+            self._retire(process)
+
+    def _do(self, job: _Job) -> Any:
+        process = self._take()
+        deadline = threading.Timer(self._deadline_s, job.end, ("late",))
+        deadline.daemon = True
+        deadline.start()
+        try:
+            is_well, result = job.done_by(process)
+        except (EOFError, OSError, pickle.UnpicklingError) as error:
+            process.end()
+            raise self._complaint(job, process) from error
+        except BaseException:  # such as what cannot be pickled: half of it may be in the pipe
+            process.end()
+            raise
+        finally:
+            deadline.cancel()
+        self._rest(process)
+        if isinstance(result, MemoryError):
+            text = f"{job.name} takes more memory to read than I may use. Please send a smaller copy."
+            raise UnreadableError(text) from result
+        if not is_well:
+            raise result
+        return result
+
+    def _complaint(self, job: _Job, process: _Process) -> Exception:
+        if job.ended == "late":
+            text = f"{job.name} took longer than {self._deadline_s:.0f} s to read, so I gave up. Please send a simpler copy."
+            return UnreadableError(text)
+        if not process.is_ready and not job.ended:
+            return RuntimeError("a process for reading did not start; it has written why to the log")
+        return UnreadableError(
+            f"{job.name} is damaged, or takes more memory to read than I may use. Please send another copy, or a part of it.",
+            detail=f"exit code {process.exit_code}",
+        )
+
+    def _take(self) -> _Process:
+        """The one used last, so that the others may end."""
+        with self._lock:
+            while self._idle:
+                process, timer = self._idle.popitem()
+                timer.cancel()
+                if process.exit_code is None:
+                    return process
+                process.end()
+        return _Process(self._memory_bytes, self._deadline_s)
+
+    def _rest(self, process: _Process) -> None:
+        timer = threading.Timer(self._idle_s, self._retire, (process,))
+        timer.daemon = True
+        with self._lock:
+            self._idle[process] = timer
+        timer.start()
+
+    def _retire(self, process: _Process) -> None:
+        with self._lock:
+            timer = self._idle.pop(process, None)
+        if timer is not None:  # else it has just been taken
+            timer.cancel()
+            process.end()
+
+
+class _Job:
+    """One call, and the process that does it while it does."""
+
+    def __init__(self, name: str, call: tuple[Any, ...]) -> None:
+        self.name = name
+        self.ended = ""
+        """Why it was ended from outside: late or cancelled."""
+        self._call = call
+        self._process: _Process | None = None
+        self._lock = threading.Lock()
+
+    def done_by(self, process: _Process) -> tuple[bool, Any]:
+        """Whether it went well, and the result or the error. Raises EOFError or OSError when the process ended meanwhile."""
+        with self._lock:
+            if self.ended:
+                raise EOFError
+            self._process = process
+        try:
+            return process.ask(self._call)
+        finally:
+            with self._lock:
+                self._process = None
+
+    def end(self, why: str) -> None:
+        """From any thread."""
+        with self._lock:
+            self.ended = self.ended or why
+            if self._process is not None:
+                self._process.kill()
+
+
+class _Process:
+    def __init__(self, memory_bytes: int, deadline_s: float) -> None:
+        limits = (str(memory_bytes), str(deadline_s))
+        environment = {name: value for name, value in os.environ.items() if name.upper() in KEPT_VARIABLES}
+        environment["PYTHONPATH"] = os.pathsep.join([str(ROOT), *filter(None, sys.path)])
+        environment["OPENBLAS_NUM_THREADS"] = "1"  # each would set 32 MB of addresses aside
+        self._popen = subprocess.Popen(
+            [sys.executable, "-P", "-m", READER, *limits],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=environment,
+        )
+        assert self._popen.stdin is not None
+        assert self._popen.stdout is not None
+        self._requests, self._answers = self._popen.stdin, self._popen.stdout
+        self.is_ready = False
+
+    @property
+    def exit_code(self) -> int | None:
+        return self._popen.poll()
+
+    def ask(self, call: tuple[Any, ...]) -> tuple[bool, Any]:
+        if not self.is_ready:
+            self.is_ready = pickle.load(self._answers)
+        pickle.dump(call, self._requests, protocol=5)  # writes large bytes as they are, without a copy
+        self._requests.flush()
+        answer: tuple[bool, Any] = pickle.load(self._answers)
+        return answer
+
+    def kill(self) -> None:
+        self._popen.kill()
+
+    def end(self) -> None:
+        self._popen.kill()
+        self._popen.wait()
+        self._answers.close()
+        try:
+            self._requests.close()
+        except OSError:  # what was not yet written can no longer be
+            return
+
+
+DOCUMENTS = Readers(2)
+PICTURES = Readers(1)
+VIDEOS = Readers(1, memory_bytes=4 * 2**30)
+"""FFmpeg decodes as many frames at once as there are cores; one of 8K takes 50 MB."""
+for _pool in (DOCUMENTS, PICTURES, VIDEOS):
+    atexit.register(_pool.close)

@@ -1,0 +1,174 @@
+"""Readers in processes of their own: they answer, or they are ended."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import os
+import pickle
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+from PIL import Image
+
+from bot.errors import UnreadableError
+from bot.media import documents, images
+from bot.media.apart import DOCUMENTS, PICTURES, READER, ROOT, Readers
+from bot.media.reader import GRACE_S
+from tests import making
+
+AGES_S = 600
+"""What a job is asked to take. It never does: each is ended."""
+
+
+@pytest.fixture
+def make_readers() -> Iterator[Callable[..., Readers]]:
+    """Pools that are closed at the end."""
+    made: list[Readers] = []
+
+    def make(processes: int = 1, **limits: float) -> Readers:
+        made.append(Readers(processes, **limits))  # type: ignore[arg-type]
+        return made[-1]
+
+    yield make
+    for readers in made:
+        readers.close()
+
+
+async def told(readers: Readers, fn: Callable[..., object], *args: object) -> str:
+    """What the person is told of a job that fails."""
+    with pytest.raises(UnreadableError) as found:
+        await readers.run("a.pdf", fn, *args)
+    return found.value.text
+
+
+async def test_what_is_read_apart_is_read_the_same() -> None:
+    """Values come back whole, pictures with their bytes, and complaints as they are."""
+    data = making.pdf()
+    assert await DOCUMENTS.run("a.pdf", documents.read, data, "a.pdf") == documents.read(data, "a.pdf")
+    assert await PICTURES.run("a.png", images.prepare, making.picture()) == images.prepare(making.picture())
+    assert "old.bin" in await told(DOCUMENTS, documents.read, bytes(range(256)), "old.bin")
+
+
+async def test_a_process_stays_warm(make_readers: Callable[..., Readers]) -> None:
+    """The next job finds the one that did the last, also in another event loop; jobs beyond the processes wait."""
+    readers = make_readers(2)
+    first = await readers.run("a", os.getpid)
+    assert await readers.run("a", os.getpid) == first
+    assert await asyncio.to_thread(asyncio.run, readers.run("a", os.getpid)) == first
+    assert len({*await asyncio.gather(*[readers.run("a", os.getpid) for _ in range(20)])}) <= 2
+    assert 1 <= readers.idle() <= 2
+    assert os.getpid() != first
+
+
+async def test_an_idle_process_ends(make_readers: Callable[..., Readers]) -> None:
+    """Who reads nothing holds no process; the next job starts another."""
+    readers = make_readers(idle_s=0.01)
+    first = await readers.run("a", os.getpid)
+    async with asyncio.timeout(10):
+        while readers.idle():
+            await asyncio.sleep(0.005)
+    assert await readers.run("a", os.getpid) != first
+
+
+async def test_what_takes_too_long_is_ended(make_readers: Callable[..., Readers]) -> None:
+    """The process is killed whatever it does, and the next job is done."""
+    readers = make_readers(deadline_s=1)
+    assert await told(readers, documents.read, making.endless_pdf(), "a.pdf") == (
+        "a.pdf took longer than 1 s to read, so I gave up. Please send a simpler copy."
+    )
+    assert await readers.run("a", len, b"four") == 4
+
+
+async def test_what_is_no_longer_wanted_is_ended(make_readers: Callable[..., Readers]) -> None:
+    """Cancelled, a job leaves its process no time; one that waits for its turn never begins."""
+    readers = make_readers()
+    first = await readers.run("a", os.getpid)
+    running = asyncio.create_task(readers.run("a", time.sleep, AGES_S))
+    waiting = asyncio.create_task(readers.run("a", time.sleep, AGES_S))
+    async with asyncio.timeout(10):
+        while readers.idle():
+            await asyncio.sleep(0.005)
+        for task in (waiting, running):
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+        assert await readers.run("a", os.getpid) != first
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux holds the limit")
+async def test_memory_is_bounded(make_readers: Callable[..., Readers]) -> None:
+    """What wants more is refused, and the process is as good as before."""
+    readers = make_readers(memory_bytes=2**29)
+    first = await readers.run("a", os.getpid)
+    assert await told(readers, bytearray, 2**30) == (
+        "a.pdf takes more memory to read than I may use. Please send a smaller copy."
+    )
+    assert await readers.run("a", os.getpid) == first
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux holds the limit")
+async def test_a_large_picture_is_made_small_first(make_readers: Callable[..., Readers]) -> None:
+    """The largest that is taken fits with the libraries into 0.7 GB, in the mode that once took most."""
+    buffer = io.BytesIO()
+    Image.new("I;16", (7_071, 7_071)).save(buffer, "PNG", compress_level=1)
+    found = await make_readers(memory_bytes=700 * 2**20).run("a", images.prepare, buffer.getvalue())
+    assert (found.width, found.original_width) == (2_048, 7_071)
+
+
+async def test_a_crash_ends_one_job(make_readers: Callable[..., Readers]) -> None:
+    """A library that takes its process with it takes nothing else."""
+    readers = make_readers()
+    assert "a.pdf is damaged, or takes more memory" in await told(readers, os._exit, 3)
+    assert await readers.run("a", len, b"four") == 4
+
+
+async def test_faults_of_ours_come_back(make_readers: Callable[..., Readers]) -> None:
+    """What a function raises is raised here; what cannot be sent, in either direction, is said and breaks no later job."""
+    readers = make_readers()
+    with pytest.raises(TypeError, match="has no len"):
+        await readers.run("a", len, 3)  # type: ignore[arg-type]
+    with pytest.raises(RuntimeError, match="cannot be sent"):
+        await readers.run("a", open, os.devnull)
+    with pytest.raises((AttributeError, TypeError), match="pickle"):
+        await readers.run("a", lambda: None)
+    assert await readers.run("a", len, b"four") == 4
+
+
+async def test_a_reader_knows_no_secrets(make_readers: Callable[..., Readers], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tokens and keys of the environment do not reach the process that opens strangers' files."""
+    monkeypatch.setenv("OPENAI_API_KEY", "not for you")
+    assert await make_readers().run("a", os.getenv, "OPENAI_API_KEY") is None
+
+
+async def test_what_a_library_prints_is_no_answer(make_readers: Callable[..., Readers]) -> None:
+    """Its words go to the log and do not come between the answers."""
+    readers = make_readers()
+    await readers.run("a", print, "a warning of a library")
+    assert await readers.run("a", os.write, 1, b"another\n") == 8
+    assert await readers.run("a", len, b"four") == 4
+
+
+def test_a_process_whose_parley_is_gone_ends() -> None:
+    """A job that nobody ends any more ends with its time, and a process without a job when the pipe closes."""
+    for late_s, sent in ((0.1, pickle.dumps((time.sleep, (AGES_S,), {}))), (AGES_S, b"")):
+        command = [sys.executable, "-m", READER, str(2**30), str(late_s - GRACE_S)]
+        with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+            assert process.stdin is not None
+            process.stdin.write(sent)
+            process.stdin.flush()
+            if not sent:
+                process.stdin.close()
+            process.wait(timeout=20)
+
+
+async def test_a_process_that_cannot_start_is_a_fault_of_ours(
+    make_readers: Callable[..., Readers], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The person's file is not blamed for a broken installation."""
+    monkeypatch.setattr("bot.media.apart.READER", "bot.media.no_reader")
+    with pytest.raises(RuntimeError, match="did not start"):
+        await make_readers().run("a", len, b"four")
