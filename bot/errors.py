@@ -7,6 +7,7 @@
     ├── UnavailableError         nothing configured can do this; names the setting that brings it
     ├── PlatformError            Slack, Discord or another platform refused or failed
     ├── StoreError               the database refused (full, locked, unreachable)
+    ├── StoppedError             the person said stop while it was being done
     └── ProviderError            a model or its server failed
         ├── OverloadedError      a moment's trouble: 429, 5xx, time-out, connection; retryable
         ├── QuotaError           the account is out of money or over its limit; not retryable
@@ -28,6 +29,8 @@ class BotError(Exception):
 
     code: ClassVar[str] = "failed"
     retryable: ClassVar[bool] = False
+    billed: Any = None
+    """The Usage of what was paid for before it failed, where a provider knows; stays within the process."""
 
     def __init__(self, text: str, *, retry_after_s: float | None = None, detail: str = "") -> None:
         """text: for the person. detail: for the log alone, never a secret. retry_after_s: what the other side asked for."""
@@ -41,7 +44,8 @@ class BotError(Exception):
 
     def to_json(self) -> dict[str, Any]:
         """The plain form that a remembered step keeps; `from_json` gives an equal error back."""
-        return {**self.__dict__, "code": self.code}
+        state = {name: value for name, value in self.__dict__.items() if name != "billed"}
+        return {**state, "code": self.code}
 
 
 class ConfigError(BotError):
@@ -79,6 +83,12 @@ class StoreError(BotError):
 
     code = "store"
     retryable = True
+
+
+class StoppedError(BotError):
+    """The person said stop: what was being done is given up, and that is no failure."""
+
+    code = "stopped"
 
 
 class ProviderError(BotError):

@@ -269,6 +269,8 @@ class Synthesized:
     pcm: bytes = field(repr=False)
     rate_hz: int
     usage: Usage
+    model: str = ""
+    """Which of the provider's models spoke, when it was not the one that was asked."""
 
 
 class TextToSpeech(Protocol):

@@ -32,8 +32,14 @@ calls = Counter("parley_model_calls", "Calls of models.", ["modality", "model", 
 tokens = Counter("parley_tokens", "Tokens of model calls.", ["model", "direction"], registry=registry)
 cost = Counter("parley_cost_micro_usd", "Cost of model calls, where the price is known.", ["model"], registry=registry)
 
-SECRET = re.compile(r"(sk-|xox[abeprs]-|xapp-|xwfp-|Bot\s+|Bearer\s+)[\w\-.]{6,}|(://[^/:@\s]+:)[^@\s]+(?=@)")
-"""Keys of OpenAI and Slack, tokens in headers, passwords in addresses."""
+SECRET = re.compile(
+    r"(sk-|xox[abeprs]-|xapp-|xwfp-|Bot\s+|Bearer\s+)[\w\-.]{6,}"
+    r"|(://[^/:@\s]+:)[^@\s]+(?=@)"
+    r"|((?:webhooks|interactions)/\d+/)[\w\-]{20,}"
+    r"|(?<![\w\-.])[\w\-]{23,28}\.[\w\-]{6,7}\.[\w\-]{27,}"
+)
+"""Keys of OpenAI and Slack, tokens in headers, passwords in addresses, Discord's tokens in addresses and bare (the id, a time and a
+signature in base64)."""
 
 
 def metrics() -> bytes:
@@ -54,7 +60,7 @@ def in_turn(tenant_id: int, turn_id: str) -> Iterator[None]:
 
 def redact(text: str) -> str:
     """The text with everything that looks like a secret struck out."""
-    return SECRET.sub(lambda found: f"{found[1] or found[2]}***", text)
+    return SECRET.sub(lambda found: f"{found[1] or found[2] or found[3] or ''}***", text)
 
 
 class _Formatter(logging.Formatter):
@@ -83,12 +89,12 @@ class _JsonFormatter(_Formatter):
 
 
 def configure_logging(level: str, shape: str) -> None:
-    """Send our log to standard error; libraries speak only from WARNING up unless the level is DEBUG."""
+    """Send our log to standard error. Libraries speak from WARNING up, at DEBUG too: below it they quote what people wrote."""
     handler = logging.StreamHandler(sys.stderr)
     text = "%(asctime)s %(levelname)-7s %(name)s [%(tenant)s %(turn)s] %(message)s"
     handler.setFormatter(_JsonFormatter() if shape == "json" else _Formatter(text, "%H:%M:%S"))
     root = logging.getLogger()
     root.handlers[:] = [handler]
-    root.setLevel("DEBUG" if level == "DEBUG" else "WARNING")
+    root.setLevel("WARNING")
     for name in ("bot", "adapters"):
         logging.getLogger(name).setLevel(level)

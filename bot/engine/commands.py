@@ -12,8 +12,8 @@ from bot.engine.compose import compose
 from bot.engine.respond import Draft, respond
 from bot.engine.runtime import Models, Runtime, effective_settings, scopes
 from bot.engine.speak import speak
-from bot.engine.streams import closing
-from bot.errors import UsageError
+from bot.engine.streams import closing, unless
+from bot.errors import StoppedError, UsageError
 from bot.ports import Picture
 from bot.store import Transaction, ledger
 from bot.store import conversations as conv
@@ -91,12 +91,15 @@ async def run_command(context: CommandContext, name: str) -> AsyncIterator[Reply
     """The events of the command's reply, ending with Done. Raises UsageError for an unknown one."""
     if name not in _functions:
         raise UsageError(f"There is no command /{name}. /help lists what there is.")
-    async with closing(_functions[name](context)) as events:
-        async for event in events:
-            if isinstance(event, Done):
-                continue
-            _keep(event, context.draft, name)
-            yield event
+    try:
+        async with closing(_functions[name](context)) as events:
+            async for event in events:
+                if isinstance(event, Done):
+                    continue
+                _keep(event, context.draft, name)
+                yield event
+    except StoppedError:
+        context.draft.stopped = True
     yield Done(context.draft.reply())
 
 
@@ -150,7 +153,8 @@ async def imagine(context: CommandContext) -> AsyncIterator[ReplyEvent]:
     pictures = [Picture(await blobs.read(image.blob), image.blob.mime_type) for image in attached]
     yield Status("Drawing…")
     using = tools.ToolContext(context.turn, context.runtime, context.history)
-    painted = await tools.paint(using, prompt, "auto", pictures)
+    stop = context.runtime.stops.of(context.turn.id)
+    painted = await unless(stop, tools.paint(using, prompt, "auto", pictures))
     context.draft.notices += using.notices
     context.draft.model = context.runtime.models.name("image")
     for part in painted.parts:
@@ -353,8 +357,12 @@ async def choose(
 def _remark(models: Models, chosen: Settings, name: str) -> str:
     """What the person should know about this value. Raises UnavailableError for a model that is not there."""
     profile = models.chat(chosen).profile
-    if name in setting_specs.MODEL_SETTINGS and name not in profile.settings:
+    lacking = [one for one in setting_specs.MODEL_SETTINGS if one not in (*profile.settings, "stop")]
+    if name in lacking:
         return f" The model {profile.name} does not take it, though: it will be left out until another model answers."
+    set_before = [one for one in lacking if getattr(chosen, one) is not None] if name == "model" else []
+    if set_before:
+        return f" It does not take {' and '.join(set_before)}, which will be left out until another model answers."
     return ""
 
 

@@ -15,6 +15,18 @@ MESSAGE_TOKENS = 6
 MAX_ANSWER_SHARE = 0.25
 """Of the context is kept free for the answer, when the settings do not say how long it may be."""
 MAX_IMAGES = 8
+WHOLE = "application/pdf"
+"""What a model that reads files gets whole, pages and pictures; of other files it gets the text in any case."""
+AS_TEXT = "text/plain"
+MAX_WHOLE_BYTES = 24 * 1024 * 1024
+"""Of all such files together. In base64 they are a third longer, and providers take some 50 MB a request."""
+MAX_WHOLE_SHARE = 0.4
+"""Of the room in the prompt, for all such files together."""
+PAGE_CHARS = 2_500
+PAGE_BYTES = 200_000
+"""Of a usual page of text, and of a usual scanned one; each page also counts as a picture."""
+MAX_HISTORY_TOKENS = 200_000
+"""Models that could read a million tokens ask for them again with every message."""
 CUT_MARK = "\n\n[… left out here: {count} characters …]\n\n"
 
 
@@ -38,17 +50,17 @@ def compose(
 ) -> Prompt:
     """The prompt for the answer to `user`.
 
-    The newest messages win; a tool call is never parted from its result. A question that alone is too long is cut in the middle,
-    and its author is told.
+    The newest messages win; a tool call is never parted from its result. Of files only the newest go whole, of older ones their
+    text. A question that alone is too long is cut in the middle, and its author is told.
     """
     room = _room(profile, settings)
     system = Message("system", (Text(_system_text(settings.system_prompt or system_prompt, history, user, now)),))
-    named = _with_names([_without_unread(message) for message in (*history, user)])
-    named = _with_few_images(named)
+    named = _with_names([_without_unread(message) for message in (*_paired(history), user)])
+    named, by_text = _with_few_files(_with_few_images(named), profile, int(room * MAX_WHOLE_SHARE))
     asked, notices = _shortened(named[-1], room - message_tokens(system))
     left = room - message_tokens(system) - message_tokens(asked)
-    kept, dropped = _newest(named[:-1], left)
-    return Prompt((system, *kept, asked), notices, dropped)
+    kept, dropped = _newest(named[:-1], min(left, MAX_HISTORY_TOKENS))
+    return Prompt((system, *kept, asked), (*by_text, *notices), dropped)
 
 
 def _room(profile: ModelProfile, settings: Settings) -> int:
@@ -108,6 +120,66 @@ def _with_few_images(messages: Sequence[Message]) -> list[Message]:
     return made[::-1]
 
 
+def _paired(messages: Sequence[Message]) -> list[Message]:
+    """Without tool calls that have no result in the next message, and results that have no call in the one before."""
+    made: list[Message] = []
+    for before, message, after in zip([None, *messages], messages, [*messages[1:], None], strict=False):
+        called, told = _calls(before), _results(after)
+        parts = tuple(part for part in message.parts if _has_partner(part, called, told))
+        if parts or not message.parts:
+            made.append(replace(message, parts=parts))
+    return made
+
+
+def _calls(message: Message | None) -> set[str]:
+    return {part.id for part in message.parts if isinstance(part, ToolCall)} if message else set()
+
+
+def _results(message: Message | None) -> set[str]:
+    return {part.call_id for part in message.parts if isinstance(part, ToolResult)} if message else set()
+
+
+def _has_partner(part: Part, called: set[str], told: set[str]) -> bool:
+    match part:
+        case ToolCall(id=id):
+            return id in told
+        case ToolResult(call_id=id):
+            return id in called
+    return True
+
+
+def _with_few_files(
+    messages: Sequence[Message], profile: ModelProfile, room: int
+) -> tuple[list[Message], tuple[str, ...]]:
+    """Let the newest files go whole, within a budget of bytes and one of tokens; the others are their text.
+
+    Gives also what the author of the newest message should know.
+    """
+    left_bytes, made, notices = MAX_WHOLE_BYTES if profile.reads_files else -1, list[Message](), list[str]()
+    for message in reversed(messages):
+        parts = list(message.parts)
+        for index, part in enumerate(parts):
+            if not isinstance(part, File) or part.blob.mime_type != WHOLE:
+                continue
+            if part.blob.size_bytes <= left_bytes and _part_tokens(part) <= room:
+                left_bytes, room = left_bytes - part.blob.size_bytes, room - _part_tokens(part)
+            else:
+                parts[index] = by_its_text(part)
+                notices += [_only_text(part)] if profile.reads_files and not made else []
+        made.append(replace(message, parts=tuple(parts)))
+    return made[::-1], tuple(notices)
+
+
+def _only_text(file: File) -> str:
+    seen = "only its text was read" if file.text.strip() else "it could not be read"
+    return f"{file.name or 'The file'} is too large to be looked at page by page, so {seen}."
+
+
+def by_its_text(file: File) -> File:
+    """The file as no more than its text: no provider sends that whole."""
+    return replace(file, blob=replace(file.blob, mime_type=AS_TEXT))
+
+
 def _newest(messages: Sequence[Message], room: int) -> tuple[list[Message], int]:
     """The newest that fit, and how many were dropped; the kept ones do not begin with an answer or a tool's result."""
     start = len(messages)
@@ -121,7 +193,9 @@ def _newest(messages: Sequence[Message], room: int) -> tuple[list[Message], int]
 
 def _shortened(message: Message, room: int) -> tuple[Message, tuple[str, ...]]:
     """The message with its longest texts cut in the middle until it fits."""
-    parts = list(message.parts)
+    is_too_long = message_tokens(message) > room
+    given = [by_its_text(part) if is_too_long and isinstance(part, File) else part for part in message.parts]
+    parts = list(given)
     while (excess := message_tokens(replace(message, parts=tuple(parts))) - room) > 0:
         index = max(range(len(parts)), key=lambda at: len(_words(parts[at])), default=-1)
         words = _words(parts[index]) if index >= 0 else ""
@@ -129,8 +203,11 @@ def _shortened(message: Message, room: int) -> tuple[Message, tuple[str, ...]]:
             break
         keep = max(100, len(words) - int(excess * CHARS_PER_TOKEN) - 120)
         parts[index] = _with_words(parts[index], cut_middle(words, keep))
-    notices = [said for before, after in zip(message.parts, parts, strict=True) if (said := _about_cut(before, after))]
-    return replace(message, parts=tuple(parts)), tuple(dict.fromkeys(notices))
+    notices = [_about_cut(before, after) for before, after in zip(given, parts, strict=True)]
+    if is_too_long:
+        whole = [part for part in message.parts if isinstance(part, File) and part.blob.mime_type == WHOLE]
+        notices += [_only_text(part) for part in whole if by_its_text(part) in parts]
+    return replace(message, parts=tuple(parts)), tuple(filter(None, dict.fromkeys(notices)))
 
 
 def _about_cut(before: Part, after: Part) -> str:
@@ -183,5 +260,15 @@ def text_tokens(text: str) -> int:
 
 def message_tokens(message: Message) -> int:
     """An estimate of what a message takes of the context."""
-    images = sum(isinstance(part, Image) for part in message.parts)
-    return MESSAGE_TOKENS + images * IMAGE_TOKENS + sum(text_tokens(_words(part)) for part in message.parts)
+    return MESSAGE_TOKENS + sum(_part_tokens(part) for part in message.parts)
+
+
+def _part_tokens(part: Part) -> int:
+    words = text_tokens(_words(part))
+    match part:
+        case Image():
+            return words + IMAGE_TOKENS
+        case File(blob=blob) if blob.mime_type == WHOLE:
+            pages = max(1, len(part.text) // PAGE_CHARS, blob.size_bytes // PAGE_BYTES)
+            return words + pages * IMAGE_TOKENS
+    return words

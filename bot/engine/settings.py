@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +20,11 @@ class SettingSpec:
     """Raises ValueError with the values that are allowed."""
     values: str
     """The allowed values in words."""
+
+
+ESCAPES = {"n": "\n", "t": "\t", "\\": "\\"}
+ESCAPE = re.compile(r"\\([nt\\])")
+"""How a person writes what cannot be typed into a command; every other character stands for itself."""
 
 
 def _number(low: float, high: float) -> Callable[[str], float]:
@@ -67,9 +73,8 @@ def _model(text: str) -> str:
 
 
 def _stops(text: str) -> tuple[str, ...]:
-    found = tuple(
-        piece.strip().strip('"').encode().decode("unicode_escape") for piece in text.split(",") if piece.strip()
-    )
+    pieces = (piece.strip().strip('"') for piece in text.split(","))
+    found = tuple(ESCAPE.sub(lambda escaped: ESCAPES[escaped[1]], piece) for piece in pieces if piece)
     if not 1 <= len(found) <= 4:
         raise ValueError
     return found

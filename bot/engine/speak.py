@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import re
 
-from bot.engine.budget import paid
+from bot.engine.budget import Bill, paid
 from bot.engine.runtime import Runtime
+from bot.engine.streams import unless
 from bot.errors import UnavailableError
 from bot.media import audio
 from bot.ports import Synthesized
-from bot.types import Audio, Command, Message, Turn, Usage
+from bot.types import Audio, Command, Message, Turn
 from bot.types import Audio as AudioPart
 
 MAX_SPOKEN = 3_000
@@ -61,25 +62,32 @@ def _cut(sentence: str, limit: int) -> list[str]:
 
 
 async def speak(turn: Turn, text: str, runtime: Runtime, language: str = "") -> tuple[Audio, tuple[str, ...]]:
-    """One voice clip, and remarks for the person. Raises UnavailableError, ProviderError."""
+    """One voice clip, and remarks for the person. Raises UnavailableError, ProviderError, StoppedError."""
     full = spoken_text(text)
     pieces = sentences(full[:MAX_SPOKEN]) or ["…"]
     notices = ("The voice message holds the beginning of the answer.",) if len(full) > MAX_SPOKEN else ()
     async with paid(runtime, turn, "speech") as bill:
-        spoken = await _synthesize_all(turn, pieces, runtime, language)
-        bill.usage = sum((one.usage for one in spoken), Usage())
+        stop = runtime.stops.of(turn.id)
+        spoken = await unless(stop, _synthesize_all(turn, pieces, runtime, language, bill))
     clip = await asyncio.to_thread(_encode, spoken)
     blob = await runtime.blobs(turn).write(clip.data, clip.mime_type)
     return Audio(blob, "answer.ogg", full[:MAX_SPOKEN], language, clip.duration_s, is_voice_note=True), notices
 
 
-async def _synthesize_all(turn: Turn, pieces: list[str], runtime: Runtime, language: str) -> list[Synthesized]:
+async def _synthesize_all(
+    turn: Turn, pieces: list[str], runtime: Runtime, language: str, bill: Bill
+) -> list[Synthesized]:
+    """The pieces in order; each is on the bill once it is spoken, whatever becomes of the others."""
     speaker = runtime.models.speaker()
     slots = asyncio.Semaphore(AT_ONCE)
 
     async def one(piece: str) -> Synthesized:
         async with slots:
-            return await speaker.synthesize(piece, voice=turn.settings.voice or "", language=language)
+            made = await speaker.synthesize(piece, voice=turn.settings.voice or "", language=language)
+        bill.usage += made.usage
+        if made.model:
+            bill.model = f"{bill.model.partition(':')[0]}:{made.model}"
+        return made
 
     tasks = [asyncio.create_task(one(piece)) for piece in pieces]
     try:
@@ -87,6 +95,7 @@ async def _synthesize_all(turn: Turn, pieces: list[str], runtime: Runtime, langu
     finally:
         for task in tasks:
             task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _encode(spoken: list[Synthesized]) -> audio.VoiceClip:

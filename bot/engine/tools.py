@@ -27,6 +27,8 @@ class ToolContext:
     runtime: Runtime
     messages: Sequence[Message]
     """What the model read, for tools that work on pictures in it."""
+    made: Sequence[Part] = ()
+    """What this answer's tools made so far."""
     wants_speech: bool = False
     """Set by `speak`: the answer is to be heard too."""
     notices: tuple[str, ...] = ()
@@ -154,7 +156,7 @@ async def edit_image(
     shape: Annotated[SIZES, "The shape of the picture."],
 ) -> ToolOutcome:
     """Change the newest picture of the conversation, or make a variation of it, and show it to the person."""
-    if (newest := newest_image(context.messages)) is None:
+    if (newest := newest_image(context.messages, context.made)) is None:
         return ToolOutcome("There is no picture in this conversation to change. Use generate_image.")
     data = await context.runtime.blobs(context.turn).read(newest.blob)
     return await paint(context, prompt, shape, (Picture(data, newest.blob.mime_type),))
@@ -187,10 +189,7 @@ async def paint(context: ToolContext, prompt: str, size: str, images: Sequence[P
     )
 
 
-def newest_image(messages: Sequence[Message]) -> Image | None:
-    """The last picture in these messages."""
-    for message in reversed(messages):
-        for part in reversed(message.parts):
-            if isinstance(part, Image):
-                return part
-    return None
+def newest_image(messages: Sequence[Message], made: Sequence[Part] = ()) -> Image | None:
+    """The last picture of what was made just now, else the last one in these messages."""
+    read = (part for message in reversed(messages) for part in reversed(message.parts))
+    return next((part for part in (*reversed(made), *read) if isinstance(part, Image)), None)

@@ -6,11 +6,13 @@ its record a kill repeats the step. So: every paid or visible effect is a step, 
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import random
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import replace
 from typing import Any
@@ -26,8 +28,18 @@ MAX_PAUSE_S = 60.0
 
 current_attempt: ContextVar[int] = ContextVar("current_attempt", default=1)
 """Inside a step: which attempt this is, for a step that tells the person that it will be tried again."""
-
+_stop: ContextVar[asyncio.Event | None] = ContextVar("stop", default=None)
 log = logging.getLogger(__name__)
+
+
+@contextmanager
+def stoppable(stop: asyncio.Event) -> Iterator[None]:
+    """Inside, the event ends the wait before a step's next attempt: the step runs at once then, and finds itself stopped."""
+    token = _stop.set(stop)
+    try:
+        yield
+    finally:
+        _stop.reset(token)
 
 
 async def with_retries(
@@ -47,7 +59,7 @@ async def with_retries(
                 error.__dict__["attempts"] = attempt
                 raise
             log.warning("step %s: %s (%s); again in %.1f s", name, error.code, error.detail or error.text, pause_s)
-            await clock.sleep(pause_s)
+            await _pause(clock, pause_s)
         except TimeoutError as error:
             raise OverloadedError(
                 "That took too long, so it was given up. Please try again.", detail=str(error)
@@ -58,6 +70,20 @@ async def with_retries(
                 "Something went wrong on my side; it has been logged.", detail=type(error).__name__
             ) from error
     raise AssertionError("the last attempt returns or raises")
+
+
+async def _pause(clock: Clock, pause_s: float) -> None:
+    """Wait that long, or until the person says stop; a stop of before shortens nothing, since the step knew of it."""
+    stop = _stop.get()
+    if stop is None or stop.is_set():
+        await clock.sleep(pause_s)
+        return
+    waiting = [asyncio.ensure_future(clock.sleep(pause_s)), asyncio.ensure_future(stop.wait())]
+    try:
+        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for one in waiting:
+            one.cancel()
 
 
 def pause_before(attempt: int, error: BotError) -> float | None:

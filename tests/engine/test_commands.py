@@ -10,7 +10,7 @@ from bot.types import Address, Audio, Image
 from tests import making
 from tests.conftest import MakeApp
 from tests.engine.test_turns import echo, last_request, words
-from tests.fakes import BEN, HERE, FakeAdapter, answer
+from tests.fakes import ANN, BEN, HERE, FakeAdapter, answer
 
 NAMES = {"ask", "imagine", "say", "transcribe", "summarize", "search", "settings", "usage", "reset", "forget", "help"}
 
@@ -187,3 +187,20 @@ async def test_reset_begins_anew(app: App, platform: FakeAdapter) -> None:
     await platform.answered(behind.turn_id)
     assert words(last_request(app)) == ["what is the code?"]
     assert "4711" in await say(app, platform, "/search code")
+
+
+@pytest.mark.parametrize(
+    ("written", "kept"),
+    [
+        ("»Ende«", ("»Ende«",)),
+        ("終わり,é", ("終わり", "é")),
+        (r"\n\n,a\tb,c\\n", ("\n\n", "a\tb", r"c\n")),
+        (r"\d", (r"\d",)),
+    ],
+)
+async def test_stop_texts_are_kept_as_written(
+    app: App, platform: FakeAdapter, written: str, kept: tuple[str, ...]
+) -> None:
+    """A stop text in any script stays what it was; only line ends, tabs and backslashes can be written with a backslash."""
+    await say(app, platform, f"/settings set stop {written}")
+    assert (await app.host.settings(HERE, ANN.id)).stop == kept

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -150,3 +151,93 @@ def test_cutting_keeps_both_ends(text: str, keep: int) -> None:
         head = keep * 2 // 3
         assert made.startswith(text[:head])
         assert made.endswith(text[len(text) - (keep - head) :])
+
+
+def pdf(name: str, size_bytes: int, text: str = "") -> File:
+    """A document of that size."""
+    return File(Blob(name.ljust(64, "0"), "application/pdf", size_bytes), name, text)
+
+
+def reader(context_tokens: int = 1_000_000) -> ModelProfile:
+    """A model that reads files itself."""
+    return ModelProfile("echo:echo", context_tokens=context_tokens, output_tokens=512, reads_files=True)
+
+
+def files(messages: tuple[Message, ...]) -> list[str]:
+    """Names of the documents that go whole."""
+    parts = [part for message in messages for part in message.parts if isinstance(part, File)]
+    return [part.name for part in parts if part.blob.mime_type == "application/pdf"]
+
+
+def texts(message: Message) -> list[str]:
+    """What of the documents in it goes as words."""
+    return [part.text for part in message.parts if isinstance(part, File) and part.blob.mime_type == "text/plain"]
+
+
+@pytest.mark.parametrize("cut_at", range(1, 9))
+def test_a_history_cut_anywhere_has_no_call_without_its_result(cut_at: int) -> None:
+    """However the newest rows of a long conversation were cut off, no call and no result stands alone, though all would fit."""
+    call = Message("assistant", (ToolCall("call_1", "draw", {}),))
+    one = [user("draw"), call, Message("tool", (ToolResult("call_1", "ok"),)), assistant("there")]
+    history = [*one, *one, *one][cut_at:]
+    prompt = compose(history, user("and now?"), Settings(), profile(), "S", NOW)
+    for before, message, after in zip(prompt.messages, prompt.messages[1:], prompt.messages[2:], strict=False):
+        assert (message.role == "tool") == any(isinstance(part, ToolCall) for part in before.parts)
+        assert (after.role == "tool") == any(isinstance(part, ToolCall) for part in message.parts)
+    assert sum(message.role == "tool" for message in prompt.messages) >= (12 - cut_at) // 4
+
+
+def test_only_the_newest_documents_go_whole() -> None:
+    """The bytes of all documents of a prompt keep within a limit; older ones are their text, and that is no news to anybody."""
+    history = [Message("user", (pdf(f"{n}.pdf", 10 * 2**20, f"text {n}"),)) for n in range(6)]
+    prompt = compose(history, user("hi"), Settings(), reader(), "S", NOW)
+    assert files(prompt.messages) == ["4.pdf", "5.pdf"]
+    assert texts(prompt.messages[4]) == ["text 3"]
+    assert prompt.notices == ()
+
+
+def test_a_document_too_large_to_go_whole_is_said() -> None:
+    """Of a document beyond the limit the model reads the text, and the person who sent it is told."""
+    prompt = compose([], Message("user", (pdf("plan.pdf", 40 * 2**20, "text"),)), Settings(), reader(), "S", NOW)
+    assert texts(prompt.messages[-1]) == ["text"]
+    assert "plan.pdf" in prompt.notices[0]
+
+
+def test_a_scan_counts_by_its_pages() -> None:
+    """A scanned document without text is no free document: many of them do not all fit a prompt."""
+    history = [Message("user", (pdf(f"{n}.pdf", 4 * 2**20),)) for n in range(6)]
+    prompt = compose(history, user("hi"), Settings(), reader(100_000), "S", NOW)
+    assert files(prompt.messages) == ["5.pdf"]
+
+
+def test_a_shortened_document_does_not_go_whole() -> None:
+    """When the middle of a document was left out, the model does not get the file itself after all."""
+    long = pdf("book.pdf", 1_000_000, "word " * 200_000)
+    prompt = compose([], Message("user", (Text("sum up"), long)), Settings(), reader(100_000), "S", NOW)
+    assert files(prompt.messages) == []
+    assert "left out here" in str(prompt.messages[-1].parts[1])
+    assert sum(message_tokens(message) for message in prompt.messages) <= 100_000
+
+
+def test_a_model_that_reads_no_files_is_not_charged_for_pages() -> None:
+    """For a small model a document takes the room of its text alone."""
+    prompt = compose(
+        [Message("user", (pdf("a.pdf", 5 * 2**20, "short"),))], user("hi"), Settings(), profile(), "S", NOW
+    )
+    assert prompt.dropped == 0
+    assert texts(prompt.messages[1]) == ["short"]
+
+
+def test_a_long_history_has_a_ceiling() -> None:
+    """A model that could read a million tokens is not sent, and nobody pays, the whole of a long conversation each time."""
+    history = [user("x" * 300_000) for _ in range(10)]
+    prompt = compose(history, user("hi"), Settings(), profile(1_050_000), "S", NOW)
+    assert 100_000 < sum(message_tokens(message) for message in prompt.messages) < 210_000
+
+
+def test_a_document_beside_a_long_text_is_said() -> None:
+    """When a question with a document fits only by the document's text, its author is told that its pages were not seen."""
+    asked = Message("user", (Text("word " * 14_000), pdf("plan.pdf", 1_500_000, "short")))
+    prompt = compose([], asked, Settings(), reader(30_000), "S", NOW)
+    assert texts(prompt.messages[-1]) == ["short"]
+    assert prompt.notices == ("plan.pdf is too large to be looked at page by page, so only its text was read.",)

@@ -11,17 +11,21 @@ from typing import Any
 import httpx2
 import openai
 import pytest
+from openai._models import construct_type
+from openai.types.chat import ChatCompletionChunk
 from openai.types.shared import chat_model
 from pydantic import ValidationError
 
 from bot.errors import OverloadedError, ProviderError, QuotaError, RefusedError, RejectedError
 from bot.ports import Tool
 from bot.providers.openai import Options, create, wire
+from bot.providers.openai.chat import _Answer
 from bot.providers.openai.errors import failed, is_lasting, parameter, translate
 from bot.providers.openai.prices import price_micro_usd
 from bot.providers.openai.profiles import ENDS, FAMILIES, OFFERED, chat_profile, ends, family
 from bot.providers.openai.settings import fitting, learn, wants_completions
 from bot.types import Audio, Blob, File, Image, Message, Settings, Text, ToolCall, ToolResult, Usage
+from tests.contracts.providers import MemoryBlobs
 
 BLOB = Blob("0" * 64, "image/png", 3)
 REASONING = {"id": "rs_1", "type": "reasoning", "summary": [], "encrypted_content": "sealed"}
@@ -261,3 +265,48 @@ def test_only_servers_that_know_it_are_told_strict() -> None:
 def test_broken_arguments_are_none(text: str) -> None:
     """The tool then says what it lacks."""
     assert wire.arguments(text) == {}
+
+
+# --- Files -----------------------------------------------------------------------------------------------------------
+
+
+async def test_a_request_holds_no_more_files_than_the_server_takes() -> None:
+    """Of many large documents only the newest go as files, within the server's limit; the older ones go as their text."""
+    blobs = MemoryBlobs()
+    messages = []
+    for number in range(4):
+        blob = await blobs.write(bytes([number]) * 12 * 2**20, "application/pdf")
+        messages.append(Message("user", (File(blob, f"{number}.pdf", f"text {number}"),)))
+    loaded = await wire.load(messages, chat_profile("gpt-5.2", responses=True), blobs)
+    _, items = wire.responses_input(messages, loaded)
+    assert [item["content"][0]["type"] for item in items] == ["input_text", "input_text", "input_file", "input_file"]
+    assert items[0]["content"][0]["text"] == "[file 0.pdf]\ntext 0"
+    assert len(json.dumps(items)) < 50_000_000
+
+
+# --- Tool calls in pieces --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        [(0, "c1", "draw", '{"a"'), (0, None, None, ": 1}"), (1, "c2", "speak", "{}")],
+        [(None, "c1", "draw", '{"a": 1}'), (None, "c2", "speak", "{}")],
+        [(None, "c1", "draw", '{"a"'), (None, None, None, ": 1}"), (None, "c2", "speak", "{}")],
+        [(0, "c1", "draw", '{"a"'), (0, "c1", "draw", ": 1}"), (1, "c2", "speak", "{}")],
+        [(0, "c1", "draw", '{"a": 1}'), (0, "c2", "speak", "{}")],
+    ],
+    ids=["as at OpenAI", "without index", "in pieces without index", "the name again", "one index for all"],
+)
+def test_calls_are_put_together_as_servers_send_them(pieces: list[tuple[Any, ...]]) -> None:
+    """Two calls stay two, with their names and arguments, however a compatible server numbers their pieces."""
+    answer = _Answer()
+    for index, id, name, arguments in pieces:
+        call = {"index": index, "id": id, "type": "function", "function": {"name": name, "arguments": arguments}}
+        chunk = {"id": "x", "model": "m", "object": "chat.completion.chunk", "created": 1}
+        answer.take(
+            construct_type(
+                type_=ChatCompletionChunk, value={**chunk, "choices": [{"index": 0, "delta": {"tool_calls": [call]}}]}
+            )
+        )
+    assert answer.calls() == [ToolCall("c1", "draw", {"a": 1}), ToolCall("c2", "speak", {})]

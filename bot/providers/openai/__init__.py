@@ -48,7 +48,7 @@ class Options(BaseModel):
     )
     openai_prices: str = Field(
         "",
-        description='Prices of models that are not known, in USD per million tokens: `{"model": [input, output]}` as JSON.',
+        description='Prices that are not known or not yours, in USD per million tokens: `{"model": [input, output]}` as JSON.',
     )
 
     @field_validator("openai_base_url")

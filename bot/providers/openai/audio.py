@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import base64
 import logging
+from dataclasses import replace
 from typing import Any
 
-from bot.errors import CredentialError, OverloadedError, ProviderError, UsageError
+from bot.errors import BotError, CredentialError, OverloadedError, ProviderError, UsageError
 from bot.media import audio
 from bot.ports import Synthesized, Transcribed
 from bot.providers.openai.client import Connection
@@ -61,9 +62,13 @@ class Transcriber:
         tasks = [asyncio.create_task(one(piece)) for piece in pieces]
         try:
             heard = await asyncio.gather(*tasks)
+        except BotError as error:
+            error.billed = sum((task.result()[1] for task in tasks if _succeeded(task)), Usage())
+            raise
         finally:
             for task in tasks:
                 task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
         return _joined(pieces, heard)
 
     async def _piece(self, piece: audio.Piece, language: str, prompt: str) -> tuple[Transcript, Usage]:
@@ -80,8 +85,9 @@ class Transcriber:
             body |= {"languages": [language]} if self._model == "gpt-transcribe" else {"language": language}
         if "diarize" in self._model and piece.duration_s > 30:
             body["chunking_strategy"] = "auto"
+        timeout = self._connection.timeout("high")  # nothing is heard from the server until all is written down
         with ours():
-            answer = await self._connection.client.audio.transcriptions.create(**body)
+            answer = await self._connection.client.audio.transcriptions.create(**body, timeout=timeout)
         return _transcript(answer, piece), _usage(answer, piece)
 
     def _shape(self) -> dict[str, Any]:
@@ -109,6 +115,10 @@ def _language(answer: Any) -> str:
     several = getattr(answer, "languages", None) or ()
     name = str(getattr(several[0], "code", "") if several else getattr(answer, "language", "") or "").lower()
     return LANGUAGES.get(name, name if len(name) == 2 else "")
+
+
+def _succeeded(task: asyncio.Task[Any]) -> bool:
+    return task.done() and not task.cancelled() and task.exception() is None
 
 
 def _is_silent(piece: audio.Piece) -> bool:
@@ -211,7 +221,8 @@ class RealtimeSpeaker:
             except TimeoutError as error:
                 raise OverloadedError("The speech model did not answer in time. Please try again.") from error
         speaker = Speaker(FALLBACK_SPEAKER, self._connection)
-        return await speaker.synthesize(text, voice=chosen, instructions=instructions, language=language)
+        spoken = await speaker.synthesize(text, voice=chosen, instructions=instructions, language=language)
+        return replace(spoken, model=FALLBACK_SPEAKER)
 
     async def _speak(self, text: str, voice: str, instructions: str) -> Synthesized:
         from websockets.exceptions import InvalidHandshake, InvalidStatus, WebSocketException

@@ -10,7 +10,7 @@ from bot.errors import BotError, OverloadedError, RejectedError
 from bot.ports import ChatRequest, ModelDone, ModelEvent
 from bot.providers.openai import wire
 from bot.providers.openai.client import BROKE_OFF, Connection, cut, events_of
-from bot.providers.openai.errors import is_lasting, ours, parameter
+from bot.providers.openai.errors import FILTERED, is_lasting, ours, parameter
 from bot.providers.openai.profiles import chat_profile, family
 from bot.providers.openai.settings import fitting, learn
 from bot.types import TextDelta, ToolCall, Usage
@@ -29,7 +29,7 @@ class CompletionsModel:
     """A chat model of any server that speaks Chat Completions."""
 
     def __init__(self, model: str, connection: Connection) -> None:
-        self.profile = chat_profile(model, responses=False)
+        self.profile = chat_profile(model, responses=False, refused=connection.refused.get(model, ()))
         self._model = model
         self._connection = connection
 
@@ -50,7 +50,8 @@ class CompletionsModel:
         for call in answer.calls():
             yield call
         finish = "tools" if answer.has_calls else FINISH.get(answer.finish, "stop")
-        yield ModelDone(answer.usage, finish, notices, answer.id)
+        filtered = (FILTERED,) if answer.finish == "content_filter" and answer.text.strip() else ()
+        yield ModelDone(answer.usage, finish, (*notices, *filtered), answer.id)
 
     async def _open(self, request: ChatRequest) -> tuple[Any, tuple[str, ...]]:
         lasting = self._connection.refused.setdefault(self._model, set())
@@ -125,21 +126,34 @@ class _Answer:
         if choice.delta is None:
             return ""  # some servers end so
         for call in choice.delta.tool_calls or ():
-            made = self._calls.setdefault(call.index, {"id": "", "name": "", "arguments": ""})
-            made["id"] = call.id or made["id"]
-            if call.function:
-                made["name"] += call.function.name or ""
-                made["arguments"] += call.function.arguments or ""
+            self._take_call(call)
         text = choice.delta.content or getattr(choice.delta, "refusal", None) or ""
         self.text += text
         return text
 
+    def _take_call(self, call: Any) -> None:
+        """Some servers send calls without an index, and some their whole name in each piece."""
+        made = self._begun_call(getattr(call, "index", None), call.id or "")
+        if call.function and call.function.name and call.function.name != made["name"]:
+            made["name"] += call.function.name
+        if call.function:
+            made["arguments"] += call.function.arguments or ""
+
+    def _begun_call(self, index: int | None, id: str) -> dict[str, str]:
+        """The call that a piece goes on with: of its index, else of its id, else the last one; or a new one."""
+        if index is None:
+            known = [at for at, one in self._calls.items() if one["id"] == id]
+            index = known[0] if id and known else len(self._calls) - (not id and bool(self._calls))
+        elif id and self._calls.get(index, {}).get("id", id) not in ("", id):
+            index = next((at for at, one in self._calls.items() if one["id"] == id), max(self._calls) + 1)
+        made = self._calls.setdefault(index, {"id": "", "name": "", "arguments": ""})
+        made["id"] = made["id"] or id
+        return made
+
     def calls(self) -> list[ToolCall]:
         """The tools asked for, in order."""
-        made = (self._calls[index] for index in sorted(self._calls))
-        return [
-            ToolCall(one["id"] or f"call-{one['name']}", one["name"], wire.arguments(one["arguments"])) for one in made
-        ]
+        made = ((at, self._calls[at]) for at in sorted(self._calls))
+        return [ToolCall(one["id"] or f"call-{at}", one["name"], wire.arguments(one["arguments"])) for at, one in made]
 
 
 def usage_of(usage: Any) -> Usage:

@@ -39,6 +39,7 @@ FOREVER = re.compile(
 
 NO_MONEY = "The OpenAI account is out of credit or over its spending limit. The operator has to top it up."
 REFUSED = "The request was refused by the provider's content rules. Please put it differently."
+FILTERED = "The provider's content filter ended the answer here."
 BUSY = "The model server has too much to do right now. Please try again soon."
 IN_TROUBLE = "The model server is in trouble right now. Please try again soon."
 WRONG_KEY = "The key in OPENAI_API_KEY was refused. The operator has to set a valid one."

@@ -7,7 +7,8 @@ developers.openai.com, as of November 2026. An unknown model gets careful defaul
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 from datetime import date
 
 from bot.types import Modality, ModelProfile
@@ -25,6 +26,8 @@ THINKING = ("low", "medium", "high", "xhigh", "max")
 SAMPLING = frozenset({"temperature", "top_p"})
 CHAT_ONLY = frozenset({"frequency_penalty", "presence_penalty", "stop"})
 """What only Chat Completions takes."""
+NATIVE_STOP = frozenset({"stop"})
+"""Not worth leaving Responses, or giving up reasoning, for: the engine cuts at stop texts itself."""
 ALWAYS = frozenset({"max_tokens"})
 REASONING = frozenset({"effort", "verbosity"})
 
@@ -157,12 +160,17 @@ def always_reasons(model: str) -> bool:
     return facts is not None and bool(facts.efforts) and "none" not in facts.efforts
 
 
-def chat_profile(model: str, *, responses: bool) -> ModelProfile:
-    """The profile of a chat model by the API that will be used first."""
+def chat_profile(model: str, *, responses: bool, refused: Collection[str] = ()) -> ModelProfile:
+    """The profile of a chat model by the API that will be used first. refused: settings that the server turned down before."""
+    made = _chat_profile(model, responses=responses)
+    return replace(made, settings=made.settings - frozenset(refused))
+
+
+def _chat_profile(model: str, *, responses: bool) -> ModelProfile:
     facts = family(model)
     end, successor = ends(model)
     if facts is None:
-        settings = ALWAYS | SAMPLING | CHAT_ONLY
+        settings = ALWAYS | SAMPLING | (CHAT_ONLY - NATIVE_STOP if responses else CHAT_ONLY)
         return ModelProfile(
             f"openai:{model}",
             context_tokens=32_000,
@@ -174,14 +182,16 @@ def chat_profile(model: str, *, responses: bool) -> ModelProfile:
         )
     settings = ALWAYS | (REASONING if facts.efforts else frozenset())
     settings |= frozenset() if always_reasons(model) else SAMPLING
-    settings |= CHAT_ONLY if facts.penalties else frozenset()
+    calls_tools = responses or facts.chat_tools != "never"
+    if facts.penalties and (not calls_tools or facts.chat_tools != "never"):
+        settings |= CHAT_ONLY - (NATIVE_STOP if responses or facts.efforts else frozenset())
     return ModelProfile(
         f"openai:{model}",
         context_tokens=facts.context_tokens,
         output_tokens=facts.output_tokens,
         sees_images=facts.sees,
         reads_files=facts.sees and responses,
-        calls_tools=responses or facts.chat_tools != "never",
+        calls_tools=calls_tools,
         settings=settings,
         efforts=facts.efforts,
         shutdown_at=end,

@@ -11,7 +11,7 @@ from bot.ports import ChatRequest, ModelDone, ModelEvent
 from bot.providers.openai import wire
 from bot.providers.openai.chat import CompletionsModel
 from bot.providers.openai.client import BROKE_OFF, Connection, cut, events_of
-from bot.providers.openai.errors import failed, ours
+from bot.providers.openai.errors import FILTERED, failed, ours
 from bot.providers.openai.profiles import chat_profile
 from bot.providers.openai.settings import fitting, learn, wants_completions
 from bot.types import TextDelta, ToolCall, Usage
@@ -25,7 +25,7 @@ class ResponsesModel:
     """A chat model of OpenAI. What Responses lacks (penalties, stop sequences) goes by Chat Completions where the model can."""
 
     def __init__(self, model: str, connection: Connection) -> None:
-        self.profile = chat_profile(model, responses=True)
+        self.profile = chat_profile(model, responses=True, refused=connection.refused.get(model, ()))
         self._model = model
         self._connection = connection
 
@@ -146,6 +146,8 @@ class _Answer:
             finish = "length"
         elif reason == "content_filter" or self._refused:
             finish = "refused"
+        if reason == "content_filter" and self.text.strip():
+            self._notices += (FILTERED,)
         self.done = ModelDone(usage_of(response.usage), finish, self._notices, response.id or "")
 
 

@@ -44,13 +44,13 @@ def fitting(
 ) -> tuple[dict[str, Any], tuple[str, ...]]:
     """What can be sent, by our names, and remarks about what cannot.
 
-    refused: names that this server turned down before.
+    refused: names that this server turned down before. Stop texts need no remark: whoever reads the answer cuts it there.
     """
     facts, kept = family(model), chosen(settings)
     notices: list[str] = []
 
     def drop(name: str, why: str) -> None:
-        if kept.pop(name, None) is not None:
+        if kept.pop(name, None) is not None and name != "stop":
             notices.append(f"The setting {name} was left out: {why}.")
 
     for name in refused:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 from collections.abc import Mapping, Sequence
@@ -16,15 +17,21 @@ READ = ("application/pdf",)
 """Files that a model reads itself; of others it gets their text, which is what the server would make of them."""
 NOTHING: Json = {"type": "input_text", "text": "(an empty message)"}
 MAX_FILE_BYTES = 32 * 1024 * 1024
+"""Of all files of a request together. OpenAI takes 50 MB; base64 makes 43 of these."""
 
 
 async def load(messages: Sequence[Message], profile: ModelProfile, blobs: Blobs) -> dict[str, str]:
-    """Data URLs, by sha256, of what the model gets as it is."""
+    """Data URLs, by sha256, of what the model gets as it is: the pictures, and the newest files that fit a request."""
     found: dict[str, str] = {}
-    for message in messages:
-        for part in message.parts:
-            if _goes_whole(part, profile) and isinstance(part, Image | File) and part.blob.sha256 not in found:
-                found[part.blob.sha256] = data_url(await blobs.read(part.blob), part.blob)
+    left_bytes = MAX_FILE_BYTES
+    for part in (part for message in reversed(messages) for part in reversed(message.parts)):
+        if not isinstance(part, Image | File) or part.blob.sha256 in found or not _goes_whole(part, profile):
+            continue
+        if isinstance(part, File):
+            if part.blob.size_bytes > left_bytes:
+                continue
+            left_bytes -= part.blob.size_bytes
+        found[part.blob.sha256] = await asyncio.to_thread(data_url, await blobs.read(part.blob), part.blob)
     return found
 
 
@@ -37,7 +44,7 @@ def _goes_whole(part: Part, profile: ModelProfile) -> bool:
     if isinstance(part, Image):
         return profile.sees_images and part.blob.mime_type in SEEN
     if isinstance(part, File):
-        return profile.reads_files and part.blob.mime_type in READ and part.blob.size_bytes <= MAX_FILE_BYTES
+        return profile.reads_files and part.blob.mime_type in READ
     return False
 
 
