@@ -23,6 +23,7 @@ from bot import telemetry
 from bot.config import Config
 from bot.engine import run_job
 from bot.engine.commands import SPECS, choose, usage_table
+from bot.engine.personas import personas
 from bot.engine.runtime import CANNOT, VARIABLE, Models, Runtime, effective_settings
 from bot.errors import BotError, ConfigError, StoreError
 from bot.inbox import Inbox
@@ -140,6 +141,10 @@ class AppHost:
         """The chat models that a person may choose, as `provider:model`."""
         return self._app.runtime.models.available()
 
+    def personas(self) -> Sequence[str]:
+        """The names that `/persona` knows."""
+        return tuple(self._app.runtime.personas)
+
     def overview(self) -> Sequence[Finding]:
         """What is on and what is off."""
         return self._app.overview()
@@ -175,7 +180,7 @@ class AppHost:
     async def choose(self, address: Address, author_id: str, scope: Scope, name: str, value: str) -> str:
         """Set or reset a setting; gives the sentence for the person."""
         async with self._app.store.begin(await self._app.inbox.tenant_of(address)) as tx:
-            return await choose(tx, self._app.runtime.models, address, author_id, scope, name, value)
+            return await choose(tx, self._app.runtime, address, author_id, scope, name, value)
 
     async def active(self, platform: str, since: datetime) -> Sequence[Seen]:
         """The newest message of each conversation in which something happened since then."""
@@ -335,6 +340,7 @@ class App:
             adapters=self.adapters,
             models=Models(self.providers, self.models, {modality: self._way(modality) for modality in MODALITIES}),
             system_prompt=config.system_prompt,
+            personas=personas(config.personas),
             max_attachment_bytes=config.max_attachment_mb * 2**20,
         )
         self.inbox = Inbox(self.store, self.jobs, self.bus, self.clock, SPECS)

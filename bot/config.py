@@ -56,6 +56,11 @@ class CoreOptions(BaseModel):
     image_model: str = Field("", description="Model that makes pictures.")
     embedding_model: str = Field("", description="Model that turns text into vectors.")
     system_prompt: str = Field(DEFAULT_SYSTEM_PROMPT, description="What every conversation starts from.")
+    personas: dict[str, str] = Field(
+        {},
+        description='Further ways of answering for `/persona`, as JSON: `{"pirate": "Talk like a pirate."}`. '
+        "An empty text takes a built-in one away.",
+    )
     host: str = Field("127.0.0.1", description="Address the web server listens on.")
     port: int = Field(8080, ge=0, le=65535, description="Port the web server listens on; 0 takes a free one.")
     worker_concurrency: int = Field(256, ge=1, le=1000, description="Turns that one process answers at once.")

@@ -110,6 +110,9 @@ class Host(Protocol):
     def chat_models(self) -> Sequence[str]:
         """The chat models that a person may choose, as `provider:model`."""
 
+    def personas(self) -> Sequence[str]:
+        """The names that `/persona` knows."""
+
     def overview(self) -> Sequence[Finding]:
         """What is on, and what is off with the setting that brings it; asks nobody outside."""
 

@@ -332,6 +332,7 @@ class Settings:
 
     model: str | None = None
     system_prompt: str | None = None
+    persona: str | None = None
     temperature: float | None = None
     top_p: float | None = None
     max_tokens: int | None = None

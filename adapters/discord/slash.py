@@ -46,6 +46,7 @@ LOCAL_NAMES: Mapping[str, Mapping[str, str]] = {
     "summarize": {"de": "zusammenfassen", "fr": "résumer", "es-ES": "resumir"},
     "search": {"de": "suchen", "fr": "chercher", "es-ES": "buscar"},
     "settings": {"de": "einstellungen", "fr": "réglages", "es-ES": "ajustes"},
+    "persona": {"de": "persona", "fr": "persona", "es-ES": "persona"},
     "usage": {"de": "verbrauch", "fr": "consommation", "es-ES": "consumo"},
     "reset": {"de": "neu", "fr": "recommencer", "es-ES": "reiniciar"},
     "forget": {"de": "vergessen", "fr": "oublier", "es-ES": "olvidar"},

@@ -81,6 +81,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "summarize": ("Sum up this conversation.", ""),
     "search": ("Find what was said, by words.", "WORDS"),
     "settings": ("Show or change how I answer.", ""),
+    "persona": ("Choose who answers in this conversation, or see who can.", "[NAME | default]"),
     "usage": ("Show what your own questions used and cost.", "[DAYS]"),
     "reset": ("Begin a new conversation here; the old one stays findable.", ""),
     "forget": ("Delete this conversation, its messages and files, for good.", ""),

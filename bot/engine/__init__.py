@@ -232,7 +232,7 @@ async def _responded(
         yield Done(draft.reply())
         return
     profile = runtime.models.chat(turn.settings).profile
-    prompt = compose(history, user, turn.settings, profile, runtime.system_prompt, runtime.clock.now())
+    prompt = compose(history, user, turn.settings, profile, runtime.prompt_for(turn.settings), runtime.clock.now())
     async with closing(respond(turn, prompt, runtime, draft)) as events:
         async for event in events:
             yield event

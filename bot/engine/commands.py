@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from bot.engine import settings as setting_specs
 from bot.engine import tools
 from bot.engine.compose import compose
+from bot.engine.personas import OFF, known_persona
 from bot.engine.respond import Draft, respond
 from bot.engine.runtime import Models, Runtime, effective_settings, scopes
 from bot.engine.speak import speak
@@ -138,7 +139,7 @@ async def ask(context: CommandContext) -> AsyncIterator[ReplyEvent]:
 async def _asked(context: CommandContext, user: Message, history: Sequence[Message]) -> AsyncIterator[ReplyEvent]:
     turn, runtime = context.turn, context.runtime
     profile = runtime.models.chat(turn.settings).profile
-    prompt = compose(history, user, turn.settings, profile, runtime.system_prompt, runtime.clock.now())
+    prompt = compose(history, user, turn.settings, profile, runtime.prompt_for(turn.settings), runtime.clock.now())
     async with closing(respond(turn, prompt, runtime, context.draft)) as events:
         async for event in events:
             yield event
@@ -324,21 +325,21 @@ def _cell(text: str) -> str:
 async def _set(context: CommandContext, scope: Scope, name: str, text: str) -> str:
     turn, runtime = context.turn, context.runtime
     async with runtime.store.begin(turn.tenant_id) as tx:
-        return await choose(tx, runtime.models, turn.inbound.address, turn.inbound.author.id, scope, name, text)
+        return await choose(tx, runtime, turn.inbound.address, turn.inbound.author.id, scope, name, text)
 
 
 async def _reset(context: CommandContext, scope: Scope, name: str | None) -> str:
     turn, runtime = context.turn, context.runtime
     if name is not None:
         async with runtime.store.begin(turn.tenant_id) as tx:
-            return await choose(tx, runtime.models, turn.inbound.address, turn.inbound.author.id, scope, name, "")
+            return await choose(tx, runtime, turn.inbound.address, turn.inbound.author.id, scope, name, "")
     async with runtime.store.begin(turn.tenant_id) as tx:
         count = await reset_settings(tx, scope, _scope_id(context, scope))
     return "Everything is as configured again." if count else "Nothing was changed: it was as configured already."
 
 
 async def choose(
-    tx: Transaction, models: Models, address: Address, author_id: str, scope: Scope, name: str, text: str
+    tx: Transaction, runtime: Runtime, address: Address, author_id: str, scope: Scope, name: str, text: str
 ) -> str:
     """Set a setting, or reset it when the text is empty; gives the sentence for the person. Raises UsageError, UnavailableError."""
     scope_id = dict(scopes(address, author_id))[scope]
@@ -347,8 +348,10 @@ async def choose(
         count = await reset_settings(tx, scope, scope_id, name)
         return f"{name} is as configured again." if count else f"{name} was as configured already."
     name, value = setting_specs.parse_setting(name, text)
+    if name == "persona":
+        value = known_persona(text, runtime.personas)
     chosen = await effective_settings(tx, address, author_id)
-    remark = _remark(models, replace(chosen, **{name: value}), name)
+    remark = _remark(runtime.models, replace(chosen, **{name: value}), name)
     await set_setting(tx, scope, scope_id, name, value)
     whom = {"conversation": "this conversation", "channel": "this channel", "person": "you"}[scope]
     return f"{name} is now `{text.strip()}` for {whom}.{remark}"
@@ -360,10 +363,33 @@ def _remark(models: Models, chosen: Settings, name: str) -> str:
     lacking = [one for one in setting_specs.MODEL_SETTINGS if one not in (*profile.settings, "stop")]
     if name in lacking:
         return f" The model {profile.name} does not take it, though: it will be left out until another model answers."
+    if name == "persona" and chosen.system_prompt:
+        return " A system_prompt is set here too, and comes first: `/settings reset system_prompt` takes it back."
     set_before = [one for one in lacking if getattr(chosen, one) is not None] if name == "model" else []
     if set_before:
         return f" It does not take {' and '.join(set_before)}, which will be left out until another model answers."
     return ""
+
+
+@command(
+    "Choose who answers in this conversation, or see who can.",
+    "[NAME | default]",
+    (CommandOption("persona", "Who answers"),),
+    is_private=True,
+)
+async def persona(context: CommandContext) -> AsyncIterator[ReplyEvent]:
+    """Ways of answering, to choose from by name."""
+    known = context.runtime.personas
+    if context.text.strip():
+        name = known_persona(context.text, known)
+        said = await (
+            _set(context, "conversation", "persona", name) if name else _reset(context, "conversation", "persona")
+        )
+        yield TextDelta(said)
+        return
+    now = context.turn.settings.persona or OFF
+    lines = [f"- `{name}` {' '.join(text.split())}" for name, text in known.items()]
+    yield TextDelta("\n".join([f"Now answers: `{now}`. There are:", "", *lines, "", f"`/persona {OFF}` chooses none."]))
 
 
 @command(

@@ -177,6 +177,8 @@ class Runtime:
     adapters: Mapping[str, Adapter]
     models: Models
     system_prompt: str
+    personas: Mapping[str, str] = field(default_factory=dict)
+    """What may be chosen by `/persona`, by name."""
     max_attachment_bytes: int = 200 * 1024 * 1024
     stops: Stops = field(default_factory=Stops)
     room: Room = field(default_factory=Room)
@@ -187,6 +189,10 @@ class Runtime:
         if platform not in self.adapters:
             raise UnavailableError(f"The platform {platform} is not set up here.")
         return self.adapters[platform]
+
+    def prompt_for(self, settings: Settings) -> str:
+        """What the model is told to be, with the chosen persona; one that was taken away since is none."""
+        return "\n\n".join(filter(None, (self.system_prompt, self.personas.get(settings.persona or ""))))
 
     def blobs(self, turn: Turn) -> TenantBlobs:
         """The bytes of the turn's tenant."""

@@ -86,6 +86,7 @@ SPECS = {
     for spec in (
         SettingSpec("model", "The model that answers.", _model, "provider:model, such as openai:gpt-5.2"),
         SettingSpec("system_prompt", "What the model is told to be.", _words(8_000), "up to 8,000 characters"),
+        SettingSpec("persona", "Who answers.", _words(64), "a name that /persona lists, or default"),
         SettingSpec("temperature", "How freely it picks words.", _number(0, 2), "0 to 2"),
         SettingSpec("top_p", "How many unlikely words it considers.", _number(0, 1), "0 to 1"),
         SettingSpec("max_tokens", "How long an answer may be.", _whole(16, 128_000), "16 to 128000 tokens"),

@@ -12,7 +12,20 @@ from tests.conftest import MakeApp
 from tests.engine.test_turns import echo, last_request, words
 from tests.fakes import ANN, BEN, HERE, FakeAdapter, answer
 
-NAMES = {"ask", "imagine", "say", "transcribe", "summarize", "search", "settings", "usage", "reset", "forget", "help"}
+NAMES = {
+    "ask",
+    "imagine",
+    "say",
+    "transcribe",
+    "summarize",
+    "search",
+    "settings",
+    "persona",
+    "usage",
+    "reset",
+    "forget",
+    "help",
+}
 
 
 async def say(app: App, platform: FakeAdapter, line: str, **more: object) -> str:
@@ -204,3 +217,19 @@ async def test_stop_texts_are_kept_as_written(
     """A stop text in any script stays what it was; only line ends, tabs and backslashes can be written with a backslash."""
     await say(app, platform, f"/settings set stop {written}")
     assert (await app.host.settings(HERE, ANN.id)).stop == kept
+
+
+async def test_a_persona_answers(make_app: MakeApp, platform: FakeAdapter) -> None:
+    """Who answers is chosen by name for a conversation, from built-in ones and the operator's, and taken back by `default`."""
+    async with make_app(personas={"Pirate": "Talk like a pirate.", "editor": ""}) as app:
+        listed = (await answer(app, platform, platform.commands("persona"))).text
+        assert "`pirate` Talk like a pirate." in listed and "`teacher`" in listed and "editor" not in listed
+        refused = await answer(app, platform, platform.commands("persona", "ghost"))
+        assert "There is no persona 'ghost'. There are: brainstormer, brief, pirate" in refused.text
+        await answer(app, platform, platform.commands("persona", "Pirate"))
+        await answer(app, platform, platform.says("hello"))
+        assert "Talk like a pirate." in last_request(app).messages[0].parts[0].text
+        await answer(app, platform, platform.commands("persona", "default"))
+        await answer(app, platform, platform.says("hello"))
+        assert "pirate" not in last_request(app).messages[0].parts[0].text
+        assert set(app.host.personas()) >= {"brief", "pirate", "teacher"}
