@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -36,6 +37,7 @@ ORDERS = {
     "edit_image": "Change that picture: ",
 }
 """What a button stands for, as words for the model."""
+TYPED = re.compile(r"/([a-z]+)(?:\s+(.*))?", re.DOTALL)
 ASKED: Mapping[str, Asks] = {"vary": "vary", "edit_image": "edit_image"}
 log = logging.getLogger(__name__)
 
@@ -70,7 +72,7 @@ class Inbox:
         if inbound.author.is_bot:
             accepted = IGNORED
         else:
-            task = asyncio.create_task(self._accept(_cleaned(inbound)))
+            task = asyncio.create_task(self._accept(as_command(_cleaned(inbound), self._commands)))
             self._accepting.add(task)
             task.add_done_callback(self._accepting.discard)
             accepted = await asyncio.shield(task)
@@ -164,7 +166,9 @@ class Inbox:
         settings = await effective_settings(tx, inbound.address, inbound.author.id)
         return follows(inbound, settings, takes_part=await conv.took_part(tx, conversation_id))
 
-    async def _command(self, tx: Transaction, inbound: Command, sequence: int, now: datetime) -> _Asked:
+    async def _command(self, tx: Transaction, inbound: Command, sequence: int, now: datetime) -> Accepted | _Asked:
+        if inbound.message_id and await conv.is_known(tx, inbound.address, inbound.message_id, alone=True):
+            return REPEATED
         spec = self._commands.get(inbound.name)
         conversation_id = await conv.hold_at(tx, inbound.address, now, is_direct=inbound.is_direct)
         for_model = bool(spec and not spec.is_private) and is_for_all(inbound)
@@ -255,6 +259,28 @@ class Inbox:
         await conv.replace_payload(tx, sequence, message)
         await conv.said(tx, said.conversation_id, sequence, message)
         return await self._ask(tx, said.conversation_id, sequence, sequence, now)
+
+
+def as_command(inbound: Inbound, commands: Mapping[str, CommandSpec]) -> Inbound:
+    """A message to us that is a slash and a command's name is that command: threads and some places take no slash commands."""
+    if not isinstance(inbound, InboundMessage) or inbound.asks != "answer" or not is_meant_for_us(inbound):
+        return inbound
+    found = TYPED.fullmatch(inbound.text.strip())
+    if found is None or found[1] not in commands:
+        return inbound
+    return Command(
+        event_id=inbound.event_id,
+        address=inbound.address,
+        author=inbound.author,
+        name=found[1],
+        text=found[2] or "",
+        attachments=inbound.attachments,
+        sent_at=inbound.sent_at,
+        message_id=inbound.message_id,
+        is_direct=inbound.is_direct,
+        ephemeral=commands[found[1]].is_private,
+        ref=inbound.ref,
+    )
 
 
 def _cleaned(inbound: Inbound) -> Inbound:

@@ -354,3 +354,13 @@ async def test_forgetting_in_a_shared_place_is_ones_own(app: App, platform: Fake
     ]
     for table in (schema.inbox, schema.turns, schema.conversations):
         assert not [word for word in ("red", "green") if f"the {word}" in repr(await rows(app, table))]
+
+
+async def test_a_command_can_be_typed_behind_a_mention(app: App, platform: FakeAdapter) -> None:
+    """Where slash commands are not taken, such as threads: mentioned with one, we obey it; a path is no command."""
+    there = {"address": replace(ROOM, thread="T1"), "is_direct": False, "mentions_us": True}
+    await answer(app, platform, platform.says("the red treasure", **there))
+    assert "Forgotten: 2" in (await answer(app, platform, platform.says("/forget", **there))).text
+    assert (await answer(app, platform, platform.says("/etc/hosts says what?", **there))).text.startswith("You said")
+    quiet = platform.says("/forget", address=ROOM, is_direct=False)
+    assert (await app.accept(quiet)).outcome == "noted"
