@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from adapters.discord.emulator import AppConfig, DiscordEmulator
+from adapters.discord.emulator import AppConfig, DiscordEmulator, Message
 from adapters.discord.emulator.permissions import SEND_VOICE_MESSAGES
 from bot.media import audio
 from bot.types import Address
@@ -315,11 +315,21 @@ async def test_pictures_come_with_vary_and_edit(tmp_path: Path) -> None:
         assert answer.attachments[0].mime_type.startswith("image/")
         vary, edit = (_button(answer, name) for name in ("vary", "edit_image"))
         w.discord.click(w.discord.alice, answer, vary)
-        assert "Make a variation" in (await w.said("Make a variation")).content
+        await w.discord.wait_for(lambda: len(_pictures(w)) == 2)
         clicked = w.discord.click(w.discord.alice, answer, edit)
         await w.discord.wait_for(lambda: clicked.modal)
         w.discord.submit_modal(clicked, {"words": "make it bluer"})
-        assert "make it bluer" in (await w.said("make it bluer")).content
+        await w.discord.wait_for(lambda: len(_pictures(w)) == 3)
+        await w.settled()
+        asked = [call for call in w.app.providers["echo"].calls if call.modality == "image"]  # type: ignore[attr-defined]
+        first = answer.attachments[0].data
+        assert [[picture.data for picture in call.extra["images"]] for call in asked] == [[], [first], [first]]
+        assert "make it bluer" in asked[-1].request
+
+
+def _pictures(w: World) -> list[Message]:
+    replies = w.discord.replies(w.discord.general)
+    return [m for m in replies if any(file.mime_type.startswith("image/") for file in m.attachments)]
 
 
 def _button(message: object, name: str) -> str:

@@ -436,11 +436,14 @@ async def test_pictures_and_speech_go_into_the_thread(tmp_path: Path) -> None:
         await w.slack.click("ada", controls, "parley:vary")
         await w.slack.wait_for(lambda: len(w.slack.replies(asked)) > before)
         await w.settled()
+        assert len([m for m in w.slack.replies(asked) if m.files]) == 2
         await w.slack.click("ada", controls, "parley:edit_image")
         modal = (await w.slack.wait_for(lambda: w.slack.modals("ada")))[-1]
         await w.slack.submit_modal("ada", modal, {"words": "make it blue"})
-        await w.slack.wait_for(lambda: [m for m in w.slack.replies(asked) if "make it blue" in m.shown])
+        await w.slack.wait_for(lambda: len([m for m in w.slack.replies(asked) if m.files]) == 3)
         await w.settled()
+        drawn = [call for call in w.app.providers["echo"].calls if call.modality == "image"]  # type: ignore[attr-defined]
+        assert "make it blue" in drawn[-1].request and len(drawn[-1].extra["images"]) == 1
 
 
 async def test_the_buttons_under_an_answer(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from .config import AppConfig, Shortcut
 from .emulator import SlackEmulator
 
 COMMANDS = (
-    "/parley", "/ask", "/imagine", "/say", "/transcribe", "/summarize", "/parley-search", "/settings", "/usage",
+    "/parley", "/ask", "/imagine", "/say", "/transcribe", "/summarize", "/parley-search", "/settings", "/persona", "/usage",
     "/reset", "/forget", "/help",
 )  # fmt: skip
 SHORTCUTS = (
