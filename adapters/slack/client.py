@@ -24,6 +24,8 @@ KNOWN_S = 30.0
 PATIENCE_S = 120.0
 """A call that Slack would let through only after this long is given up."""
 REFRESH_BEFORE_S = 7_200
+RENEW_AGAIN_S = 60.0
+"""After a renewal that failed, while the token still holds."""
 """A rotating token is renewed this long before it ends. Source: Slack, Token rotation (tokens live 12 hours)."""
 GONE = ("account_inactive", "token_revoked", "invalid_auth", "token_expired", "not_authed")
 log = logging.getLogger(__name__)
@@ -72,6 +74,7 @@ class SlackClient:
         self._installations: dict[Place, tuple[float, Installation | None]] = {}
         self._asking: dict[Place, asyncio.Lock] = {}
         self._refreshing: dict[str, asyncio.Lock] = {}
+        self._renew_after: dict[str, float] = {}
 
     @property
     def session(self) -> aiohttp.ClientSession:
@@ -235,14 +238,33 @@ class SlackClient:
     async def _fresh(self, place: Place, installation: Installation) -> Installation:
         """The installation with a token that lives on; a rotating one is exchanged before it ends."""
         expires_at = float(installation.data.get("expires_at") or 0)
-        if not expires_at or expires_at - self.host.clock.now().timestamp() > REFRESH_BEFORE_S:
+        left_s = expires_at - self.host.clock.now().timestamp()
+        waits = self._renew_after.get(installation.workspace, 0) > self.host.clock.monotonic()
+        if not expires_at or left_s > REFRESH_BEFORE_S or (waits and left_s > 0):
             return installation
         async with self._refreshing.setdefault(installation.workspace, asyncio.Lock()):
             self.forget(installation.workspace)
             newest = await self.installation(place)  # another task or process may have exchanged it meanwhile
             if newest is None or newest.data.get("expires_at") != installation.data.get("expires_at"):
                 return newest or installation
-            return await self._exchange(newest)
+            try:
+                return await self._exchange(newest)
+            except SlackError as error:
+                return await self._without_exchange(place, newest, expires_at, error)
+
+    async def _without_exchange(
+        self, place: Place, installation: Installation, expires_at: float, error: SlackError
+    ) -> Installation:
+        """The exchange failed: another process may have been first, and the token holds until its end; it is tried again soon."""
+        self.forget(installation.workspace)
+        newest = await self.installation(place)
+        if newest is not None and newest.secrets.get("bot_token") != installation.secrets.get("bot_token"):
+            return newest
+        if expires_at <= self.host.clock.now().timestamp():
+            raise error
+        log.warning("a Slack token could not be renewed: %s", error.detail or error.text)
+        self._renew_after[installation.workspace] = self.host.clock.monotonic() + RENEW_AGAIN_S
+        return installation
 
     async def _exchange(self, installation: Installation) -> Installation:
         answer = await self.unauthorized(

@@ -307,6 +307,7 @@ def _about(body: Payload, target: Mapping[str, Any], asks: Asks, question: str) 
     channel = str(target.get("channel") or "")
     ref = _ref(body, str(user.get("id") or ""), question)
     ref |= {"response_url": str(target.get("url") or ""), "about": ts, "shortcut": "1"}
+    ref["flat"] = "" if (body.get("message") or {}).get("thread_ts") else "1"
     return InboundMessage(
         event_id=f"shortcut:{trigger}",
         message_id=f"shortcut:{trigger}",

@@ -42,6 +42,8 @@ class Target:
     us: str = ""
     """Our user id there, as the delivery told it: an organisation's token has another in each workspace."""
     is_ephemeral: bool = False
+    is_flat: bool = False
+    """Nobody has replied there yet: what one person alone sees is shown in the channel, for Slack shows it in no silent thread."""
     is_private: bool = False
     response_url: str = ""
 
@@ -66,6 +68,7 @@ def target_of(receipt: Receipt) -> Target:
         allowed=frozenset(filter(None, ref.get("mentions", "").split(","))),
         us=ref.get("bot", ""),
         is_ephemeral=ref.get("ephemeral") == "1",
+        is_flat=ref.get("flat") == "1",
         is_private=ref.get("private") == "1",
         response_url=ref.get("response_url", ""),
     )
@@ -171,14 +174,14 @@ class Posts:
                 raise
 
     async def ephemeral(self, target: Target, piece: Piece) -> None:
-        """Show it to the asker alone. Raises SlackError."""
+        """Show it to the asker alone. Raises SlackError. Source: Slack, chat.postEphemeral, on active threads."""
         try:
             await self._client.call(
                 target.place,
                 "chat.postEphemeral",
                 channel=target.channel,
                 user=target.user,
-                thread_ts=target.thread or None,
+                thread_ts=None if target.is_flat else target.thread or None,
                 **content(piece),
             )
         except SlackError as error:

@@ -661,7 +661,7 @@ class Replies:
         return any(self._refused.get(key, 0) > now for key in keys)
 
 
-REF_NAMES = ("team", "enterprise", "user", "bot", "user_team", "mentions", "response_url")
+REF_NAMES = ("team", "enterprise", "user", "bot", "user_team", "mentions", "response_url", "flat")
 CONTROLS = 1_000
 """The mark of the message that holds the buttons under pictures."""
 

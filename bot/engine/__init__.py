@@ -16,8 +16,8 @@ from bot.engine.respond import Draft, respond
 from bot.engine.runtime import OF_TURN, Runtime, effective_settings
 from bot.engine.speak import speak, wants_speech
 from bot.engine.streams import closing
-from bot.errors import BotError, CutOffError, UsageError
-from bot.jobs import current_attempt, pause_before, with_retries
+from bot.errors import BotError, CutOffError, StoppedError, UsageError
+from bot.jobs import current_attempt, pause_before, stoppable, with_retries
 from bot.ports import Step
 from bot.store import conversations as conv
 from bot.store import ledger
@@ -58,7 +58,8 @@ async def run_job(turn_id: str, step: Step, runtime: Runtime) -> None:
         runtime.stops.drop(turn_id)
         return
     turn, source_id = loaded.turn, loaded.source_id
-    with telemetry.in_turn(turn.tenant_id, turn_id), telemetry.running.track_inprogress():
+    stop = runtime.stops.of(turn_id)
+    with stoppable(stop), telemetry.in_turn(turn.tenant_id, turn_id), telemetry.running.track_inprogress():
         try:
             await _begin(loaded, runtime)
             await run_turn(turn, source_id, step, runtime)
@@ -91,6 +92,8 @@ async def run_turn(turn: Turn, source_id: int, step: Step, runtime: Runtime) -> 
         outcome = await step("answer", _answer, turn, source_id, perceived, receipt, runtime)
         reply, exchange = outcome["reply"], outcome["exchange"]
         reply = await _with_speech(turn, step, perceived, reply, receipt, outcome["wants_speech"], runtime)
+    except StoppedError:
+        reply, exchange = Reply(stopped=True), ()
     except BotError as error:
         level = logging.INFO if isinstance(error, UsageError) else logging.WARNING
         log.log(level, "answered with an error: %s (%s)", error.code, error.detail or error.text)

@@ -162,6 +162,25 @@ async def test_a_rotating_token_is_exchanged_before_it_ends(tmp_path: Path) -> N
         assert renewed is not None and renewed.secrets["bot_token"] != kept.secrets["bot_token"]
 
 
+async def test_a_renewal_that_fails_stops_nobody_while_the_token_holds(tmp_path: Path) -> None:
+    """While Slack does not renew a token, the old one is used until its end."""
+    async with (
+        SlackEmulator(AppConfig(socket_mode=False, token_rotation=True), installed=False) as slack,
+        parley(slack, tmp_path, slack_bot_token=None, parley_secret_key=KEY) as w,
+    ):
+        assert await _install(w, slack.team) == 200
+        slack.invite_bot("general")
+        kept = await w.app.host.installation("slack", slack.team.id)
+        assert kept is not None
+        soon = {**kept.data, "expires_at": w.app.clock.now().timestamp() + 600}
+        await w.app.host.keep_installation(type(kept)(kept.platform, kept.workspace, kept.name, soon, kept.secrets))
+        w.adapter.client.forget(slack.team.id)
+        slack.fail("oauth.v2.access", error="internal_error", times=50)
+        (answer,) = await w.answers(w.mention("still there?"))
+        assert "still there?" in answer.shown
+        assert len(slack.calls_to("oauth.v2.access")) <= 3
+
+
 async def test_no_token_is_kept_without_a_key_and_no_forged_return_is_taken(tmp_path: Path) -> None:
     """Without PARLEY_SECRET_KEY installing fails plainly; a state of another browser is refused."""
     async with (

@@ -10,7 +10,7 @@ import pytest
 
 from bot.app import App
 from bot.engine.commands import SPECS
-from bot.errors import PlatformError, StoreError
+from bot.errors import OverloadedError, PlatformError, StoreError
 from bot.inbox import Inbox
 from bot.ports import Job
 from bot.store import conversations as conv
@@ -364,3 +364,28 @@ async def test_a_command_can_be_typed_behind_a_mention(app: App, platform: FakeA
     assert (await answer(app, platform, platform.says("/etc/hosts says what?", **there))).text.startswith("You said")
     quiet = platform.says("/forget", address=ROOM, is_direct=False)
     assert (await app.accept(quiet)).outcome == "noted"
+
+
+@pytest.mark.parametrize("durable", [False, True])
+async def test_a_stop_ends_the_wait_before_another_try(
+    make_app: MakeApp, platform: FakeAdapter, clock: FakeClock, monkeypatch: pytest.MonkeyPatch, durable: bool
+) -> None:
+    """While a model that is too busy is waited for, Stop ends the turn at once."""
+    waiting = asyncio.Event()
+
+    async def sleep(seconds: float) -> None:
+        if seconds < 600:
+            waiting.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(clock, "sleep", sleep)
+    async with make_app(durable=durable) as app:
+        echo(app).enqueue(OverloadedError("busy", retry_after_s=30))
+        said = platform.says("hello")
+        accepted = await app.accept(said)
+        async with asyncio.timeout(5):
+            await waiting.wait()
+            await app.accept(Press("P1", said.message_id, HERE, ANN, "stop"))
+            shown = await platform.answered(accepted.turn_id)
+        await ended(app, accepted.turn_id)
+        assert shown.reply and shown.reply.stopped and not shown.reply.error
