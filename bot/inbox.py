@@ -309,5 +309,5 @@ def follows(inbound: InboundMessage, settings: Settings, *, takes_part: bool) ->
         case "always":
             return True
         case "thread":
-            return takes_part and bool(inbound.address.thread)
+            return takes_part and bool(inbound.address.thread) and not inbound.mentions_others
     return False

@@ -88,6 +88,8 @@ class InboundMessage:
     is_direct: bool = False
     """Only this person and Parley are in the channel."""
     mentions_us: bool = False
+    mentions_others: bool = False
+    """It calls somebody else by name, so that in a thread it is meant for them."""
     reply_to: str = ""
     """The platform's id of the message that this one answers, where the platform has such links."""
     asks: Asks = "answer"
@@ -492,6 +494,8 @@ class Seen:
     address: Address
     message_id: str
     sent_at: datetime
+    ref: Mapping[str, str] = field(default_factory=dict)
+    """As the adapter gave it with that message."""
 
 
 # --- Models and commands ---------------------------------------------------------------------------------------------

@@ -77,6 +77,9 @@ class Lookup:
 # --- Messages --------------------------------------------------------------------------------------------------------
 
 
+_PERSON = re.compile(r"<@!?(\d+)>")
+
+
 def parse_message(data: Payload, place: Place, lookup: Lookup, thread: str | None = None) -> InboundMessage | None:
     """Somebody said something, or None. thread: the reply chain that it belongs to; its own id when it begins one."""
     author = data.get("author") or {}
@@ -97,6 +100,7 @@ def parse_message(data: Payload, place: Place, lookup: Lookup, thread: str | Non
         sent_at=moment(data.get("timestamp"), message_id),
         is_direct=place.is_direct,
         mentions_us=mentions_us(data, lookup.us),
+        mentions_others=bool(set(_PERSON.findall(data.get("content") or "")) - {lookup.us.id}),
         reply_to=replied_to(data),
         ref=_ref(place, author, message_id),
     )

@@ -184,9 +184,11 @@ class SlackClient:
             response = await self._client(token).api_call(method, data=args)
         except SlackApiError as error:
             refusal = self._refusal(error, method)
-            raise (
-                refusal if isinstance(refusal, SlackError) else SlackError("Slack is busy.", slack_code="busy")
-            ) from error
+            if isinstance(refusal, _Busy):
+                busy = SlackError("Slack is busy.", slack_code="busy", detail=f"{method}: {refusal.why}")
+                busy.retry_after_s = refusal.retry_after_s
+                raise busy from error
+            raise refusal from error
         except (TimeoutError, aiohttp.ClientError, SlackClientError) as error:
             raise SlackError("Slack is not reachable.", detail=type(error).__name__) from error
         assert isinstance(response.data, dict)

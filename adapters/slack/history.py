@@ -123,8 +123,7 @@ class History:
                 log.info("what was missed in %s could not be fetched: %s", channel, error.text)
         return count
 
-    async def _missed(self, team: str, channel: str, thread: str, after: str, accept: Accept) -> int:
-        place = Place(team)
+    async def _missed(self, place: Place, channel: str, thread: str, after: str, accept: Accept) -> int:
         method = "conversations.replies" if thread else "conversations.history"
         args: dict[str, Any] = {
             "channel": channel,
@@ -139,33 +138,34 @@ class History:
         for message in sorted(answer.get("messages") or (), key=lambda one: str(one.get("ts"))):
             if str(message.get("ts")) <= after or message.get("user") == us:
                 continue
-            inbound = parse.parse_event(_as_event(team, channel, message, us))
+            inbound = parse.parse_event(_as_event(place, channel, message, us))
             if isinstance(inbound, InboundMessage) and not inbound.author.is_bot:
                 accepted = await accept(await self._directory.named(inbound))
                 count += accepted.outcome in ("queued", "noted")
         return count
 
 
-def _gaps(seen: Sequence[Seen], oldest: str) -> list[tuple[str, str, str, str]]:
+def _gaps(seen: Sequence[Seen], oldest: str) -> list[tuple[Place, str, str, str]]:
     """Where to look, and after what: each thread, and each channel's own flow."""
-    found: dict[tuple[str, str, str], str] = {}
+    found: dict[tuple[Place, str, str], str] = {}
     for one in seen:
         newest = one.message_id if is_ts(one.message_id) else f"{one.sent_at.timestamp():.6f}"
         after = max(newest, oldest)
         for thread in dict.fromkeys((one.address.thread, "")):
-            key = (one.address.workspace, one.address.channel, thread)
+            key = (Place(one.address.workspace, one.ref.get("enterprise", "")), one.address.channel, thread)
             found[key] = max(found.get(key, ""), after)
     return [(*key, after) for key, after in found.items()]
 
 
-def _as_event(team: str, channel: str, message: Mapping[str, Any], us: str) -> dict[str, Any]:
+def _as_event(place: Place, channel: str, message: Mapping[str, Any], us: str) -> dict[str, Any]:
     """A message of the history as if it had been delivered."""
     event = {**message, "type": "message", "channel": channel}
     if channel.startswith("D"):
         event["channel_type"] = "im"
-    us_there = [{"team_id": team, "user_id": us, "is_bot": True}]
-    made = f"missed-{team}-{channel}-{message.get('ts')}"
-    return {"type": "event_callback", "team_id": team, "event_id": made, "event": event, "authorizations": us_there}
+    where = {"team_id": place.team, **({"enterprise_id": place.enterprise} if place.enterprise else {})}
+    us_there = [{**where, "user_id": us, "is_bot": True}]
+    made = f"missed-{place.team}-{channel}-{message.get('ts')}"
+    return {"type": "event_callback", **where, "event_id": made, "event": event, "authorizations": us_there}
 
 
 def _sorted(found: Mapping[str, dict[str, Any]]) -> list[dict[str, Any]]:

@@ -97,6 +97,7 @@ def _message(body: Payload, event: Payload) -> InboundMessage | None:
         sent_at=moment(ts),
         is_direct=is_direct,
         mentions_us=event.get("type") == "app_mention" or (bool(bot) and bot in mentions),
+        mentions_others=bool(mentions - {bot}),
         ref=_ref(body, event.get("user", ""), raw, event),
     )
 

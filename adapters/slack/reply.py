@@ -6,7 +6,7 @@ import asyncio
 import logging
 import uuid
 from collections import OrderedDict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 
@@ -141,7 +141,10 @@ class Replies:
         live = self._lives[turn.id] = Live(target_of(receipt), posted=list(_own_ids(receipt)))
         live.mode = "edit" if live.posted else ""
         self._finished.pop(turn.id, None)
-        await asyncio.gather(self._show_status(live), self._begin_session(live, turn))
+        opening = [self._show_status(live)]
+        if live.target.is_direct:
+            opening.append(self._begin_session(live, " ".join(turn.inbound.text.split())[:100]))
+        await asyncio.gather(*opening)
         return replace(receipt, ref={**receipt.ref, **({"session": "1"} if live.has_session else {})})
 
     def _receipt(self, turn: Turn) -> Receipt:
@@ -160,11 +163,10 @@ class Replies:
             return replace(turn.receipt, turn_id=turn.id, ref={**kept, **ref, "revised": "1"})
         return Receipt(inbound.address, turn.id, (), ref)
 
-    async def _begin_session(self, live: Live, turn: Turn) -> None:
-        """In the agent panel Slack shows a Stop button while a session is "processing"."""
+    async def _begin_session(self, live: Live, title: str = "") -> None:
+        """Slack shows a Stop button while a thread's session is "processing". Source: Slack, Agent sessions."""
         target = live.target
-        title = " ".join(turn.inbound.text.split())[:100] or None
-        if not (target.is_direct and target.thread) or target.is_ephemeral:
+        if not target.thread or target.is_ephemeral or live.has_session:
             return
         if self._is_refused(live, "session"):
             await self._name_thread(live, title)
@@ -176,7 +178,7 @@ class Replies:
                 channel_id=target.channel,
                 thread_ts=target.thread,
                 status="processing",
-                title=title,
+                title=title or None,
                 initiator_user_id=target.user or None,
             )
         except SlackError as error:
@@ -185,7 +187,7 @@ class Replies:
             return
         live.has_session = answer is not None
 
-    async def _name_thread(self, live: Live, title: str | None) -> None:
+    async def _name_thread(self, live: Live, title: str) -> None:
         """In the older assistant view a thread is named after its first question."""
         target = live.target
         key = f"{target.channel}/{target.thread}"
@@ -316,6 +318,7 @@ class Replies:
             live.stop = live.stop or governor.reserve(target.place.team, "chat.stopStream")
             if live.stop and await self._start_segment(live):
                 live.mode = "stream"
+                await self._begin_session(live)  # the end of the stream ends it, at no further call
                 return
         if live.stop:
             live.stop.release()
@@ -510,10 +513,31 @@ class Replies:
                 await self.posts.respond(live.target, piece)
             await self._upload_privately(live, reply, whole)
             return receipt
+        if has_pictures:
+            await self._shared(live, file_ids)
         controls = await self._controls(live, reply) if has_pictures else ""
         ref = {**receipt.ref, "files": ",".join(file_ids), "controls": controls}
         ids = (*live.posted, controls) if controls else tuple(live.posted)
         return replace(receipt, message_ids=ids, ref={name: value for name, value in ref.items() if value})
+
+    async def _shared(self, live: Live, file_ids: Sequence[str]) -> None:
+        """Wait until Slack has posted the pictures, which it does when it likes, so that their buttons stand beneath them."""
+        clock = self._client.host.clock
+        until = clock.monotonic() + SHARED_WITHIN_S
+        for file_id in file_ids:
+            while not await self._shares(live, file_id) and clock.monotonic() < until:
+                await clock.sleep(SHARED_AGAIN_S)
+
+    async def _shares(self, live: Live, file_id: str) -> list[str]:
+        """The ids of the messages in this channel that show the file."""
+        try:
+            answer = await self._client.try_call(live.target.place, "files.info", file=file_id)
+        except SlackError as error:
+            log.info("looking for a picture at Slack: %s", error.detail or error.text)
+            return []
+        sides = ((answer or {}).get("file") or {}).get("shares") or {}
+        found = [share for side in sides.values() for share in side.get(live.target.channel) or ()]
+        return [str(share["ts"]) for share in found if share.get("ts")]
 
     async def _controls(self, live: Live, reply: Reply) -> str:
         """The message with the buttons that stand under pictures; gives its id."""
@@ -530,6 +554,8 @@ class Replies:
         if controls := receipt.ref.get("controls"):
             await self.posts.delete(live.target, controls)
         for file_id in filter(None, receipt.ref.get("files", "").split(",")):
+            for ts in await self._shares(live, file_id):  # or Slack leaves words in its place that it was deleted
+                await self.posts.delete(live.target, ts)
             with suppress(SlackError):
                 await self._client.call(live.target.place, "files.delete", file=file_id)
 
@@ -662,6 +688,7 @@ class Replies:
 
 
 REF_NAMES = ("team", "enterprise", "user", "bot", "user_team", "mentions", "response_url", "flat")
+SHARED_WITHIN_S, SHARED_AGAIN_S = 5.0, 0.25
 CONTROLS = 1_000
 """The mark of the message that holds the buttons under pictures."""
 

@@ -20,6 +20,8 @@ HELLO_S = 10.0
 AGAIN_S = (0.2, 1.0, 3.0, 10.0, 30.0)
 MAX_SOCKETS = 10
 """Open sockets of an app. Source: Slack, Socket Mode."""
+UNWANTED = ("too_many_websockets", "link_disabled")
+"""Reasons of a disconnect after which another socket would be closed as well. Source: Slack, Socket Mode, disconnects."""
 BAD_TOKEN = (
     "invalid_auth",
     "not_authed",
@@ -68,6 +70,8 @@ class Sockets:
             except (SlackError, aiohttp.ClientError, TimeoutError, OSError) as error:
                 failures += 1
                 log.warning("a Slack socket could not be opened: %s", error)
+                if error_waits := getattr(error, "retry_after_s", None):
+                    await self._client.host.clock.sleep(error_waits)
             if failures:
                 await self._client.host.clock.sleep(AGAIN_S[min(failures, len(AGAIN_S)) - 1])
 
@@ -85,7 +89,7 @@ class Sockets:
         return str(answer["url"])
 
     async def _one(self, handle: Handle) -> bool:
-        """Hold one socket until it ends; True when it had worked."""
+        """Hold one socket until it ends; True when another may follow at once."""
         url = await self._url()
         async with self._client.session.ws_connect(url, heartbeat=self.heartbeat_s, max_msg_size=0) as socket:
             async with asyncio.timeout(HELLO_S):
@@ -96,15 +100,16 @@ class Sockets:
             self.connected.set()
             self.disconnected.clear()
             try:
-                await self._read(socket, handle)
+                is_wanted = await self._read(socket, handle)
             finally:
                 self.open -= 1
                 if not self.open:
                     self.connected.clear()
                     self.disconnected.set()
-        return True
+        return is_wanted
 
-    async def _read(self, socket: aiohttp.ClientWebSocketResponse, handle: Handle) -> None:
+    async def _read(self, socket: aiohttp.ClientWebSocketResponse, handle: Handle) -> bool:
+        """Take what comes until it ends; False when Slack wants no other one in its place."""
         async for message in socket:
             if message.type is not aiohttp.WSMsgType.TEXT:
                 continue
@@ -112,11 +117,12 @@ class Sockets:
             if envelope.get("type") == "disconnect":
                 if envelope.get("reason") == "warning":
                     continue  # it closes soon, and says so again
-                return
+                return envelope.get("reason") not in UNWANTED
             if envelope.get("envelope_id"):
                 task = asyncio.create_task(self._take(socket, envelope, handle))
                 self._working.add(task)
                 task.add_done_callback(self._working.discard)
+        return True
 
     async def _take(self, socket: aiohttp.ClientWebSocketResponse, envelope: Mapping[str, Any], handle: Handle) -> None:
         """What is not written is not acknowledged: Slack sends it again."""

@@ -831,15 +831,20 @@ async def active(store: Store, platform: str, since: datetime) -> list[Seen]:
             conversations.c.thread,
             messages.c.platform_id,
             messages.c.created_at,
+            inbox.c.payload,
         )
         .join(newest, newest.c.message_id == messages.c.id)
+        .join(inbox, inbox.c.id == messages.c.source_id)
         .join(conversations, conversations.c.id == messages.c.conversation_id)
         .join(tenants, tenants.c.id == conversations.c.tenant_id)
         .where(tenants.c.platform == platform, conversations.c.is_open, conversations.c.updated_at >= since)
     )
     async with store.connect(write=False) as connection:
         rows = await connection.execute(query)
-        return [Seen(Address(platform, row[0], row[1], row[2]), row[3], row[4]) for row in rows]
+        return [
+            Seen(Address(platform, *row[:3]), row.platform_id, row.created_at, (row.payload or {}).get("ref") or {})
+            for row in rows
+        ]
 
 
 async def add_earlier(tx: Transaction, conversation_id: int, source_id: int, earlier: Earlier, now: datetime) -> int:

@@ -586,3 +586,48 @@ async def test_a_wrong_signature_is_refused(tmp_path: Path) -> None:
         asked = w.mention("forged")
         await w.slack.wait_for(lambda: any(d.attempts and d.attempts[0].failure for d in w.slack.deliveries))
         assert w.slack.replies(asked) == []
+
+
+async def test_a_streamed_answer_in_a_channel_can_be_stopped(tmp_path: Path) -> None:
+    """While an answer streams in a channel's thread, its session is processing, so Slack shows Stop; afterwards it is not."""
+    async with world(tmp_path) as w:
+        asked = w.mention("[[long 200]] [[slow 0.05]]")
+        await w.slack.wait_for(lambda: [m for m in w.slack.replies(asked) if m.is_streaming])
+        session = await w.slack.wait_for(lambda: w.slack.session(w.slack.channel("general"), asked.ts))
+        assert session.status == "processing"
+        w.slack.stop_session("ada", "general", asked.ts)
+        await w.settled()
+        (answer,) = await w.answers(asked)
+        assert "word199" not in answer.shown
+        with pytest.raises(LookupError):
+            w.slack.stop_session("ada", "general", asked.ts)
+
+
+async def test_in_a_followed_thread_colleagues_are_left_alone(tmp_path: Path) -> None:
+    """What calls somebody else by name is only noted; what calls nobody is answered."""
+    async with world(tmp_path) as w:
+        asked = w.mention("hello")
+        await w.answers(asked)
+        ada = w.slack.user("ada").id
+        w.slack.post("grace", "general", f"<@{ada}> what do you think?", thread_ts=asked.ts)
+        await w.settled()
+        w.slack.post("grace", "general", "and you, Parley?", thread_ts=asked.ts)
+        await w.settled()
+        shown = [m.shown for m in w.slack.from_bot("general", asked.ts)]
+        assert len(shown) == 2 and "and you, Parley?" in shown[1]
+
+
+async def test_the_buttons_stand_beneath_the_picture(tmp_path: Path) -> None:
+    """Slack posts an uploaded picture when it likes; its buttons wait for it. Drawn anew, nothing of the old one is left."""
+    async with world(tmp_path) as w:
+        asked = w.mention('[[tool generate_image {"prompt": "a red barn", "shape": "square"}]]')
+        await w.settled()
+        found = w.slack.replies(asked)
+        (picture,) = [m for m in found if m.files]
+        (controls,) = [m for m in found if "parley:vary" in str(m.blocks)]
+        assert picture.ts < controls.ts
+        await w.slack.click("ada", controls, "parley:regenerate")
+        await w.slack.wait_for(lambda: [m for m in w.slack.replies(asked) if m.files and m.ts > controls.ts])
+        await w.settled()
+        assert len([m for m in w.slack.replies(asked) if m.files]) == 1
+        assert not [m for m in w.slack.replies(asked) if m.subtype == "tombstone"]

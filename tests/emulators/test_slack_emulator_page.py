@@ -210,7 +210,7 @@ async def browser() -> AsyncIterator[Any]:
 async def test_a_stream_is_seen_growing(slack: SlackEmulator, client: AsyncWebClient, browser: Any) -> None:
     """A person types a question by keyboard, opens its thread, and sees the answer grow, with Stop beside it."""
     await browser.goto(slack.url)
-    await browser.fill("#compose-main", "@parley what is up?")
+    await browser.fill("#compose-main", "@Parley what is up?")
     await browser.keyboard.press("Enter")
     root = (await slack.wait_for(lambda: slack.messages("general")))[0]
     place = {"recipient_team_id": slack.team.id, "recipient_user_id": slack.user("ada").id}
@@ -221,6 +221,8 @@ async def test_a_stream_is_seen_growing(slack: SlackEmulator, client: AsyncWebCl
     await browser.wait_for_selector("#replies table >> text=2")
     await stream.append(markdown_text=" second")
     await browser.wait_for_selector("#replies .streaming >> text=first second")
+    session = {"channel_id": root.channel, "thread_ts": root.ts, "status": "processing"}
+    await client.api_call("agents.sessions.setStatus", json=session)
     await browser.click("text=Stop")
     await browser.wait_for_selector("#replies .message:not(.streaming) >> text=first second")
 

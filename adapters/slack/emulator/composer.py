@@ -3,12 +3,18 @@
 import re
 
 from .mrkdwn import escape
+from .workspace import User
 from .world import World
 
 AT = re.compile(r"(?<!\S)@([\w.-]*\w)")
 HASH = re.compile(r"(?<!\S)#([\w-]+)")
 LINK = re.compile(r"(?<!\S)(https?://[^\s<>]+)")
 BROADCASTS = ("here", "channel", "everyone")
+
+
+def _called(user: User) -> set[str]:
+    """The names that a person may be called by behind an `@`."""
+    return {name.casefold() for name in (user.name, user.real_name) if name}
 
 
 def typed(world: World, text: str, *, labels: bool = False) -> str:
@@ -21,10 +27,11 @@ def typed(world: World, text: str, *, labels: bool = False) -> str:
         return f"<{mark}{identity}|{name}>" if labels else f"<{mark}{identity}>"
 
     def person(match: re.Match[str]) -> str:
-        if match.group(1) in BROADCASTS:
-            return f"<!{match.group(1)}>"
-        found = [user for user in world.users.values() if user.name == match.group(1)]
-        groups = [group for group in world.groups.values() if group.handle == match.group(1)]
+        name = match.group(1).casefold()
+        if name in BROADCASTS:
+            return f"<!{name}>"
+        found = [user for user in world.users.values() if name in _called(user)]
+        groups = [group for group in world.groups.values() if group.handle.casefold() == name]
         if found:
             return link("@", found[0].id, found[0].name)
         return link("!subteam^", groups[0].id, f"@{groups[0].handle}") if groups else match.group(0)
