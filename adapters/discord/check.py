@@ -71,7 +71,12 @@ class Check:
 
     async def _commands(self) -> list[Finding]:
         app_id = await self._client.app_id()
-        held = await self._client.call("GET", "/applications/{application_id}/commands", application_id=app_id)
+        held = await self._client.call(
+            "GET",
+            "/applications/{application_id}/commands",
+            application_id=app_id,
+            params={"with_localizations": "true"},
+        )
         wanted = command_set(self._client.host.commands)
         if wrong := differences(wanted, held):
             text = f"Discord has others: {', '.join(wrong[:12])}; they are told anew when the gateway starts"

@@ -26,10 +26,12 @@ DIRECT = "@me"
 """The workspace of direct messages and of servers where only a person installed Parley, named as in Discord's own addresses."""
 UNKNOWN_MESSAGE, UNKNOWN_WEBHOOK, UNKNOWN_INTERACTION, TOO_LARGE, NO_ACCESS = 10008, 10015, 10062, 40005, 50001
 NO_PERMISSION, DEAD_TOKEN, THREAD_EXISTS, NO_VOICE_MESSAGES = 50013, 50027, 160004, 50173
+ARCHIVED, NO_HISTORY = 50083, 160002
 """Source: Discord, Topics, Opcodes and Status Codes, JSON Error Codes."""
 _MESSAGE = re.compile(r"/channels/(\d+)/messages(?:/(\d+))?$")
 _HOOK = re.compile(r"/webhooks/\d+/([^/]+)(/messages/[^/]+)?$")
 log = logging.getLogger(__name__)
+discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False  # they are about calls, which we do not take
 
 
 class DiscordError(PlatformError):

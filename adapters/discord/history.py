@@ -32,7 +32,8 @@ MAX_CHAIN = 30
 CHANNEL_MESSAGES = 40
 """Read of a channel for a command."""
 FROM_HERE_PAGES = 3
-MISSED_PAGES = 3
+MISSED_PAGES = 20
+"""Of a channel after a downtime; the newest are read first, for these are still waited for."""
 MAX_CHANNELS = 300
 APP_ANSWERS = (20, 23)
 """Types of the messages by which apps answer commands."""
@@ -130,6 +131,10 @@ class History:
             messages += page
         found = await self._values(place, messages)
         lines = [f"{one.author.name or 'Parley'}: {one.text}" for one in found.messages if one.text]
+        if len(messages) > FROM_HERE_PAGES * PAGE:
+            lines.append(
+                f"[These are the first {len(messages)} messages from there on; more follow that are not here.]"
+            )
         return "\n".join(lines) or NO_CONTENT
 
     async def _after(self, channel: str, after: str, pages: int) -> AsyncIterator[list[Payload]]:
@@ -144,6 +149,20 @@ class History:
 
     # --- after a downtime ---
 
+    async def _since(self, channel: str, after: str) -> list[Payload]:
+        """The messages behind that one, oldest first; of very many the oldest are left out."""
+        found: list[Payload] = []
+        before: dict[str, str] = {}
+        for _ in range(MISSED_PAGES):
+            params = {"limit": str(PAGE), **before}
+            page = sorted(await self._client.call("GET", MESSAGES, channel_id=channel, params=params), key=_by_id)
+            found = [*(one for one in page if _by_id(one) > int(after)), *found]
+            if len(page) < PAGE or _by_id(page[0]) <= int(after):
+                return found
+            before = {"before": str(page[0]["id"])}
+        log.warning("in %s more was said than can be caught up with: the oldest messages are left out", channel)
+        return found
+
     async def missed(self) -> AsyncIterator[Mapping[str, Any]]:
         """The messages of active conversations that came since the newest known, each channel's oldest first, as if delivered.
 
@@ -157,9 +176,8 @@ class History:
         for (workspace, channel), after in gaps(seen, self._directory.active_threads(), since):
             guild = {} if workspace == DIRECT else {"guild_id": workspace}
             try:
-                async for page in self._after(channel, after, MISSED_PAGES):
-                    for message in page:
-                        yield {**message, **guild, "channel_id": channel}
+                for message in await self._since(channel, after):
+                    yield {**message, **guild, "channel_id": channel}
             except DiscordError as error:
                 log.info("what was missed in %s could not be fetched: %s", channel, error.detail)
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from adapters.discord import forms, slash
-from adapters.discord.client import DiscordClient, DiscordError
+from adapters.discord.client import UNKNOWN_INTERACTION, DiscordClient, DiscordError
 from adapters.discord.directory import Directory
 from adapters.discord.entities import Payload
 from adapters.discord.history import History
@@ -70,14 +70,14 @@ class Interactions:
     # --- telling Discord ---
 
     async def _answer(self, data: Payload, kind: int, body: dict[str, Any] | None = None) -> bool:
-        """The first answer, due in 3 seconds; False when it came too late."""
+        """The first answer, due in 3 seconds; False when it came too late. One whose thanks got lost came in time."""
         said: dict[str, Any] = {"type": kind, **({"data": body} if body else {})}
         try:
             place: dict[str, Any] = {"webhook_id": str(data["id"]), "webhook_token": str(data["token"])}
             await self._client.call("POST", CALLBACK, said, **place)
         except DiscordError as error:
-            log.warning("an interaction was met too late: %s", error.detail)
-            return False
+            log.warning("an interaction was not met as it should be: %s", error.detail)
+            return bool(error.discord_code != UNKNOWN_INTERACTION)
         return True
 
     async def _whisper(self, data: Payload, text: str) -> None:
@@ -142,9 +142,8 @@ class Interactions:
 
     async def _complete(self, data: Payload) -> None:
         options = (data.get("data") or {}).get("options") or ()
-        models = [name for name in (self._client.host.models.get("chat", ""),) if name]
-        models = list(getattr(self._client.host, "chat_models", lambda: models)())
-        await self._answer(data, CHOICES, {"choices": slash.suggestions(options, models)})
+        host = self._client.host
+        await self._answer(data, CHOICES, {"choices": slash.suggestions(options, host.chat_models(), host.personas())})
 
     # --- buttons ---
 

@@ -84,7 +84,6 @@ class Listener:
         try:
             await gateway.login(self._client.token)
             await self._keep_budget(gateway)
-            self._later(self._sync())
             self._directory.gateway = gateway
             await gateway.connect()
             raise PlatformError("Discord ended the gateway's session.")  # whoever holds us begins anew, after a pause
@@ -131,7 +130,8 @@ class Listener:
         for name in HEARD:
             parsers[name] = self._hearing(name, parsers[name], accept)
 
-        async def on_ready() -> None:
+        async def on_ready() -> None:  # a new session: whoever lost it may have lost our commands too
+            self._later(self._sync())
             self._later(self.catch_up(accept))
 
         gateway.event(on_ready)

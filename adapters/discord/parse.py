@@ -77,6 +77,11 @@ class Lookup:
 # --- Messages --------------------------------------------------------------------------------------------------------
 
 
+CDN_URL, MEDIA_URL = "https://cdn.discordapp.com", "https://media.discordapp.net"
+HIDDEN = (
+    "I can't read replies that don't mention me here. Leave the mention on when you reply, or let whoever runs me turn on the "
+    "Message Content intent."
+)
 _PERSON = re.compile(r"<@!?(\d+)>")
 
 
@@ -90,6 +95,7 @@ def parse_message(data: Payload, place: Place, lookup: Lookup, thread: str | Non
         return None  # without the intent, what does not mention us comes empty
     message_id = str(data["id"])
     flow = "" if place.is_direct else message_id
+    is_hidden = not data.get("content") and not files and not text and not _names(data, lookup.us)
     return InboundMessage(
         event_id=f"message:{message_id}",
         message_id=message_id,
@@ -102,7 +108,7 @@ def parse_message(data: Payload, place: Place, lookup: Lookup, thread: str | Non
         mentions_us=mentions_us(data, lookup.us),
         mentions_others=bool(set(_PERSON.findall(data.get("content") or "")) - {lookup.us.id}),
         reply_to=replied_to(data),
-        ref=_ref(place, author, message_id),
+        ref={**_ref(place, author, message_id), **({"instead": HIDDEN} if is_hidden else {})},
     )
 
 
@@ -172,6 +178,11 @@ def mentions_us(data: Payload, us: Us) -> bool:
     people = {str(user.get("id")) for user in data.get("mentions") or ()}
     roles = {str(role) for role in data.get("mention_roles") or ()}
     return us.id in people or bool(roles & us.roles) or is_ours(data.get("referenced_message") or {}, us)
+
+
+def _names(data: Payload, us: Us) -> bool:
+    """Whether it names us itself, and so comes with its words even without the intent."""
+    return us.id in {str(user.get("id")) for user in data.get("mentions") or ()}
 
 
 def is_ours(message: Payload, us: Us) -> bool:
@@ -260,8 +271,14 @@ def _stickers(data: Payload, cdn_url: str) -> Iterable[Attachment]:
     for one in data.get("sticker_items") or ():
         if kind := STICKERS.get(int(one.get("format_type") or 0)):
             extension, mime_type = kind
-            url = f"{cdn_url.rstrip('/')}/stickers/{one.get('id')}.{extension}"
+            url = f"{_sticker_host(cdn_url, extension)}/stickers/{one.get('id')}.{extension}"
             yield Attachment(f"{one.get('name') or 'sticker'}.{extension}", mime_type, 0, {"url": url}, "image")
+
+
+def _sticker_host(cdn_url: str, extension: str) -> str:
+    """GIF stickers stand at another host. Source: Discord, Reference, Image Formatting."""
+    at = cdn_url.rstrip("/")
+    return MEDIA_URL if extension == "gif" and at == CDN_URL else at
 
 
 # --- Edits and deletions ---------------------------------------------------------------------------------------------
@@ -274,8 +291,8 @@ def parse_edit(data: Payload, place: Place, lookup: Lookup) -> Edit | None:
         return None
     message_id = str(data["id"])
     text = said(data, lookup)
-    if not text and not lookup.us.id:
-        return None
+    if not text and not any(data.get(kind) for kind in ("attachments", "embeds", "sticker_items", "message_snapshots")):
+        return None  # no message is empty: without the intent, Discord hides the words of one that does not mention us
     return Edit(
         event_id=f"edit:{message_id}:{data['edited_timestamp']}",
         message_id=message_id,

@@ -9,7 +9,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from adapters.discord.client import (
+    ARCHIVED,
     DEAD_TOKEN,
+    NO_HISTORY,
     UNKNOWN_MESSAGE,
     UNKNOWN_WEBHOOK,
     DiscordClient,
@@ -25,6 +27,8 @@ HOOK = "/webhooks/{webhook_id}/{webhook_token}"
 QUIET = {"parse": [], "replied_user": False}
 """Nobody is pinged. Source: Discord, Allowed Mentions Object."""
 TOKEN_GONE = (DEAD_TOKEN, UNKNOWN_WEBHOOK)
+LOADING = 1 << 7
+"""Of a message that only shows that work is going on. Source: Discord, Message Flags."""
 log = logging.getLogger(__name__)
 
 
@@ -90,6 +94,7 @@ class Posts:
 
     def __init__(self, client: DiscordClient) -> None:
         self._client = client
+        self._without_reference: set[str] = set()
 
     def lane_of(self, target: Target, message_id: str | None, part: int) -> tuple[str, str, bool]:
         """Under which budget the next write goes: kind of call, channel or token, and whether it counts towards all calls."""
@@ -156,7 +161,16 @@ class Posts:
         said = {**body, "nonce": nonce_of(target.turn_id, part), "enforce_nonce": True}
         if target.anchor and at == target.at:
             said["message_reference"] = {"message_id": target.anchor, "fail_if_not_exists": False}
-        answer = await self._send("POST", MESSAGES, said, files, held=held, channel_id=at)
+        if at in self._without_reference:
+            said.pop("message_reference", None)
+        try:
+            answer = await self._send("POST", MESSAGES, said, files, held=held, channel_id=at)
+        except DiscordError as error:
+            if error.discord_code != NO_HISTORY or "message_reference" not in said:
+                raise
+            self._without_reference.add(at)  # where we may not read the history, we may not answer in its name either
+            del said["message_reference"]
+            answer = await self._send("POST", MESSAGES, said, files, held=held, channel_id=at)
         return str(answer["id"])
 
     async def _privately(self, target: Target, part: int | str, body: dict[str, Any], files: Sequence[Upload]) -> str:
@@ -199,7 +213,11 @@ class Posts:
         except DiscordError as error:
             if error.status == 404:
                 return False
-            raise
+            if error.discord_code != ARCHIVED:
+                raise
+            opened = {"archived": False}
+            await self._client.call("PATCH", "/channels/{channel_id}", opened, channel_id=place["channel_id"])
+            await self._send("PATCH", MESSAGE, body, files, held=held, **place)
         return True
 
     async def delete(self, target: Target, message_id: str) -> None:
@@ -233,7 +251,10 @@ class Posts:
 
     async def look_up(self, target: Target, bot_id: str) -> list[str]:
         """Ids of what an interrupted attempt posted beneath the question, oldest first."""
+        original = await self._original(target)
         after = target.anchor or target.question
+        if original and (target.is_ephemeral or not target.is_member or not after.isdigit()):
+            return original
         if not after.isdigit() or not target.is_member or target.is_ephemeral:
             return []
         try:
@@ -244,7 +265,22 @@ class Posts:
             log.info("looking for an earlier attempt: %s", error.detail)
             return []
         ours = [one for one in found if (one.get("author") or {}).get("id") == bot_id and _answers(one, target)]
-        return sorted((str(one["id"]) for one in ours), key=int)
+        return list(dict.fromkeys([*original, *sorted((str(one["id"]) for one in ours), key=int)]))
+
+    async def _original(self, target: Target) -> list[str]:
+        """The first message of an interaction's answer, if it holds words already: it carries no nonce to be known by."""
+        if not target.fills or not self.has_token(target):
+            return []
+        hook: dict[str, Any] = {"webhook_id": target.app, "webhook_token": target.token}
+        try:
+            found = await self._client.call("GET", f"{HOOK}/messages/@original", **hook)
+        except DiscordError as error:
+            log.info("looking for an interaction's answer: %s", error.detail)
+            return []
+        if int(found.get("flags") or 0) & LOADING:
+            return []
+        target.by_hook.add(str(found["id"]))
+        return [str(found["id"])]
 
 
 def _answers(message: dict[str, Any], target: Target) -> bool:

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from typing import Any
 
-from adapters.discord.client import DIRECT, NAME, DiscordClient
+from adapters.discord.client import DiscordClient
 from adapters.discord.parse import Asks
-from bot.errors import ConfigError
-from bot.ports import Installation
 from bot.types import CommandOption, CommandSpec
 
 CHAT_INPUT, MESSAGE = 1, 3
@@ -64,6 +59,14 @@ VALUES: Mapping[str, Sequence[str]] = {
 }
 MAX_CHOICES = 25
 """Source: Discord, Application Command Option Choice, Autocomplete."""
+WITHOUT: Mapping[str, Any] = {
+    "options": [],
+    "choices": [],
+    "name_localizations": None,
+    "required": False,
+    "autocomplete": False,
+}
+"""What Discord may hold of a command where we say nothing of it."""
 log = logging.getLogger(__name__)
 
 
@@ -100,51 +103,51 @@ def _option(option: CommandOption) -> dict[str, Any]:
     return made
 
 
-def suggestions(options: Sequence[Mapping[str, Any]], models: Sequence[str]) -> list[dict[str, str]]:
+def suggestions(
+    options: Sequence[Mapping[str, Any]], models: Sequence[str], personas: Sequence[str] = ()
+) -> list[dict[str, str]]:
     """What may be entered into the option that a person is typing into."""
     given = {str(one.get("name")): str(one.get("value") or "") for one in options}
     focused = next((str(one.get("name")) for one in options if one.get("focused")), "")
     asked_for = given.get("name", "model") if focused == "value" else focused
-    offered = models if asked_for == "model" else VALUES.get(asked_for, ())
+    known = {"model": models, "persona": (*personas, "default") if personas else ()}
+    offered = known.get(asked_for) or VALUES.get(asked_for, ())
     typed = given.get(focused, "").lower()
     found = [one for one in dict.fromkeys(offered) if typed in one.lower()][:MAX_CHOICES]
     return [{"name": one[:100], "value": one[:100]} for one in found]
 
 
-def digest(app_id: str, commands: Sequence[Mapping[str, Any]]) -> str:
-    """Changes when the set does."""
-    return hashlib.sha256(json.dumps([app_id, commands], sort_keys=True).encode()).hexdigest()
-
-
 def differences(wanted: Sequence[Mapping[str, Any]], held: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Names of commands that Discord has not, has otherwise, or has too many of."""
-    ours = {(one["type"], one["name"]): _essence(one) for one in wanted}
-    theirs = {(one.get("type", 1), one.get("name")): _essence(one) for one in held}
-    return sorted(str(key[1]) for key in ours.keys() | theirs.keys() if ours.get(key) != theirs.get(key))
+    """Names of commands that Discord has not, has otherwise in anything we say of them, or has too many of."""
+    ours = {(one.get("type", 1), one.get("name")): one for one in wanted}
+    theirs = {(one.get("type", 1), one.get("name")): one for one in held}
+    both = ours.keys() & theirs.keys()
+    wrong = (ours.keys() ^ theirs.keys()) | {key for key in both if not _is_same(ours[key], theirs[key])}
+    return sorted(str(name) for _, name in wrong)
 
 
-def _essence(command: Mapping[str, Any]) -> tuple[Any, ...]:
-    options = [
-        (o.get("type"), o.get("name"), o.get("description"), bool(o.get("required")), len(o.get("choices") or ()))
-        for o in command.get("options") or ()
-    ]
-    return (command.get("description") or "", tuple(options))
+def _is_same(ours: Any, theirs: Any) -> bool:
+    """Whether Discord holds what we say; it adds ids, versions and defaults of its own."""
+    if isinstance(ours, Mapping):
+        held = theirs if isinstance(theirs, Mapping) else {}
+        return all(
+            _is_same(value, held.get(name)) for name, value in {**WITHOUT, **ours}.items() if name in (*ours, *held)
+        )
+    if isinstance(ours, list | tuple):
+        found = list(theirs or ())
+        if all(isinstance(one, int) for one in ours):
+            return sorted(ours) == sorted(found)
+        return len(ours) == len(found) and all(map(_is_same, ours, found))
+    return bool(ours == theirs or (not ours and not theirs))
 
 
 async def sync(client: DiscordClient) -> bool:
-    """Tell Discord of the commands if they changed since it was told last; gives whether it was told. Raises DiscordError."""
+    """Tell Discord of the commands if it holds others; gives whether it was told. Raises DiscordError."""
     app_id, commands = await client.app_id(), command_set(client.host.commands)
-    now = digest(app_id, commands)
-    kept = await client.host.installation(NAME, DIRECT)
-    if kept is not None and kept.data.get("commands") == now:
+    path, whole = "/applications/{application_id}/commands", {"with_localizations": "true"}
+    held = await client.call("GET", path, application_id=app_id, params=whole)
+    if not (wrong := differences(commands, held)):
         return False
-    path = "/applications/{application_id}/commands"
-    held = await client.call("GET", path, application_id=app_id)
-    is_new = bool(differences(commands, held))
-    if is_new:
-        await client.call("PUT", path, commands, application_id=app_id)
-        log.info("told Discord of %d commands", len(commands))
-    with suppress(ConfigError):  # nothing can be kept without a key; then Discord is asked at each start
-        data = {**(kept.data if kept else {}), "commands": now}
-        await client.host.keep_installation(Installation(NAME, DIRECT, "Direct messages", data))
-    return is_new
+    await client.call("PUT", path, commands, application_id=app_id)
+    log.info("told Discord of %d commands; it had others for %s", len(commands), ", ".join(wrong[:12]))
+    return True

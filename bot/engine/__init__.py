@@ -230,7 +230,8 @@ async def _responded(
     turn: Turn, user: Message, history: list[Message], runtime: Runtime, draft: Draft
 ) -> AsyncIterator[ReplyEvent]:
     if not user.parts:
-        draft.text = "I'm here. What can I do for you? Write, speak or send a file; /help shows more."
+        here = "I'm here. What can I do for you? Write, speak or send a file; /help shows more."
+        draft.text = turn.inbound.ref.get("instead") or here
         yield TextDelta(draft.text)
         yield Done(draft.reply())
         return

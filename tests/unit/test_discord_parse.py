@@ -223,7 +223,10 @@ def test_the_command_set_keeps_discord_s_limits() -> None:
         assert required == sorted(required, reverse=True)
         assert all(len(option.get("choices", ())) <= 25 for option in one.get("options", ()))
         assert all(1 <= len(name) <= 32 for name in one.get("name_localizations", {}).values())
-    assert slash.digest("1", made) != slash.digest("2", made) != slash.digest("2", made[1:])
+    held = [{**one, "id": "1", "version": "2", "nsfw": False, "contexts": [2, 1, 0]} for one in made]
+    assert slash.differences(made, held) == []
+    assert slash.differences(made, [{**held[0], "name_localizations": {"de": "frage"}}, *held[1:]]) == ["ask"]
+    assert slash.differences(made, [{**held[0], "contexts": [0]}, *held[1:]]) == ["ask"]
     assert slash.differences(made, made) == [] and slash.differences(made, made[1:]) == ["ask"]
 
 

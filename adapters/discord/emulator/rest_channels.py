@@ -48,10 +48,15 @@ def edit(api: Api, call: Call) -> Json:
 
 
 def _require_thread_edit(api: Api, channel: Channel, body: Json) -> None:
-    """The thread's owner may rename, archive and tag; everything else needs MANAGE_THREADS."""
+    """The thread's owner may rename, archive and tag, who may write may open it again; everything else needs MANAGE_THREADS.
+
+    Source: Discord, Modify Channel.
+    """
     bot = api.world.app.bot_id
-    manages = permissions.in_channel(api.world, channel, bot) & permissions.MANAGE_THREADS
-    if not manages and (channel.owner_id != bot or "locked" in body or channel.locked):
+    held = permissions.in_channel(api.world, channel, bot)
+    manages = held & permissions.MANAGE_THREADS
+    opens = body == {"archived": False} and not channel.locked and held & permissions.SEND_MESSAGES
+    if not manages and not opens and (channel.owner_id != bot or "locked" in body or channel.locked):
         raise ApiError(50013)
     if channel.archived and body.get("archived") is not False:
         raise ApiError(50083)

@@ -23,7 +23,8 @@ async function act(deed, what = {}, files = {}) {
   return body;
 }
 function toast(text) { $("toast").textContent = text; $("toast").hidden = false; clearTimeout(toast.timer); toast.timer = setTimeout(() => ($("toast").hidden = true), 5000); }
-function watch(made) { waiting[made.interaction] = setTimeout(() => { delete waiting[made.interaction]; toast("The application did not respond"); }, 3200); }
+const met = new Set();
+function watch(made) { if (!met.has(made.interaction)) waiting[made.interaction] = setTimeout(() => { delete waiting[made.interaction]; toast("The application did not respond"); }, 3200); }
 
 async function load() {
   let body;
@@ -71,6 +72,7 @@ function heard(message) {
 }
 
 function answered(news) {
+  met.add(news.interaction);
   clearTimeout(waiting[news.interaction]); delete waiting[news.interaction];
   if (news.modal && !answered.shown?.has(news.interaction)) { (answered.shown ||= new Set()).add(news.interaction); openModal(news); }
   if (news.answer === 8) offer(news.choices);
