@@ -61,6 +61,11 @@ class Target:
     asks_here: str = ""
     """The direct channel that stands in for one that cannot be written in any more."""
 
+    @property
+    def is_by_token(self) -> bool:
+        """Whether only the interaction's token writes here: what it posted is not found again, so the rest waits for the end."""
+        return self.is_ephemeral or not self.is_member
+
 
 def target_of(receipt: Receipt) -> Target:
     """As the receipt remembers it."""

@@ -30,7 +30,8 @@ LABELS = {
     "regenerate": ("Regenerate", SECONDARY),
 }
 THUMBS = {"thumbs_up": "\U0001f44d", "thumbs_down": "\U0001f44e"}
-_FENCE = re.compile(r"^( {0,3})(`{3,}|~{3,})[ \t]*([^\n`]*)$")
+_FENCE = re.compile(r"^([ \t]*)(`{3,}|~{3,})[ \t]*([^\n`]*)$")
+"""Also deeply indented, as code stands in lists: Discord takes it for a fence."""
 _TABLE_RULE = re.compile(r"^\s*\|?\s*:?-+:?\s*(\|\s*:?-+:?\s*)*\|?\s*$")
 _DEEP_HEADING = re.compile(r"^#{4,6}\s+(.*?)\s*#*$")
 

@@ -40,6 +40,9 @@ TYPING_S = 8.0
 MAX_TYPING = 75
 MAX_FINISHED = 2_000
 MAX_FILES = 10
+MAX_BY_TOKEN = 4
+"""Messages of an answer where only a person installed us: Discord takes five behind the first, of which one is for a remark and
+one for sound. Source: Discord, Create Followup Message."""
 MAX_REQUEST_BYTES = 24 * 1024 * 1024
 """Below the 25 MiB of a whole request. Source: Discord, Create Message."""
 EXTENSIONS = {"audio/mpeg": "mp3", "audio/ogg": "ogg", "audio/wav": "wav", "audio/x-wav": "wav", "image/jpeg": "jpg"}
@@ -82,7 +85,8 @@ class Live:
     def pieces(self) -> tuple[str, ...]:
         """What the messages should show now."""
         if self.text.strip():
-            return render.rendered(self.text).pieces
+            pieces = render.rendered(self.text).pieces
+            return pieces[:1] if self.target.is_by_token else pieces
         return (render.small(self.status),) if self.status else ()
 
     def next_part(self) -> int | None:
@@ -248,6 +252,10 @@ class Replies:
         files, remarks = await self._uploads(target, reply, whole, with_sound=not is_native)
         if remarks:
             whole = render.rendered(reply.text, (*reply.notices, *remarks))
+        if not target.is_member and len(whole.pieces) > MAX_BY_TOKEN:
+            files.append(Upload("answer.md", reply.text.encode(), "text/markdown; charset=utf-8"))
+            rest = render.small("The answer goes on in answer.md, which holds it whole.")
+            whole = replace(whole, pieces=(*whole.pieces[: MAX_BY_TOKEN - 1], rest))
         await self._leave(live, receipt, reply, whole, files)
         for voice_id in filter(None, receipt.ref.get("voice", "").split(",")):
             await self.posts.delete(target, voice_id)

@@ -94,3 +94,20 @@ async def test_an_answer_in_an_archived_thread_can_be_revised(tmp_path: Path) ->
         await w.discord.wait_for(lambda: answer.edited_at != before)
         await w.settled()
         assert "in here" in answer.content
+
+
+async def test_a_long_answer_for_a_guest_comes_whole(tmp_path: Path) -> None:
+    """Where only a person installed us Discord takes few messages: the whole of a long answer comes as a file with the last."""
+    async with world(tmp_path) as w:
+        await w.discord.wait_for(lambda: w.discord.registered.named(None, "ask", 1))
+        elsewhere = w.discord.add_guild("Elsewhere", with_bot=False, members=[w.discord.alice])
+        channel = w.discord.add_channel(elsewhere, "lobby")
+        w.discord.install_for(w.discord.alice)
+        w.discord.slash(w.discord.alice, channel, "ask", {"text": "[[long 2600]]"})
+        found = lambda: [m for m in w.discord.replies(channel) if m.attachments]  # noqa: E731
+        await w.discord.wait_for(found, 20)
+        await w.settled()
+        (last,) = found()
+        assert last.attachments[0].filename == "answer.md"
+        assert last.attachments[0].data.decode().split()[-1] == "word2599"
+        assert len(w.discord.replies(channel)) == 4

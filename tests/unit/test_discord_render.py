@@ -182,3 +182,11 @@ def test_headers_out_of_order_do_not_give_calls_back() -> None:
     lane.note(4.2, 5, 4, 5.0)
     assert lane.free(4.2) == 4
     assert lane.free(9.3) == 5
+
+
+def test_code_in_a_list_keeps_its_fences() -> None:
+    """A fence that is indented as deep as lists are is a fence too: no message ends within it."""
+    code = "\n".join(f"      line {number} of the code" for number in range(120))
+    pieces = rendered(f"1. first\n      ```python\n{code}\n      ```\n2. second").pieces
+    assert len(pieces) > 1
+    assert all(piece.count("```") % 2 == 0 for piece in pieces)
