@@ -123,8 +123,13 @@ class History:
                 log.info("what was missed in %s could not be fetched: %s", channel, error.text)
         return count
 
+    async def _place(self, team: str) -> Place:
+        """A workspace with the organisation whose installation serves it."""
+        found = await self._client.installation(Place(team))
+        return Place(team, found.workspace if found and found.workspace != team else "")
+
     async def _missed(self, team: str, channel: str, thread: str, after: str, accept: Accept) -> int:
-        place = Place(team)
+        place = await self._place(team)
         method = "conversations.replies" if thread else "conversations.history"
         args: dict[str, Any] = {
             "channel": channel,
@@ -134,12 +139,12 @@ class History:
         }
         while (answer := await self._client.try_call(place, method, **args)) is None:
             await self._client.host.clock.sleep(SPARE_S)  # answers come first
-        us = (await self._client.identity(place)).user_id
+        us = await self._client.us(place)
         count = 0
         for message in sorted(answer.get("messages") or (), key=lambda one: str(one.get("ts"))):
             if str(message.get("ts")) <= after or message.get("user") == us:
                 continue
-            inbound = parse.parse_event(_as_event(team, channel, message, us))
+            inbound = parse.parse_event(_as_event(place, channel, message, us))
             if isinstance(inbound, InboundMessage) and not inbound.author.is_bot:
                 accepted = await accept(await self._directory.named(inbound))
                 count += accepted.outcome in ("queued", "noted")
@@ -158,14 +163,15 @@ def _gaps(seen: Sequence[Seen], oldest: str) -> list[tuple[str, str, str, str]]:
     return [(*key, after) for key, after in found.items()]
 
 
-def _as_event(team: str, channel: str, message: Mapping[str, Any], us: str) -> dict[str, Any]:
+def _as_event(place: Place, channel: str, message: Mapping[str, Any], us: str) -> dict[str, Any]:
     """A message of the history as if it had been delivered."""
     event = {**message, "type": "message", "channel": channel}
     if channel.startswith("D"):
         event["channel_type"] = "im"
-    us_there = [{"team_id": team, "user_id": us, "is_bot": True}]
+    team, of_team = place.team, {"team_id": place.team, "enterprise_id": place.enterprise or None}
+    us_there = [{**of_team, "user_id": us, "is_bot": True}]
     made = f"missed-{team}-{channel}-{message.get('ts')}"
-    return {"type": "event_callback", "team_id": team, "event_id": made, "event": event, "authorizations": us_there}
+    return {"type": "event_callback", **of_team, "event_id": made, "event": event, "authorizations": us_there}
 
 
 def _sorted(found: Mapping[str, dict[str, Any]]) -> list[dict[str, Any]]:

@@ -137,6 +137,7 @@ class Listener:
 
     async def prepared(self, body: Payload, inbound: Inbound) -> Inbound:
         """With names for ids, our own recognised, and a time where Slack sends none."""
+        await self._client.note(place_of(inbound.ref, inbound.address.workspace), parse.bot_user(body))
         inbound = await self._with_context(body, inbound)
         if isinstance(inbound, Press) and inbound.ref.get("session"):
             inbound = await self._running_at(inbound)
