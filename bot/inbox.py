@@ -205,7 +205,11 @@ class Inbox:
         if not isinstance(original, InboundMessage) or original.text == inbound.text:
             return IGNORED  # a link unfolded, or a command, which is not revised
         await conv.reword(tx, said, replace(original, text=inbound.text, ref={**original.ref, **inbound.ref}))
-        return await self._again(tx, said, sequence, now, stops) if said.turn_id else Accepted("noted")
+        if said.turn_id:
+            return await self._again(tx, said, sequence, now, stops)
+        if inbound.ref.get("mentions_us"):  # it became a question
+            return await self._ask(tx, said.conversation_id, sequence, said.source_id, now)
+        return Accepted("noted")
 
     async def _deletion(self, tx: Transaction, inbound: Deletion, stops: list[str]) -> Accepted:
         said = await conv.find_said(tx, inbound.address, inbound.message_id)
@@ -283,5 +287,5 @@ def follows(inbound: InboundMessage, settings: Settings, *, takes_part: bool) ->
         case "always":
             return True
         case "thread":
-            return takes_part and bool(inbound.address.thread)
+            return takes_part and bool(inbound.address.thread) and not inbound.ref.get("mentions")  # it is for others
     return False

@@ -63,14 +63,15 @@ def delete(call: Call) -> Json:
 
 @method("chat.postEphemeral", "chat:write", tier="t4")
 def post_ephemeral(call: Call) -> Json:
-    """Post what one member alone sees. Source: Slack, chat.postEphemeral."""
+    """Post what one member alone sees; in a thread without replies nobody sees it. Source: Slack, chat.postEphemeral."""
     channel, user = target(call), call.text("user")
     if user not in channel.members:
         raise SlackError("user_not_in_channel")
     content = read_content(call, TEXT_MAX)
     ts, thread_ts = call.desk.world.ids.ts(), call.text("thread_ts", required=False) or None
     message = Message(ts, channel.id, call.me, thread_ts=thread_ts, ephemeral_to=user, **authorship(call), **content)
-    call.desk.timeline.hide(message)
+    if thread_ts is None or channel.replies(thread_ts):
+        call.desk.timeline.hide(message)
     return {"message_ts": ts}
 
 

@@ -432,7 +432,7 @@ class SlackEmulator:
         person = self._member(user, room)
         live = [m for m in room.in_order() if m.is_streaming and thread_ts in (m.ts, m.thread_ts)]
         session = self.session(room, thread_ts)
-        if not live and (session is None or session.status != "processing"):
+        if session is None or session.status != "processing":
             raise LookupError("no Stop button: the session is not processing")
         for message in live:
             assert message.stream is not None
