@@ -23,9 +23,9 @@ KNOWN_S = 30.0
 """An installation is asked of the database at most this often."""
 PATIENCE_S = 120.0
 """A call that Slack would let through only after this long is given up."""
+REFRESH_AGAIN_S = 60.0
+"""After an exchange of tokens failed, the old one serves for this long before the next attempt."""
 REFRESH_BEFORE_S = 7_200
-RENEW_AGAIN_S = 60.0
-"""After a renewal that failed, while the token still holds."""
 """A rotating token is renewed this long before it ends. Source: Slack, Token rotation (tokens live 12 hours)."""
 GONE = ("account_inactive", "token_revoked", "invalid_auth", "token_expired", "not_authed")
 log = logging.getLogger(__name__)
@@ -74,7 +74,8 @@ class SlackClient:
         self._installations: dict[Place, tuple[float, Installation | None]] = {}
         self._asking: dict[Place, asyncio.Lock] = {}
         self._refreshing: dict[str, asyncio.Lock] = {}
-        self._renew_after: dict[str, float] = {}
+        self._refresh_at: dict[str, float] = {}
+        self._noted: set[tuple[Place, str]] = set()
 
     @property
     def session(self) -> aiohttp.ClientSession:
@@ -185,9 +186,7 @@ class SlackClient:
         except SlackApiError as error:
             refusal = self._refusal(error, method)
             if isinstance(refusal, _Busy):
-                busy = SlackError("Slack is busy.", slack_code="busy", detail=f"{method}: {refusal.why}")
-                busy.retry_after_s = refusal.retry_after_s
-                raise busy from error
+                refusal = SlackError("Slack is busy.", slack_code="busy", retry_after_s=refusal.retry_after_s)
             raise refusal from error
         except (TimeoutError, aiohttp.ClientError, SlackClientError) as error:
             raise SlackError("Slack is not reachable.", detail=type(error).__name__) from error
@@ -222,28 +221,54 @@ class SlackClient:
             known = self._installations.get(place)
             if known and now - known[0] < KNOWN_S:
                 return known[1]
-            found = await self.host.installation(NAME, place.team) if place.team else None
-            if found is None and place.enterprise:
-                found = await self.host.installation(NAME, place.enterprise)
+            found = await self._kept(place)
             self._installations[place] = (self.host.clock.monotonic(), found)
             return found
+
+    async def _kept(self, place: Place) -> Installation | None:
+        found = await self.host.installation(NAME, place.team) if place.team else None
+        if found is not None and found.secrets.get("bot_token"):
+            return found
+        enterprise = place.enterprise or str(found.data.get("enterprise", "") if found else "")
+        return await self.host.installation(NAME, enterprise) if enterprise else None
+
+    async def note(self, place: Place, us: str) -> None:
+        """Remember to which organisation's installation a workspace belongs, and who we are there: only deliveries say so, and
+        after a downtime messages are fetched before any delivery came."""
+        if not place.enterprise or not us or (place, us) in self._noted:
+            return
+        installation = await self.installation(place)
+        if installation is None or installation.workspace != place.enterprise:
+            return
+        data = {"enterprise": place.enterprise, "bot_user_id": us}
+        await self.host.keep_installation(Installation(NAME, place.team, "", data))
+        self._noted.add((place, us))
+
+    async def us(self, place: Place) -> str:
+        """Our user id in a workspace; an organisation's token has another in each. Raises SlackError."""
+        kept = None
+        if self.options.slack_client_id and place.team:
+            kept = await self.host.installation(NAME, place.team)
+        known = str(kept.data.get("bot_user_id", "")) if kept else ""
+        return known or (await self.identity(place)).user_id
 
     def forget(self, workspace: str) -> None:
         """An installation changed or went: ask for it anew."""
         self._installations = {
-            place: known
-            for place, known in self._installations.items()
-            if workspace not in (place.team, place.enterprise)
+            place: (at, found)
+            for place, (at, found) in self._installations.items()
+            if workspace not in (place.team, place.enterprise, found.workspace if found else "")
         }
+        self._noted = {one for one in self._noted if workspace not in (one[0].team, one[0].enterprise)}
         self._identities = {token: who for token, who in self._identities.items() if who.team != workspace}
 
     async def _fresh(self, place: Place, installation: Installation) -> Installation:
         """The installation with a token that lives on; a rotating one is exchanged before it ends."""
-        expires_at = float(installation.data.get("expires_at") or 0)
-        left_s = expires_at - self.host.clock.now().timestamp()
-        waits = self._renew_after.get(installation.workspace, 0) > self.host.clock.monotonic()
-        if not expires_at or left_s > REFRESH_BEFORE_S or (waits and left_s > 0):
+        expires_at, now = float(installation.data.get("expires_at") or 0), self.host.clock.now().timestamp()
+        if not expires_at or expires_at - now > REFRESH_BEFORE_S:
             return installation
+        if now < min(self._refresh_at.get(installation.workspace, 0), expires_at):
+            return installation  # the exchange failed a moment ago, and the token serves on
         async with self._refreshing.setdefault(installation.workspace, asyncio.Lock()):
             self.forget(installation.workspace)
             newest = await self.installation(place)  # another task or process may have exchanged it meanwhile
@@ -252,20 +277,19 @@ class SlackClient:
             try:
                 return await self._exchange(newest)
             except SlackError as error:
-                return await self._without_exchange(place, newest, expires_at, error)
+                return await self._unrenewed(place, newest, error)
 
-    async def _without_exchange(
-        self, place: Place, installation: Installation, expires_at: float, error: SlackError
-    ) -> Installation:
-        """The exchange failed: another process may have been first, and the token holds until its end; it is tried again soon."""
+    async def _unrenewed(self, place: Place, installation: Installation, error: SlackError) -> Installation:
+        """What serves when an exchange failed: what another process got, else the old token while it lives. Raises the error."""
         self.forget(installation.workspace)
         newest = await self.installation(place)
-        if newest is not None and newest.secrets.get("bot_token") != installation.secrets.get("bot_token"):
+        expires_at, now = float(installation.data.get("expires_at") or 0), self.host.clock.now().timestamp()
+        if newest is not None and newest.data.get("expires_at") != installation.data.get("expires_at"):
             return newest
-        if expires_at <= self.host.clock.now().timestamp():
+        if expires_at <= now:
             raise error
-        log.warning("a Slack token could not be renewed: %s", error.detail or error.text)
-        self._renew_after[installation.workspace] = self.host.clock.monotonic() + RENEW_AGAIN_S
+        log.warning("a Slack token could not be renewed yet: %s", error.detail or error.text)
+        self._refresh_at[installation.workspace] = now + REFRESH_AGAIN_S
         return installation
 
     async def _exchange(self, installation: Installation) -> Installation:

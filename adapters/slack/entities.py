@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -99,7 +100,7 @@ class Directory:
         author = inbound.author
         if user and names.people.get(user):
             author = replace(author, name=names.people[user])
-        return _renamed(inbound, text, names, author)
+        return _renamed(_with_named(inbound, names), text, names, author)
 
     async def names(self, place: Place, text: str, people: set[str], patience_s: float = PATIENCE_S) -> Names:
         """The names that a text needs, and those of these people."""
@@ -170,6 +171,15 @@ class Directory:
 
 KINDS = ("person", "channel", "group")
 LOOK_UPS = {"person": Directory._person, "channel": Directory._channel, "group": Directory._group}
+
+
+def _with_named(
+    inbound: InboundMessage | Edit | Command | Press, names: Names
+) -> InboundMessage | Edit | Command | Press:
+    """Note the names of those whom the asker mentioned: an answer that says `@Name` means them."""
+    mentioned = inbound.ref.get("mentions", "").split(",")
+    named = {one: names.people[one] for one in mentioned if names.people.get(one)}
+    return replace(inbound, ref={**inbound.ref, "named": json.dumps(named)}) if named else inbound
 
 
 def _renamed(

@@ -76,14 +76,14 @@ class Files:
 
     async def _download(self, url: str, attachment: Attachment) -> AsyncIterator[bytes]:
         token = await self._client.token(place_of(attachment.ref))
-        for _ in range(MAX_REDIRECTS):
+        for hop in range(MAX_REDIRECTS):
             headers = {"Authorization": f"Bearer {token}"} if self.is_slack(url) else {}
             try:
                 async with self._client.session.get(url, headers=headers, allow_redirects=False) as response:
                     if response.status in (301, 302, 303, 307, 308):
                         url = urljoin(url, response.headers.get("Location", ""))
                         continue
-                    async for piece in _checked(response, attachment):
+                    async for piece in _checked(response, attachment, was_led=hop > 0):
                         yield piece
                     return
             except (TimeoutError, aiohttp.ClientError) as error:
@@ -98,7 +98,8 @@ class Files:
         host = asked.hostname or ""
         if (host, asked.port, asked.scheme) == (api.hostname, api.port, api.scheme):
             return True
-        return asked.scheme == "https" and (host == "slack.com" or host.endswith(".slack.com"))
+        slacks = {"slack.com", (api.hostname or "") if api.scheme == "https" else ""} - {""}  # slack-gov.com, say
+        return asked.scheme == "https" and any(host == slack or host.endswith(f".{slack}") for slack in slacks)
 
     async def upload(self, target: Target, name: str, data: bytes, *, title: str = "", alt: str = "") -> str:
         """Put a file into the thread; gives its id. Raises SlackError."""
@@ -113,6 +114,12 @@ class Files:
         await self._client.call(target.place, "files.completeUploadExternal", can_repeat=False, **shared)
         return str(announced["file_id"])
 
+    async def shares(self, target: Target, file_id: str) -> list[str]:
+        """The messages by which a file is shown in the target's channel. Raises SlackError."""
+        answer = await self._client.call(target.place, "files.info", file=file_id)
+        sides: dict[str, Any] = (answer.get("file") or {}).get("shares") or {}
+        return [str(one["ts"]) for side in sides.values() for one in side.get(target.channel) or () if one.get("ts")]
+
     async def _send(self, url: str, name: str, data: bytes) -> None:
         timeout = aiohttp.ClientTimeout(total=UPLOAD_S)
         try:
@@ -123,14 +130,18 @@ class Files:
             raise SlackError(f"{name} could not be uploaded to Slack.", detail=type(error).__name__) from error
 
 
-async def _checked(response: aiohttp.ClientResponse, attachment: Attachment) -> AsyncIterator[bytes]:
-    """The bytes, if they are the file's: without `files:read` Slack leads to a page to sign in, with status 200."""
+async def _checked(response: aiohttp.ClientResponse, attachment: Attachment, *, was_led: bool) -> AsyncIterator[bytes]:
+    """The bytes, if they are the file's: without `files:read` Slack leads to a page to sign in, with status 200.
+
+    was_led: by redirects. A file comes as a download, which tells one that is HTML itself from that page.
+    """
     if response.status in (403, 404, 410):
         raise UnreadableError(f"{attachment.name} is gone from Slack, or I may not see it.")
     if response.status != 200:
         raise PlatformError(f"Slack did not give {attachment.name}.", detail=f"download: {response.status}")
     is_first = True
-    wants_html = _is_html(attachment.mime_type, attachment.name)
+    is_download = "attachment" in response.headers.get("Content-Disposition", "")
+    wants_html = _is_html(attachment.mime_type, attachment.name) and (is_download or not was_led)
     async for piece in response.content.iter_chunked(PIECE_BYTES):
         if is_first and not wants_html and (_is_html(response.content_type, "") or _LOGIN_PAGE.match(piece[:400])):
             raise PlatformError(

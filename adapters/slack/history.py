@@ -123,7 +123,13 @@ class History:
                 log.info("what was missed in %s could not be fetched: %s", channel, error.text)
         return count
 
-    async def _missed(self, place: Place, channel: str, thread: str, after: str, accept: Accept) -> int:
+    async def _place(self, team: str) -> Place:
+        """A workspace with the organisation whose installation serves it."""
+        found = await self._client.installation(Place(team))
+        return Place(team, found.workspace if found and found.workspace != team else "")
+
+    async def _missed(self, team: str, channel: str, thread: str, after: str, accept: Accept) -> int:
+        place = await self._place(team)
         method = "conversations.replies" if thread else "conversations.history"
         args: dict[str, Any] = {
             "channel": channel,
@@ -133,7 +139,7 @@ class History:
         }
         while (answer := await self._client.try_call(place, method, **args)) is None:
             await self._client.host.clock.sleep(SPARE_S)  # answers come first
-        us = (await self._client.identity(place)).user_id
+        us = await self._client.us(place)
         count = 0
         for message in sorted(answer.get("messages") or (), key=lambda one: str(one.get("ts"))):
             if str(message.get("ts")) <= after or message.get("user") == us:
@@ -145,14 +151,14 @@ class History:
         return count
 
 
-def _gaps(seen: Sequence[Seen], oldest: str) -> list[tuple[Place, str, str, str]]:
+def _gaps(seen: Sequence[Seen], oldest: str) -> list[tuple[str, str, str, str]]:
     """Where to look, and after what: each thread, and each channel's own flow."""
-    found: dict[tuple[Place, str, str], str] = {}
+    found: dict[tuple[str, str, str], str] = {}
     for one in seen:
         newest = one.message_id if is_ts(one.message_id) else f"{one.sent_at.timestamp():.6f}"
         after = max(newest, oldest)
         for thread in dict.fromkeys((one.address.thread, "")):
-            key = (Place(one.address.workspace, one.ref.get("enterprise", "")), one.address.channel, thread)
+            key = (one.address.workspace, one.address.channel, thread)
             found[key] = max(found.get(key, ""), after)
     return [(*key, after) for key, after in found.items()]
 
@@ -162,10 +168,10 @@ def _as_event(place: Place, channel: str, message: Mapping[str, Any], us: str) -
     event = {**message, "type": "message", "channel": channel}
     if channel.startswith("D"):
         event["channel_type"] = "im"
-    where = {"team_id": place.team, **({"enterprise_id": place.enterprise} if place.enterprise else {})}
-    us_there = [{**where, "user_id": us, "is_bot": True}]
-    made = f"missed-{place.team}-{channel}-{message.get('ts')}"
-    return {"type": "event_callback", **where, "event_id": made, "event": event, "authorizations": us_there}
+    team, of_team = place.team, {"team_id": place.team, "enterprise_id": place.enterprise or None}
+    us_there = [{**of_team, "user_id": us, "is_bot": True}]
+    made = f"missed-{team}-{channel}-{message.get('ts')}"
+    return {"type": "event_callback", **of_team, "event_id": made, "event": event, "authorizations": us_there}
 
 
 def _sorted(found: Mapping[str, dict[str, Any]]) -> list[dict[str, Any]]:

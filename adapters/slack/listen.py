@@ -114,12 +114,12 @@ class Listener:
         inbound = parse.parse(body, self._client.host.commands)
         if inbound is None or inbound.author.is_bot:
             return None
-        if isinstance(inbound, InboundMessage):
+        if isinstance(inbound, InboundMessage) or (isinstance(inbound, Command) and not body.get("command")):
             await self._once(body, inbound, accept)
             return None
         return await self._answer_to(inbound, await accept(await self.prepared(body, inbound)))
 
-    async def _once(self, body: Payload, inbound: InboundMessage, accept: Accept) -> None:
+    async def _once(self, body: Payload, inbound: InboundMessage | Command, accept: Accept) -> None:
         """A post that arrives as mention and as message, or again, is written by whichever comes first; the others wait."""
         key = (inbound.address.channel, inbound.message_id)
         task = self._written.get(key)
@@ -130,17 +130,18 @@ class Listener:
                 self._written.popitem(last=False)
         await asyncio.shield(task)
 
-    async def _write(self, body: Payload, inbound: InboundMessage, accept: Accept) -> None:
+    async def _write(self, body: Payload, inbound: InboundMessage | Command, accept: Accept) -> None:
         prepared = await self.prepared(body, inbound)
         if not prepared.author.is_bot:
             await accept(prepared)
 
     async def prepared(self, body: Payload, inbound: Inbound) -> Inbound:
         """With names for ids, our own recognised, and a time where Slack sends none."""
+        await self._client.note(place_of(inbound.ref, inbound.address.workspace), parse.bot_user(body))
         inbound = await self._with_context(body, inbound)
         if isinstance(inbound, Press) and inbound.ref.get("session"):
             inbound = await self._running_at(inbound)
-        if isinstance(inbound, InboundMessage) and inbound.attachments:
+        if isinstance(inbound, InboundMessage | Command) and inbound.attachments:
             inbound = replace(inbound, attachments=await self._files.described(inbound.attachments))
         if inbound.sent_at == EPOCH:
             inbound = replace(inbound, sent_at=self._client.host.clock.now())

@@ -40,6 +40,7 @@ ACTIONS = frozenset(("stop", "regenerate", "continue", "thumbs_up", "thumbs_down
 MAX_QUOTED = 1_800
 """Characters of a message that ride in a modal; Slack allows 3,000 in all. Source: Slack, views, `private_metadata`."""
 _MENTION = re.compile(r"<@([UW][A-Z0-9]+)(?:\|[^>]*)?>")
+_SPELLED = re.compile(r"^\s*(?:<@([UW][A-Z0-9]+)(?:\|[^>]*)?>[\s,:]*)?/([A-Za-z-]+)(?:\s+(.*))?$", re.DOTALL)
 _WRITTEN = re.compile(r"<(?:@([UW][A-Z0-9]+)|!(here|channel|everyone)|!subteam\^([A-Z0-9]+))(?:\|[^>]*)?>")
 
 
@@ -47,7 +48,7 @@ def parse(body: Payload, names: Collection[str] = ()) -> Inbound | None:
     """The value that a delivery stands for, or None when it is no person's doing. names: the slash commands there are."""
     match body.get("type"):
         case "event_callback":
-            return parse_event(body)
+            return parse_event(body, names)
         case "block_actions":
             return parse_press(body)
         case "view_submission":
@@ -62,18 +63,18 @@ def parse(body: Payload, names: Collection[str] = ()) -> Inbound | None:
 # --- Events ----------------------------------------------------------------------------------------------------------
 
 
-def parse_event(body: Payload) -> Inbound | None:
-    """A message, an edit, a deletion or a stop."""
+def parse_event(body: Payload, names: Collection[str] = ()) -> Inbound | None:
+    """A message, an edit, a deletion or a stop. names: the slash commands there are."""
     event = body.get("event") or {}
     match event.get("type"), event.get("subtype"):
         case "app_mention", _:
-            return _message(body, event)
+            return _command(body, event, names) or _message(body, event)
         case "message", "message_changed":
             return _edit(body, event)
         case "message", "message_deleted":
             return _deletion(body, event)
         case "message", subtype if subtype in SPOKEN_SUBTYPES and not event.get("hidden"):
-            return _message(body, event)
+            return _command(body, event, names) or _message(body, event)
         case "agent_session_stopped", _:
             return _stopped(body, event)
     return None
@@ -99,6 +100,32 @@ def _message(body: Payload, event: Payload) -> InboundMessage | None:
         mentions_us=event.get("type") == "app_mention" or (bool(bot) and bot in mentions),
         mentions_others=bool(mentions - {bot}),
         ref=_ref(body, event.get("user", ""), raw, event),
+    )
+
+
+def _command(body: Payload, event: Payload, names: Collection[str]) -> Command | None:
+    """A command behind our mention: the way in threads, where Slack has no slash commands. In a direct message without mention."""
+    bot, channel, ts = bot_user(body), str(event.get("channel") or ""), str(event.get("ts") or "")
+    is_direct = event.get("channel_type") == "im" or channel.startswith("D")
+    found = _SPELLED.match(str(event.get("text") or ""))
+    if not found or not ts or not (is_direct or (bot and found.group(1) == bot)):
+        return None
+    name, text = found.group(2).lower().removeprefix(f"{PREFIX}-"), (found.group(3) or "").strip()
+    if name == PREFIX:
+        name, _, text = text.partition(" ")
+    if name not in names:
+        return None
+    return Command(
+        event_id=f"command:{channel}:{ts}",  # a mention comes by two events
+        address=Address(PLATFORM, workspace(body), channel, str(event.get("thread_ts") or "")),
+        author=author(body, event),
+        name=name,
+        text=text.strip(),
+        attachments=attachments(event, body),
+        message_id=ts,
+        sent_at=moment(ts),
+        is_direct=is_direct,
+        ref=_ref(body, str(event.get("user") or ""), text, event),
     )
 
 
@@ -144,15 +171,16 @@ def _edit(body: Payload, event: Payload) -> Edit | Deletion | None:
     ts, channel = str(message.get("ts") or ""), str(event.get("channel") or "")
     if not ts:
         return None
-    raw = str(message.get("text") or "")
+    raw, bot = str(message.get("text") or ""), bot_user(body)
+    is_meant = bool(bot) and bot in {found.group(1) for found in _MENTION.finditer(raw)}
     return Edit(
         event_id=event_id(body, event),
         message_id=ts,
         address=Address(PLATFORM, workspace(body), channel, message.get("thread_ts") or ts),
         author=author(body, message),
-        text=_said(message, bot_user(body)),
+        text=_said(message, bot),
         sent_at=moment(str(event.get("event_ts") or event.get("ts") or ts)),
-        ref=_ref(body, str(message.get("user") or ""), raw, message),
+        ref=_ref(body, str(message.get("user") or ""), raw, message) | ({"mentions_us": "1"} if is_meant else {}),
     )
 
 
@@ -280,6 +308,7 @@ def target_of(body: Payload) -> dict[str, Any]:
         "channel": (body.get("channel") or {}).get("id", ""),
         "ts": body.get("message_ts") or message.get("ts") or "",
         "thread": message.get("thread_ts") or message.get("ts") or body.get("message_ts") or "",
+        "is_alone": not (message.get("thread_ts") or message.get("reply_count")),
         "text": text,
         "files": files,
         "url": body.get("response_url") or "",
@@ -308,7 +337,7 @@ def _about(body: Payload, target: Mapping[str, Any], asks: Asks, question: str) 
     channel = str(target.get("channel") or "")
     ref = _ref(body, str(user.get("id") or ""), question)
     ref |= {"response_url": str(target.get("url") or ""), "about": ts, "shortcut": "1"}
-    ref["flat"] = "" if (body.get("message") or {}).get("thread_ts") else "1"
+    ref |= {"alone": "1"} if target.get("is_alone") else {}
     return InboundMessage(
         event_id=f"shortcut:{trigger}",
         message_id=f"shortcut:{trigger}",

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,6 +20,8 @@ EVENT_TYPE = "parley_reply"
 """Of the metadata that marks our posts."""
 GONE_POST = ("message_not_found", "cant_update_message", "edit_window_closed", "thread_not_found")
 OUTSIDE = ("not_in_channel", "channel_not_found", "user_not_in_channel")
+CLOSED = ("restricted_action", "restricted_action_read_only_channel", "restricted_action_thread_locked", "is_archived")
+"""Nobody of our kind may write there. Source: Slack, chat.postMessage, errors."""
 MAX_LOOKED_AT = 200
 BAD_BLOCKS = ("invalid_blocks", "invalid_blocks_format", "msg_blocks_too_long", "only_one_table_allowed")
 log = logging.getLogger(__name__)
@@ -38,13 +41,14 @@ class Target:
     question: str
     since: str
     """The `ts` before which no post of this turn can be."""
-    allowed: frozenset[str]
+    allowed: Mapping[str, str]
+    """Ids of those whom the asker mentioned, and so may be pinged, with their names where known."""
     us: str = ""
     """Our user id there, as the delivery told it: an organisation's token has another in each workspace."""
     is_ephemeral: bool = False
-    is_flat: bool = False
-    """Nobody has replied there yet: what one person alone sees is shown in the channel, for Slack shows it in no silent thread."""
     is_private: bool = False
+    is_alone: bool = False
+    """The message that this is about has no thread: Slack would show nobody what is shown to one person there."""
     response_url: str = ""
 
     @property
@@ -56,6 +60,7 @@ class Target:
 def target_of(receipt: Receipt) -> Target:
     """The target that `open` wrote into the receipt."""
     ref = receipt.ref
+    named = json.loads(ref.get("named") or "{}")
     return Target(
         place=place_of(ref, receipt.address.workspace),
         channel=receipt.address.channel,
@@ -65,11 +70,11 @@ def target_of(receipt: Receipt) -> Target:
         recipient_team=ref.get("user_team") or receipt.address.workspace,
         question=ref.get("question", ""),
         since=ref.get("since", "0"),
-        allowed=frozenset(filter(None, ref.get("mentions", "").split(","))),
+        allowed={one: named.get(one, "") for one in ref.get("mentions", "").split(",") if one},
         us=ref.get("bot", ""),
         is_ephemeral=ref.get("ephemeral") == "1",
-        is_flat=ref.get("flat") == "1",
         is_private=ref.get("private") == "1",
+        is_alone=ref.get("alone") == "1",
         response_url=ref.get("response_url", ""),
     )
 
@@ -174,14 +179,15 @@ class Posts:
                 raise
 
     async def ephemeral(self, target: Target, piece: Piece) -> None:
-        """Show it to the asker alone. Raises SlackError. Source: Slack, chat.postEphemeral, on active threads."""
+        """Show it to the asker alone. Raises SlackError."""
         try:
             await self._client.call(
                 target.place,
                 "chat.postEphemeral",
                 channel=target.channel,
                 user=target.user,
-                thread_ts=None if target.is_flat else target.thread or None,
+                # "only shown if there is already an active thread". Source: Slack, chat.postEphemeral.
+                thread_ts=None if target.is_alone else target.thread or None,
                 **content(piece),
             )
         except SlackError as error:
@@ -192,13 +198,33 @@ class Posts:
     async def respond(self, target: Target, piece: Piece) -> None:
         """Answer by the response_url, where we are no member; at most 5 times in 30 minutes. Raises SlackError."""
         body = {"response_type": "ephemeral" if target.is_ephemeral else "in_channel", **content(piece)}
-        body |= {"thread_ts": target.thread} if target.thread else {}
+        body |= {"thread_ts": target.thread} if target.thread and not target.is_alone else {}
         try:
             async with self._client.session.post(target.response_url, json=body) as response:
                 if response.status >= 400:
                     raise SlackError("Slack no longer takes an answer here.", detail=f"response_url: {response.status}")
         except (TimeoutError, aiohttp.ClientError) as error:
             raise SlackError("Slack is not reachable.", detail=type(error).__name__) from error
+
+    async def is_asked_no_more(self, target: Target) -> bool:
+        """Whether the question was deleted meanwhile; False when Slack does not say."""
+        if not is_ts(target.question):
+            return False
+        at = {"oldest": target.question, "latest": target.question, "inclusive": True, "limit": 1}
+        try:
+            answer = await self._client.try_call(
+                target.place,
+                "conversations.replies",
+                channel=target.channel,
+                ts=target.thread or target.question,
+                **at,
+            )
+        except SlackError as error:
+            return error.slack_code in ("thread_not_found", "message_not_found")
+        if answer is None:
+            return False
+        found = [one for one in answer.get("messages") or () if one.get("ts") == target.question]
+        return not found or found[0].get("subtype") == "tombstone"
 
     async def look_up(self, target: Target, mark: int | None = None) -> Found:
         """The posts of this turn that stand there already. mark: only the one with this number.

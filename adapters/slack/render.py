@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -18,6 +18,8 @@ LONG_CODE = 6_000
 PREVIEW_LINES = 12
 FALLBACK = 2_900
 """Characters of the text that notifications show; chat.update refuses more than 4,000 of them."""
+JOINER = "\u2060"
+"""Stands behind an @ that is to ping nobody: unseen, and no place to break a line."""
 CONTEXT = 2_900
 """Characters of one context element. Source: Slack, Block Kit, text object: 3,000."""
 TABLE_ROWS, TABLE_COLUMNS, TABLE_TEXT = 100, 20, 9_000
@@ -42,6 +44,7 @@ EXTENSIONS |= {
 }
 _FENCE = re.compile(r"^( {0,3})(`{3,}|~{3,})[ \t]*([^\n`]*)$")
 _CONTROL = re.compile(r"<(?:@([A-Z0-9]+)|!subteam\^([A-Z0-9]+)|!([a-z]+))(?:[|^][^<>\n]*)?>")
+_ESCAPED_MENTION = re.compile(r"&lt;@([UW][A-Z0-9]+)&gt;")
 _TABLE_RULE = re.compile(r"^\s*\|?\s*:?-+:?\s*(\|\s*:?-+:?\s*)*\|?\s*$")
 _INLINE = re.compile(
     r"`([^`]+)`|\*\*([^*]+)\*\*|\[([^\]]+)\]\((https?://[^)\s]+)\)|(?<![\w*])[*_]([^*_\s][^*_]*)[*_](?![\w*])"
@@ -100,7 +103,8 @@ def rendered(
 ) -> Rendered:
     """An answer as messages that each fit; its last one carries the notices and the buttons.
 
-    allowed: ids (or here, channel, everyone) that may be pinged, as the asker wrote them.
+    allowed: ids (or here, channel, everyone) that may be pinged, as the asker wrote them; as a mapping with the people's names,
+    by which the answer may call them too.
     """
     shortened, files = code_to_files(neutralise(text, allowed))
     parts = split_markdown(shortened, PIECE) if shortened.strip() else []
@@ -120,12 +124,32 @@ def foot_blocks(notices: Sequence[str], buttons: Buttons | None) -> list[Block]:
 
 
 def neutralise(text: str, allowed: Collection[str]) -> str:
-    """The text without control sequences that would ping anybody but the allowed."""
+    """The text without control sequences that would ping anybody but the allowed, who are pinged by their names too."""
     while True:
         calmed = _CONTROL.sub(lambda found: _calmed(found, allowed), text)
         if calmed == text:
-            return text
+            return _addressed(text, allowed)
         text = calmed
+
+
+def _names(allowed: Collection[str]) -> dict[str, str]:
+    """Ids of people by their names in small letters."""
+    named = allowed.items() if isinstance(allowed, Mapping) else ()
+    return {str(name).casefold(): id_ for id_, name in named if name}
+
+
+def _addressed(text: str, allowed: Collection[str]) -> str:
+    """With `@Name` of the allowed as their mention, but for code: the model knows people by their names alone."""
+    names = _names(allowed)
+    if not names:
+        return text
+    any_name = "|".join(re.escape(name) for name in sorted(names, key=len, reverse=True))
+    pattern = rf"```.*?(?:```|\Z)|`[^`\n]*`|(?<![\w@])@({any_name})(?!\w|[.-]\w)"
+
+    def mention(found: re.Match[str]) -> str:
+        return f"<@{names[found.group(1).casefold()]}>" if found.group(1) else found.group(0)
+
+    return re.sub(pattern, mention, text, flags=re.DOTALL | re.IGNORECASE)
 
 
 def _calmed(found: re.Match[str], allowed: Collection[str]) -> str:
@@ -134,7 +158,7 @@ def _calmed(found: re.Match[str], allowed: Collection[str]) -> str:
     if named in allowed and (person or everyone in ("here", "channel", "everyone") or group):
         return found.group(0)
     _, _, label = found.group(0).strip("<>").partition("|")
-    return f"@\u200b{label.lstrip('@') or named}"
+    return f"@{JOINER}{label.lstrip('@') or named}"
 
 
 def escape(text: str) -> str:
@@ -145,11 +169,16 @@ def escape(text: str) -> str:
 def fallback(markdown: str) -> str:
     """The text beside blocks."""
     flat = re.sub(r"^#{1,6} +", "", markdown, flags=re.MULTILINE).replace("**", "").strip()
-    return escape(flat if len(flat) <= FALLBACK else f"{flat[: FALLBACK - 1]}…")
+    short = flat if len(flat) <= FALLBACK else f"{flat[: FALLBACK - 1]}…"
+    return _ESCAPED_MENTION.sub(r"<@\1>", escape(short))  # whoever else was named is calmed by now
 
 
-def stable(text: str) -> str:
-    """As much of a growing text as will not read differently once more comes: not half a control sequence."""
+def stable(text: str, allowed: Collection[str] = ()) -> str:
+    """As much of a growing text as will not read differently once more comes: not half a control sequence, nor half a name."""
+    at = text.rfind("@")
+    tail = text[at:].casefold() if at >= 0 else ""
+    if tail and any(f"@{name}".startswith(tail.rstrip(".-")) for name in _names(allowed)):
+        text = text[:at]
     at = text.rfind("<")
     return text[:at] if at >= 0 and len(text) - at < 80 and ">" not in text[at:] and "\n" not in text[at:] else text
 
@@ -342,7 +371,7 @@ def _cells(line: str) -> list[str]:
 
 def _rows(lines: list[str]) -> list[list[str]]:
     rows = [_cells(line) for line in (lines[0], *lines[2:])]
-    width = len(rows[0])
+    width = max(map(len, rows))
     return [(row + [""] * width)[:width] for row in rows]
 
 

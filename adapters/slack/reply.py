@@ -14,8 +14,9 @@ from adapters.slack import render
 from adapters.slack.client import NAME, SlackClient, SlackError
 from adapters.slack.files import Files
 from adapters.slack.governor import Reservation
-from adapters.slack.post import OUTSIDE, Posts, Target, is_ts, target_of
+from adapters.slack.post import CLOSED, GONE_POST, OUTSIDE, Posts, Target, is_ts, target_of
 from adapters.slack.render import Buttons, Piece
+from bot.errors import UnavailableError, UsageError
 from bot.types import (
     Address,
     Audio,
@@ -47,6 +48,11 @@ STATUS_AGAIN_S = 90.0
 """A status line vanishes after 2 minutes. Source: Slack, assistant.threads.setStatus."""
 REFUSED_FOR_S = 600.0
 MAX_FINISHED = 2_000
+SHARE_S = 5.0
+"""Buttons under a picture wait this long for its message."""
+MAX_RESPONSES = 4
+"""A response_url takes five answers; the last says where the rest is. Source: Slack, Handling user interaction."""
+ELSEWHERE = "The rest of my answer is in our direct messages. To have all of it here, /invite me to this channel."
 THINKING = "Thinking\u2026"
 log = logging.getLogger(__name__)
 
@@ -90,6 +96,7 @@ class Live:
     flushed_at: float = 0.0
     stop: Reservation | None = None
     edit: Reservation | None = None
+    session_end: Reservation | None = None
     has_session: bool = False
     file_names: set[str] = field(default_factory=set)
     """Of uploads that an interrupted attempt made."""
@@ -114,10 +121,10 @@ class Live:
 
     def release(self) -> None:
         """Give back what was reserved."""
-        for reservation in (self.stop, self.edit):
+        for reservation in (self.stop, self.edit, self.session_end):
             if reservation:
                 reservation.release()
-        self.stop = self.edit = None
+        self.stop = self.edit = self.session_end = None
 
 
 class Replies:
@@ -164,12 +171,18 @@ class Replies:
         return Receipt(inbound.address, turn.id, (), ref)
 
     async def _begin_session(self, live: Live, title: str = "") -> None:
-        """Slack shows a Stop button while a thread's session is "processing". Source: Slack, Agent sessions."""
+        """Slack shows a Stop button while a thread's session is "processing", in channels as in the agent panel.
+
+        Source: Slack, Agent sessions. None is begun that could not be ended in this minute.
+        """
         target = live.target
         if not target.thread or target.is_ephemeral or live.has_session:
             return
         if self._is_refused(live, "session"):
             await self._name_thread(live, title)
+            return
+        live.session_end = self._client.governor.reserve(target.place.team, "agents.sessions.setStatus")
+        if live.session_end is None:
             return
         try:
             answer = await self._client.try_call(
@@ -182,16 +195,17 @@ class Replies:
                 initiator_user_id=target.user or None,
             )
         except SlackError as error:
+            live.release()
             self._refuse(live, "session", error)
             await self._name_thread(live, title)
             return
         live.has_session = answer is not None
 
-    async def _name_thread(self, live: Live, title: str) -> None:
+    async def _name_thread(self, live: Live, title: str | None) -> None:
         """In the older assistant view a thread is named after its first question."""
         target = live.target
         key = f"{target.channel}/{target.thread}"
-        if not title or key in self._named:
+        if not title or not target.is_direct or key in self._named:
             return
         self._named[key] = None
         while len(self._named) > MAX_FINISHED:
@@ -202,7 +216,7 @@ class Replies:
                 "assistant.threads.setTitle",
                 channel_id=target.channel,
                 thread_ts=target.thread,
-                title=title,
+                title=title or None,
             )
 
     # --- show ---
@@ -426,7 +440,8 @@ class Replies:
 
     def _presentable(self, live: Live) -> str:
         """The text so far, as far as it will stay as it is."""
-        return render.stable(render.neutralise(live.text, live.target.allowed).lstrip())
+        allowed = live.target.allowed
+        return render.stable(render.neutralise(render.stable(live.text, allowed), allowed).lstrip())
 
     def _leave_stream(self, live: Live) -> None:
         """The stream died: from here on its message is edited."""
@@ -499,6 +514,8 @@ class Replies:
             await self._quieten(live)
 
     async def _finish_open(self, live: Live, receipt: Receipt, reply: Reply) -> Receipt:
+        if reply.stopped and await self.posts.is_asked_no_more(live.target):
+            return await self._withdraw(live, receipt)
         has_pictures = any(isinstance(part, Image) for part in reply.parts)
         buttons = None if has_pictures else buttons_of(reply, live.target, has_pictures=False)
         whole = render.rendered(reply.text, live.target.allowed, reply.notices, buttons)
@@ -507,37 +524,60 @@ class Replies:
             await self._leave(live, reply, whole, buttons)
             file_ids = await self._upload(live, reply, whole)
         except SlackError as error:
-            if error.slack_code not in OUTSIDE or not live.target.response_url:
+            if not await self._finish_elsewhere(live, reply, error):
                 raise
-            for piece in whole.pieces:
-                await self.posts.respond(live.target, piece)
-            await self._upload_privately(live, reply, whole)
             return receipt
         if has_pictures:
-            await self._shared(live, file_ids)
+            await self._await_shares(live, file_ids)
         controls = await self._controls(live, reply) if has_pictures else ""
         ref = {**receipt.ref, "files": ",".join(file_ids), "controls": controls}
         ids = (*live.posted, controls) if controls else tuple(live.posted)
         return replace(receipt, message_ids=ids, ref={name: value for name, value in ref.items() if value})
 
-    async def _shared(self, live: Live, file_ids: Sequence[str]) -> None:
-        """Wait until Slack has posted the pictures, which it does when it likes, so that their buttons stand beneath them."""
-        clock = self._client.host.clock
-        until = clock.monotonic() + SHARED_WITHIN_S
-        for file_id in file_ids:
-            while not await self._shares(live, file_id) and clock.monotonic() < until:
-                await clock.sleep(SHARED_AGAIN_S)
+    async def _withdraw(self, live: Live, receipt: Receipt) -> Receipt:
+        """The question is gone: what was said of an answer goes too."""
+        await self._take_back(live, receipt)
+        await self._write(live, render.Rendered(()))
+        return replace(receipt, message_ids=())
 
-    async def _shares(self, live: Live, file_id: str) -> list[str]:
-        """The ids of the messages in this channel that show the file."""
+    async def _finish_elsewhere(self, live: Live, reply: Reply, error: SlackError) -> bool:
+        """Where we may not write: by the response_url if there is one, else to the asker alone. False when neither helps."""
+        target = live.target
+        whole = render.rendered(reply.text, target.allowed, reply.notices)
+        if error.slack_code in OUTSIDE and target.response_url:
+            await self._finish_outside(live, reply, whole)
+            return True
+        if error.slack_code not in (*OUTSIDE, *CLOSED) or target.is_direct or not target.user:
+            return False
+        log.info("an answer for %s goes to the asker alone: %s", target.channel, error.slack_code)
+        why = f"{error.text} So here is my answer to what you asked there."
+        await self._send_privately(live, reply, whole, (Piece((), why, why), *whole.pieces))
+        return True
+
+    async def _finish_outside(self, live: Live, reply: Reply, whole: render.Rendered) -> None:
+        """By the response_url, which takes five answers; files and what is left go to the asker's direct messages."""
+        for piece in whole.pieces[:MAX_RESPONSES]:
+            await self.posts.respond(live.target, piece)
+        rest = whole.pieces[MAX_RESPONSES:]
+        if await self._send_privately(live, reply, whole, rest):
+            piece = Piece((), ELSEWHERE, ELSEWHERE)
+            await self.posts.respond(replace(live.target, is_ephemeral=True), piece)
+
+    async def _await_shares(self, live: Live, file_ids: Sequence[str]) -> None:
+        """Slack shares files after its answer: wait, not for ever, so that what is posted next stands below them."""
+        clock = self._client.host.clock
+        until, pause_s = clock.monotonic() + SHARE_S, 0.1
+        for file_id in file_ids:
+            while not await self._shares(live, file_id) and clock.monotonic() + pause_s < until:
+                await clock.sleep(pause_s)
+                pause_s = min(pause_s * 1.6, 1.0)
+
+    async def _shares(self, live: Live, file_id: str) -> Sequence[str]:
         try:
-            answer = await self._client.try_call(live.target.place, "files.info", file=file_id)
+            return await self._files.shares(live.target, file_id)
         except SlackError as error:
-            log.info("looking for a picture at Slack: %s", error.detail or error.text)
-            return []
-        sides = ((answer or {}).get("file") or {}).get("shares") or {}
-        found = [share for side in sides.values() for share in side.get(live.target.channel) or ()]
-        return [str(share["ts"]) for share in found if share.get("ts")]
+            log.info("where a file was shared at Slack: %s", error.detail or error.text)
+            return ()
 
     async def _controls(self, live: Live, reply: Reply) -> str:
         """The message with the buttons that stand under pictures; gives its id."""
@@ -554,7 +594,7 @@ class Replies:
         if controls := receipt.ref.get("controls"):
             await self.posts.delete(live.target, controls)
         for file_id in filter(None, receipt.ref.get("files", "").split(",")):
-            for ts in await self._shares(live, file_id):  # or Slack leaves words in its place that it was deleted
+            for ts in await self._shares(live, file_id):  # else "This file was deleted." stays
                 await self.posts.delete(live.target, ts)
             with suppress(SlackError):
                 await self._client.call(live.target.place, "files.delete", file=file_id)
@@ -618,17 +658,23 @@ class Replies:
         whole = render.rendered(reply.text, live.target.allowed, reply.notices)
         for piece in whole.pieces:
             await self.posts.ephemeral(live.target, piece)
-        await self._upload_privately(live, reply, whole)
+        await self._send_privately(live, reply, whole)
         return receipt
 
-    async def _upload_privately(self, live: Live, reply: Reply, whole: render.Rendered) -> None:
-        """Files where only the asker sees them: Slack has no ephemeral ones."""
-        parts = [part for part in reply.parts if isinstance(part, Image | Audio | File)]
-        if parts or whole.files:
-            opened = await self._client.call(live.target.place, "conversations.open", users=live.target.user)
-            channel = str((opened.get("channel") or {}).get("id") or "")
-            private = replace(live, target=replace(live.target, channel=channel, thread=""))
-            await self._upload(private, reply, whole)
+    async def _send_privately(
+        self, live: Live, reply: Reply, whole: render.Rendered, pieces: Sequence[Piece] = ()
+    ) -> bool:
+        """Files, which Slack never shows to one person alone, and these pieces by direct message; False when there is nothing."""
+        has_files = bool(whole.files) or any(isinstance(part, Image | Audio | File) for part in reply.parts)
+        if not has_files and not pieces:
+            return False
+        opened = await self._client.call(live.target.place, "conversations.open", users=live.target.user)
+        channel = str((opened.get("channel") or {}).get("id") or "")
+        private = replace(live, target=replace(live.target, channel=channel, thread=""))
+        for part, piece in enumerate(pieces):
+            await self.posts.post(private.target, piece, part)
+        await self._upload(private, reply, whole)
+        return True
 
     async def _upload(self, live: Live, reply: Reply, whole: render.Rendered) -> list[str]:
         """Pictures, speech, files and long code into the thread; gives the files' ids."""
@@ -678,7 +724,8 @@ class Replies:
     def _refuse(self, live: Live, what: str, error: SlackError) -> None:
         """Do without it there for a while."""
         log.info("Slack does without %s in %s: %s", what, live.target.channel, error.slack_code)
-        key = (f"{live.target.place.team}/{what}", "" if what == "session" else live.target.channel)
+        is_everywhere = what == "session" and error.slack_code not in (*OUTSIDE, *CLOSED, *GONE_POST)
+        key = (f"{live.target.place.team}/{what}", "" if is_everywhere else live.target.channel)
         self._refused[key] = self._client.host.clock.monotonic() + REFUSED_FOR_S
 
     def _is_refused(self, live: Live, what: str) -> bool:
@@ -687,8 +734,7 @@ class Replies:
         return any(self._refused.get(key, 0) > now for key in keys)
 
 
-REF_NAMES = ("team", "enterprise", "user", "bot", "user_team", "mentions", "response_url", "flat")
-SHARED_WITHIN_S, SHARED_AGAIN_S = 5.0, 0.25
+REF_NAMES = ("team", "enterprise", "user", "bot", "user_team", "mentions", "named", "alone", "response_url")
 CONTROLS = 1_000
 """The mark of the message that holds the buttons under pictures."""
 
@@ -708,7 +754,10 @@ def buttons_of(reply: Reply, target: Target, *, has_pictures: bool) -> Buttons:
         return Buttons()
     names = ["continue"] if reply.truncated else []
     names += ["vary", "edit_image"] if has_pictures else []
-    return Buttons(target.question, (*names, "regenerate"), has_thumbs=not reply.error)
+    is_hopeless = reply.error in (UsageError.code, UnavailableError.code)
+    is_by_model = bool(reply.model)
+    names += ["regenerate"] if is_by_model or reply.stopped or (reply.error and not is_hopeless) else []
+    return Buttons(target.question, tuple(names), has_thumbs=is_by_model and not reply.error)
 
 
 def upload_name(part: Image | Audio | File) -> str:

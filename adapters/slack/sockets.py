@@ -7,6 +7,7 @@ import json
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import aiohttp
@@ -18,10 +19,14 @@ HEARTBEAT_S = 8.0
 """A ping goes out this often; a socket that does not answer within half of it is dead."""
 HELLO_S = 10.0
 AGAIN_S = (0.2, 1.0, 3.0, 10.0, 30.0)
+LIVED_S = 5.0
+"""A socket that ends sooner after its hello did not serve; the next is opened after a pause."""
+RECYCLED = "refresh_requested"
+"""The one reason of a `disconnect` for which another socket is welcome at once. Source: Slack, Socket Mode."""
+REFUSED_S = 1.0
+"""Least pause after any other reason, such as `too_many_websockets` or `link_disabled`."""
 MAX_SOCKETS = 10
 """Open sockets of an app. Source: Slack, Socket Mode."""
-UNWANTED = ("too_many_websockets", "link_disabled")
-"""Reasons of a disconnect after which another socket would be closed as well. Source: Slack, Socket Mode, disconnects."""
 BAD_TOKEN = (
     "invalid_auth",
     "not_authed",
@@ -33,6 +38,16 @@ BAD_TOKEN = (
 Handle: TypeAlias = Callable[[Mapping[str, Any], Mapping[str, str]], Awaitable[tuple[bool, dict[str, Any] | None]]]
 """Takes a payload and its retry headers; gives whether it is written, and what to answer with."""
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a socket ended."""
+
+    reason: str
+    """Slack's word, or empty when it just broke."""
+    lived_s: float = 0.0
+    """Seconds since its hello."""
 
 
 class Sockets:
@@ -63,17 +78,21 @@ class Sockets:
             await asyncio.gather(*self._working, return_exceptions=True)
 
     async def _hold(self, handle: Handle) -> None:
-        failures = 0
+        failures, clock = 0, self._client.host.clock
         while True:
+            least_s = 0.0
             try:
-                failures = 0 if await self._one(handle) else failures + 1
+                ended = await self._one(handle)
+                failures = 0 if ended.lived_s >= LIVED_S or ended.reason == RECYCLED else failures + 1
+                if ended.reason not in ("", RECYCLED):
+                    least_s, failures = REFUSED_S, max(failures, 1)
+                    log.warning("Slack ended a socket: %s", ended.reason)
             except (SlackError, aiohttp.ClientError, TimeoutError, OSError) as error:
                 failures += 1
+                least_s = (error.retry_after_s or 0.0) if isinstance(error, SlackError) else 0.0
                 log.warning("a Slack socket could not be opened: %s", error)
-                if error_waits := getattr(error, "retry_after_s", None):
-                    await self._client.host.clock.sleep(error_waits)
             if failures:
-                await self._client.host.clock.sleep(AGAIN_S[min(failures, len(AGAIN_S)) - 1])
+                await clock.sleep(max(AGAIN_S[min(failures, len(AGAIN_S)) - 1], least_s))
 
     async def _url(self) -> str:
         try:
@@ -88,28 +107,30 @@ class Sockets:
             raise
         return str(answer["url"])
 
-    async def _one(self, handle: Handle) -> bool:
-        """Hold one socket until it ends; True when another may follow at once."""
+    async def _one(self, handle: Handle) -> Ended:
+        """Hold one socket until it ends."""
         url = await self._url()
         async with self._client.session.ws_connect(url, heartbeat=self.heartbeat_s, max_msg_size=0) as socket:
             async with asyncio.timeout(HELLO_S):
                 message = await socket.receive()
-            if message.type != aiohttp.WSMsgType.TEXT or json.loads(message.data).get("type") != "hello":
-                return False
+            greeting = json.loads(message.data) if message.type == aiohttp.WSMsgType.TEXT else {}
+            if greeting.get("type") != "hello":
+                return Ended(str(greeting.get("reason") or "no hello"))
+            began = self._client.host.clock.monotonic()
             self.open += 1
             self.connected.set()
             self.disconnected.clear()
             try:
-                is_wanted = await self._read(socket, handle)
+                reason = await self._read(socket, handle)
             finally:
                 self.open -= 1
                 if not self.open:
                     self.connected.clear()
                     self.disconnected.set()
-        return is_wanted
+        return Ended(reason, self._client.host.clock.monotonic() - began)
 
-    async def _read(self, socket: aiohttp.ClientWebSocketResponse, handle: Handle) -> bool:
-        """Take what comes until it ends; False when Slack wants no other one in its place."""
+    async def _read(self, socket: aiohttp.ClientWebSocketResponse, handle: Handle) -> str:
+        """Take what comes until the socket ends; gives Slack's reason for ending it, empty when it just broke."""
         async for message in socket:
             if message.type is not aiohttp.WSMsgType.TEXT:
                 continue
@@ -117,12 +138,12 @@ class Sockets:
             if envelope.get("type") == "disconnect":
                 if envelope.get("reason") == "warning":
                     continue  # it closes soon, and says so again
-                return envelope.get("reason") not in UNWANTED
+                return str(envelope.get("reason") or "")
             if envelope.get("envelope_id"):
                 task = asyncio.create_task(self._take(socket, envelope, handle))
                 self._working.add(task)
                 task.add_done_callback(self._working.discard)
-        return True
+        return ""
 
     async def _take(self, socket: aiohttp.ClientWebSocketResponse, envelope: Mapping[str, Any], handle: Handle) -> None:
         """What is not written is not acknowledged: Slack sends it again."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -16,6 +17,7 @@ from click.testing import CliRunner
 
 import adapters.slack
 from adapters.slack import check, manifest
+from adapters.slack.client import Place, SlackClient
 from adapters.slack.emulator import AppConfig, SlackEmulator
 from bot.app import App
 from bot.engine.commands import SPECS
@@ -141,6 +143,78 @@ async def test_an_organisation_installs_once_for_all_its_workspaces(tmp_path: Pa
         (answer,) = await w.answers(w.mention("whole organisation"))
         assert "whole organisation" in answer.shown
         assert await w.app.host.installation("slack", str(slack.world.enterprise_id)) is not None
+
+
+async def test_after_a_downtime_an_organisation_s_workspaces_are_caught_up_too(tmp_path: Path) -> None:
+    """What was missed is answered with the organisation's token, though no delivery has named the organisation yet."""
+    values = {"slack_bot_token": None, "parley_secret_key": KEY, "durable": True}
+    async with SlackEmulator(AppConfig(socket_mode=False), installed=False, enterprise="Initech") as slack:
+        async with parley(slack, tmp_path, **values) as w:
+            assert await _install(w, slack.team, wide=True) == 200
+            slack.invite_bot("general")
+            asked = w.mention("before the night")
+            await w.answers(asked)
+        slack.configure(bot_events=())
+        missed = slack.post("ada", "general", "are you there?", thread_ts=asked.ts)
+        fresh = slack.post("ada", "general", f"<@{slack.bot.id}> a new one")
+        await slack.idle()
+        slack.configure(bot_events=AppConfig().bot_events)
+        async with parley(slack, tmp_path, **values) as w:
+            (answer,) = await w.answers(missed)
+            assert "are you there?" in answer.shown
+            assert "a new one" in (await w.answers(fresh))[0].shown
+            slack.uninstall(slack.team)
+            await slack.idle()
+            assert await w.app.host.installation("slack", slack.team.id) is None
+
+
+async def _ending_soon(w, team) -> None:  # type: ignore[no-untyped-def]
+    """Let the kept token have an hour left to live."""
+    kept = await w.app.host.installation("slack", team.id)
+    soon = {**kept.data, "expires_at": w.app.clock.now().timestamp() + 3_600}
+    await w.app.host.keep_installation(type(kept)(kept.platform, kept.workspace, kept.name, soon, kept.secrets))
+    w.adapter.client.forget(team.id)
+
+
+async def test_a_token_that_cannot_be_renewed_serves_as_long_as_it_lives(tmp_path: Path) -> None:
+    """When Slack does not exchange it, answers go on with the old one; Slack is not asked again at each call."""
+    app = AppConfig(socket_mode=False, token_rotation=True)
+    async with (
+        SlackEmulator(app, installed=False) as slack,
+        parley(slack, tmp_path, slack_bot_token=None, parley_secret_key=KEY) as w,
+    ):
+        assert await _install(w, slack.team) == 200
+        slack.invite_bot("general")
+        await _ending_soon(w, slack.team)
+        before = len(slack.calls_to("oauth.v2.access"))
+        slack.fail("oauth.v2.access", error="internal_error", times=50)
+        (answer,) = await w.answers(w.mention("with the old one"))
+        assert "with the old one" in answer.shown
+        assert len(slack.calls_to("oauth.v2.access")) == before + 1
+
+
+async def test_two_processes_exchange_a_token_once(tmp_path: Path) -> None:
+    """The one whose refresh token was used up already takes what the other one stored."""
+    app = AppConfig(socket_mode=False, token_rotation=True)
+    async with (
+        SlackEmulator(app, installed=False) as slack,
+        parley(slack, tmp_path, slack_bot_token=None, parley_secret_key=KEY) as w,
+    ):
+        assert await _install(w, slack.team) == 200
+        await _ending_soon(w, slack.team)
+        place = Place(slack.team.id)
+        ours, theirs = w.adapter.client, SlackClient(w.app.config, w.app.host)
+        try:
+            await asyncio.gather(ours.installation(place), theirs.installation(place))  # both have read the old one
+            tokens = await asyncio.gather(ours.token(place), theirs.token(place))
+            assert slack.token_of(slack.team) in tokens
+            newest = await w.app.host.installation("slack", slack.team.id)
+            assert newest is not None and newest.secrets["bot_token"] == slack.token_of(slack.team)
+            for client in (ours, theirs):
+                client.forget(slack.team.id)
+                assert await client.token(place) == slack.token_of(slack.team)
+        finally:
+            await theirs.close()
 
 
 async def test_a_rotating_token_is_exchanged_before_it_ends(tmp_path: Path) -> None:
@@ -281,6 +355,34 @@ async def test_kill_9_leaves_one_answer(tmp_path: Path, moment: str, ask: str) -
             process.terminate()
             process.wait(10)
         assert len(slack.replies(asked)) == 1
+
+
+async def test_a_process_too_many_waits_for_a_free_socket(tmp_path: Path) -> None:
+    """Slack bears ten sockets: who comes later asks again with pauses, and serves once there is room."""
+    async with SlackEmulator(AppConfig()) as slack:
+        async with parley(slack, tmp_path / "one", slack_socket_count=10) as w:
+            late = App(config_for(slack, tmp_path / "two", slack_socket_count=2), only={"slack"}, durable=False)
+            async with late.running(listen=True):
+                await slack.wait_for(lambda: len(slack.calls_to("apps.connections.open")) >= 13)
+                before = len(slack.calls_to("apps.connections.open"))
+                await asyncio.sleep(0.5)
+                assert len(slack.calls_to("apps.connections.open")) - before <= 2
+                assert len(slack.sockets) == 10
+                (answer,) = await w.answers(w.mention("all the same"))
+                assert "all the same" in answer.shown
+        assert [d for d in slack.deliveries if not d.acknowledged] == []
+
+
+async def test_a_socket_that_slack_ends_is_not_replaced_in_a_rush(tmp_path: Path) -> None:
+    """After link_disabled there is a pause of a second; Retry-After of a 429 is honoured; a recycled one is replaced at once."""
+    async with SlackEmulator(AppConfig()) as slack, parley(slack, tmp_path):
+        await slack.sockets[0].disconnect()
+        await slack.wait_for(lambda: [s for s in slack.sockets if s.number == 2], 0.5)
+        began = asyncio.get_running_loop().time()
+        slack.fail("apps.connections.open", status=429, retry_after_s=2)
+        await slack.sockets[0].disconnect("link_disabled")
+        await slack.wait_for(lambda: [s for s in slack.sockets if s.number == 3], 10)
+        assert asyncio.get_running_loop().time() - began >= 2.9
 
 
 async def test_ten_sockets_at_most(tmp_path: Path) -> None:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from sqlalchemy import select
 
 from adapters.slack import reply as reply_module
 from adapters.slack.emulator import AppConfig, Shortcut, SlackEmulator
+from adapters.slack.emulator import files as emulated_files
+from adapters.slack.files import Files
 from bot.store.schema import feedback
 from bot.types import Address
 from tests.acceptance.slack_support import parley, world
@@ -88,6 +91,58 @@ async def test_a_direct_message_is_an_agent_session_with_a_stop_button(tmp_path:
         assert session is not None and session.status == "active"
 
 
+async def test_in_a_channel_stop_is_there_as_well(tmp_path: Path) -> None:
+    """A session runs in a channel's thread while Parley answers there, so that Slack shows Stop; it ends the answer."""
+    async with world(tmp_path) as w:
+        asked = w.mention("go on [[long 400]] [[slow 0.05]]")
+        await w.slack.wait_for(lambda: w.slack.calls_to("chat.appendStream"))
+        w.slack.stop_session("ada", "general", asked.ts)
+        (answer,) = await w.answers(asked)
+        assert "word3" in answer.shown and "word399" not in answer.shown
+        session = w.slack.session("general", asked.ts)
+        assert session is not None and session.status == "active"
+        with pytest.raises(LookupError):
+            w.slack.stop_session("ada", "general", asked.ts)
+
+
+async def test_where_sessions_are_refused_an_answer_comes_all_the_same(tmp_path: Path) -> None:
+    """An app that is no agent there answers without; it does not ask again for each message."""
+    async with world(tmp_path) as w:
+        w.slack.fail("agents.sessions.setStatus", error="not_an_agent", times=5)
+        for words in ("one", "two"):
+            (answer,) = await w.answers(w.mention(words))
+            assert words in answer.shown
+        assert len(w.slack.calls_to("agents.sessions.setStatus")) == 1
+
+
+async def test_a_followed_thread_leaves_others_to_each_other(tmp_path: Path) -> None:
+    """Who mentions somebody else in a thread with Parley is noted and not answered."""
+    async with world(tmp_path) as w:
+        asked = w.mention("first")
+        await w.answers(asked)
+        w.slack.post("grace", "general", f"<@{w.slack.user('ada').id}> what do you think?", thread_ts=asked.ts)
+        await w.settled()
+        assert len(w.slack.replies(asked)) == 2
+        both = f"<@{w.slack.user('ada').id}> and <@{w.slack.bot.id}>, how many?"
+        (answer,) = await w.answers(w.slack.post("grace", "general", both, thread_ts=asked.ts))
+        assert "Messages before: 3" in answer.shown
+
+
+async def test_a_command_behind_a_mention_works_in_threads(tmp_path: Path) -> None:
+    """Slack has no slash commands there: `@parley /forget` is one all the same, for the asker alone, and once."""
+    async with world(tmp_path, slack_app=APP) as w:
+        asked = w.mention("my secret is 1234")
+        await w.answers(asked)
+        w.mention("/forget", thread_ts=asked.ts)
+        await w.slack.wait_for(lambda: w.slack.ephemerals("general", "ada"))
+        await w.settled()
+        (shown,) = w.slack.ephemerals("general", "ada")
+        assert "Forgotten" in shown.shown and shown.thread_ts == asked.ts
+        assert await w.app.host.entries(Address("slack", w.slack.team.id, asked.channel, asked.ts)) == []
+        (answer,) = await w.answers(w.mention("/nosuch thing", thread_ts=asked.ts))
+        assert "You said: /nosuch thing" in answer.shown
+
+
 async def test_the_older_assistant_view_works_too(tmp_path: Path) -> None:
     """A workspace with the assistant view gets prompts in its thread, and answers without sessions."""
     events = (*APP.bot_events, "assistant_thread_started", "assistant_thread_context_changed")
@@ -143,6 +198,31 @@ async def test_a_command_where_we_are_no_member_answers_by_its_response_url(tmp_
         await w.slack.slash("ada", "random", "/imagine", "a red barn")
         await w.settled()
         assert [m for m in w.slack.from_bot(w.slack.dm("ada")) if m.files]
+        assert "direct messages" in w.slack.ephemerals("random", "ada")[-1].shown
+
+
+async def test_a_long_answer_where_we_are_no_member_ends_in_the_direct_messages(tmp_path: Path) -> None:
+    """A response_url takes five answers: four hold the beginning, the fifth says where the rest is."""
+    text = "\n\n".join(" ".join(f"w{part}-{n}" for n in range(1400)) for part in range(6))
+    async with world(tmp_path, slack_app=APP) as w:
+        await w.slack.slash("ada", "random", "/ask", f"[[say {text}]]")
+        await w.settled()
+        said = [m.shown for m in w.slack.messages("random") if m.bot_id]
+        rest = [m.shown for m in w.slack.from_bot(w.slack.dm("ada"))]
+        assert len(said) == 4 and rest and "direct messages" in w.slack.ephemerals("random", "ada")[-1].shown
+        assert all(f"w{part}-{n}" in " ".join(said + rest).split() for part in range(6) for n in (0, 700, 1399))
+
+
+async def test_where_nobody_may_write_the_asker_is_told(tmp_path: Path) -> None:
+    """When an admin closed the channel the answer comes by direct message, with the reason."""
+    async with world(tmp_path) as w:
+        w.slack.fail("chat.startStream", error="restricted_action", times=9)
+        w.slack.fail("chat.postMessage", error="restricted_action")
+        w.mention("a closed question")
+        await w.slack.wait_for(lambda: len(w.slack.from_bot(w.slack.dm("ada"))) == 2)
+        await w.settled()
+        why, answer = w.slack.from_bot(w.slack.dm("ada"))
+        assert "restricted_action" in why.shown and "a closed question" in answer.shown
 
 
 async def test_message_shortcuts_need_no_slash(tmp_path: Path) -> None:
@@ -153,6 +233,7 @@ async def test_message_shortcuts_need_no_slash(tmp_path: Path) -> None:
         await w.settled()
         (shown,) = w.slack.ephemerals("general", "ada")
         assert "Translate this" in shown.shown and "Guten Morgen zusammen" in shown.shown
+        assert shown.thread_ts is None, "Slack shows nobody what is said to one person in a thread that does not exist"
         await w.slack.shortcut("ada", "parley:ask", said)
         modal = (await w.slack.wait_for(lambda: w.slack.modals("ada")))[-1]
         await w.slack.submit_modal("ada", modal, {"words": "What does it mean?"})
@@ -170,6 +251,31 @@ async def test_transcribe_and_describe_read_the_message_s_files(tmp_path: Path) 
         await w.slack.shortcut("ada", "parley:transcribe", clip)
         await w.settled()
         assert "hello world" in w.slack.ephemerals("general", "ada")[-1].shown
+        photo = w.slack.post("grace", "general", "", files=[("photo.png", picture("a sign"))])
+        await w.slack.shortcut("ada", "parley:describe", photo)
+        await w.settled()
+        shown = w.slack.ephemerals("general", "ada")[-1].shown
+        assert "Describe what is in this" in shown and "photo.png" in shown
+        note = w.slack.post("grace", "general", "", files=[("plan.txt", b"the launch is on Friday")])
+        await w.slack.shortcut("ada", "parley:ask", note)
+        modal = (await w.slack.wait_for(lambda: w.slack.modals("ada")))[-1]
+        await w.slack.submit_modal("ada", modal, {"words": "When is it?"})
+        await w.settled()
+        (answer,) = w.slack.replies(note)
+        assert "When is it?" in answer.shown and "plan.txt" in answer.shown
+
+
+async def test_summarise_thread_reads_the_thread(tmp_path: Path) -> None:
+    """The gist is for the asker alone, in the thread, and all that was said there is read for it."""
+    async with world(tmp_path, slack_app=APP) as w:
+        root = w.slack.post("grace", "general", "Where do we meet?")
+        for words in ("In the park", "At noon"):
+            w.slack.post("ada", "general", words, thread_ts=root.ts)
+        await w.slack.shortcut("ada", "parley:summarize", root)
+        await w.settled()
+        (shown,) = w.slack.ephemerals("general", "ada")
+        assert "Sum this up" in shown.shown and "Messages before: 2" in shown.shown and shown.thread_ts == root.ts
+        assert w.slack.ephemerals("general", "grace") == [] and len(w.slack.replies(root)) == 2
 
 
 async def test_app_home_shows_settings_usage_and_a_guide(tmp_path: Path) -> None:
@@ -207,6 +313,39 @@ async def test_an_edit_revises_and_a_deletion_forgets(tmp_path: Path) -> None:
         await w.settled()
         last = w.slack.post("ada", "general", "how many?", thread_ts=asked.ts)
         assert "Messages before: 2" in (await w.answers(last))[0].shown
+
+
+async def test_an_edit_in_mid_stream_makes_one_message(tmp_path: Path) -> None:
+    """A question that is changed while its answer streams: the same message becomes the revised answer."""
+    async with world(tmp_path) as w:
+        asked = w.mention("first words [[long 400]] [[slow 0.05]]")
+        await w.slack.wait_for(lambda: w.slack.calls_to("chat.appendStream"))
+        w.slack.edit(asked, f"<@{w.slack.bot.id}> better words")
+        await w.slack.wait_for(lambda: [m for m in w.slack.replies(asked) if "better words" in m.shown], 10)
+        await w.settled()
+        (answer,) = w.slack.replies(asked)
+        assert "better words" in answer.shown and "word3" not in answer.shown and not answer.is_streaming
+
+
+async def test_a_mention_added_by_an_edit_asks(tmp_path: Path) -> None:
+    """Who forgot the mention and adds it is answered, once."""
+    async with world(tmp_path) as w:
+        said = w.slack.post("ada", "general", "hello")
+        await w.settled()
+        w.slack.edit(said, f"<@{w.slack.bot.id}> hello")
+        (answer,) = await w.answers(said)
+        assert "You said: hello" in answer.shown
+
+
+async def test_a_question_deleted_while_it_is_answered_takes_the_answer_along(tmp_path: Path) -> None:
+    """No half answer stays below a message that is no more."""
+    async with world(tmp_path) as w:
+        asked = w.mention("go on [[long 400]] [[slow 0.05]]")
+        await w.slack.wait_for(lambda: w.slack.calls_to("chat.appendStream"))
+        w.slack.delete(asked)
+        await w.slack.wait_for(lambda: not w.slack.from_bot("general", asked.ts))
+        await w.settled()
+        assert w.slack.from_bot("general", asked.ts) == [] and w.slack.status("general", asked.ts) == ""
 
 
 async def test_bots_make_no_loops(tmp_path: Path) -> None:
@@ -288,9 +427,38 @@ async def test_a_login_page_is_no_file(tmp_path: Path) -> None:
     """Without files:read Slack gives a page to sign in; the person is told which permission lacks."""
     scopes = tuple(scope for scope in APP.bot_scopes if scope != "files:read")
     async with world(tmp_path, slack_app=replace(APP, bot_scopes=scopes)) as w:
-        asked = w.slack.post("ada", w.slack.dm("ada"), "", files=[("a.txt", b"alpha")])
-        (answer,) = await w.answers(asked)
-        assert "files:read" in answer.shown
+        for name in ("a.txt", "page.html"):
+            asked = w.slack.post("ada", w.slack.dm("ada"), "", files=[(name, b"alpha")])
+            (answer,) = await w.answers(asked)
+            assert "files:read" in answer.shown and "Sign in" not in answer.shown
+
+
+async def test_a_file_that_is_html_is_read(tmp_path: Path) -> None:
+    """A page that somebody uploaded is no page to sign in."""
+    async with world(tmp_path) as w:
+        page = b"<!doctype html><html><body><p>The launch is on Friday.</p></body></html>"
+        (answer,) = await w.answers(w.slack.post("ada", w.slack.dm("ada"), "read", files=[("page.html", page)]))
+        assert "Friday" in answer.shown or "page.html" in answer.shown
+        assert "files:read" not in answer.shown
+
+
+def test_the_token_goes_to_slack_alone() -> None:
+    """To its hosts, or those of the API that is configured (GovSlack has hosts of its own), by https; and to an emulator's."""
+
+    def is_slack(api: str, url: str) -> bool:
+        return Files(SimpleNamespace(options=SimpleNamespace(slack_api_url=api))).is_slack(url)  # type: ignore[arg-type]
+
+    gov, usual = "https://slack-gov.com/api/", "https://slack.com/api/"
+    assert is_slack(usual, "https://files.slack.com/x") and is_slack(gov, "https://files.slack-gov.com/x")
+    assert is_slack("http://127.0.0.1:81/api/", "http://127.0.0.1:81/files/x")
+    for api, url in (
+        (usual, "https://files.slack-gov.com/x"),
+        (gov, "http://files.slack-gov.com/x"),
+        (gov, "https://evilslack-gov.com/x"),
+        (usual, "https://slack.com.evil.example/x"),
+        ("http://127.0.0.1:81/api/", "http://127.0.0.1:82/x"),
+    ):
+        assert not is_slack(api, url), url
 
 
 async def test_files_of_slack_connect_are_asked_for(tmp_path: Path) -> None:
@@ -414,13 +582,22 @@ async def test_tables_are_tables(tmp_path: Path) -> None:
         assert "table" in [block["type"] for block in answer.blocks]
 
 
-async def test_nobody_is_pinged_unless_the_asker_wrote_it(tmp_path: Path) -> None:
-    """The model's mentions are plain text, the asker's own pass."""
+@pytest.mark.parametrize("words", ["", " [[slow 0.05]]"], ids=["at once", "streamed"])
+async def test_nobody_is_pinged_unless_the_asker_wrote_it(tmp_path: Path, words: str) -> None:
+    """The model's mentions are plain text, whole sequences too; `@Name` of somebody whom the asker mentioned is a mention."""
     async with world(tmp_path) as w:
-        grace = w.slack.user("grace").id
-        asked = w.mention(f"[[say hey <!channel> and <!here> and <@{grace}>]]")
+        grace, hank = w.slack.user("grace").id, w.slack.add_user("hank").id
+        sequences = f"&lt;!channel&gt; and &lt;!here&gt; and &lt;@{grace}&gt;"
+        asked = w.mention(f"[[say hey {sequences} @grace, @channel]]{words}")
         (answer,) = await w.answers(asked)
-        assert "<!channel>" not in str(answer.blocks) + answer.text and f"<@{grace}>" not in str(answer.blocks)
+        assert "hey" in answer.shown and answer.pings == []
+        allowed = w.mention(
+            f"say hi to <@{grace}>: [[say hi @grace. and @Grace, @hank, @graceful `@grace` {sequences}]]{words}"
+        )
+        (answer,) = await w.answers(allowed)
+        assert answer.pings == [f"<@{grace}>"]
+        assert f"hi <@{grace}>. and <@{grace}>, @hank, @graceful `@grace`" in answer.shown
+        assert f"<@{hank}>" not in str(answer.blocks) and answer.markdown is None
 
 
 async def test_pictures_and_speech_go_into_the_thread(tmp_path: Path) -> None:
@@ -430,6 +607,7 @@ async def test_pictures_and_speech_go_into_the_thread(tmp_path: Path) -> None:
         answers = await w.answers(asked, 3)
         assert [m for m in answers if m.files]
         controls = next(m for m in answers if "parley:vary" in str(m.blocks))
+        assert answers[-1] is controls and answers[-2].files
         actions = [e["action_id"] for b in controls.blocks for e in b.get("elements", [])]
         assert "parley:vary" in actions and "parley:edit_image" in actions
         before = len(w.slack.replies(asked))
@@ -440,10 +618,48 @@ async def test_pictures_and_speech_go_into_the_thread(tmp_path: Path) -> None:
         await w.slack.click("ada", controls, "parley:edit_image")
         modal = (await w.slack.wait_for(lambda: w.slack.modals("ada")))[-1]
         await w.slack.submit_modal("ada", modal, {"words": "make it blue"})
-        await w.slack.wait_for(lambda: len([m for m in w.slack.replies(asked) if m.files]) == 3)
+        await w.slack.wait_for(lambda: len([m for m in w.slack.replies(asked) if m.files]) == 3, 15)
         await w.settled()
-        drawn = [call for call in w.app.providers["echo"].calls if call.modality == "image"]  # type: ignore[attr-defined]
-        assert "make it blue" in drawn[-1].request and len(drawn[-1].extra["images"]) == 1
+        drawn = [call for call in w.app.providers["echo"].script.calls if call.modality == "image"]  # type: ignore[attr-defined]
+        assert len(drawn) == 3
+
+
+async def test_buttons_stand_under_their_picture_and_a_new_one_takes_its_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Slack shows a file a while after its upload: the buttons come below it; Regenerate leaves nothing of the old one."""
+    monkeypatch.setattr(emulated_files, "SHARE_DELAY_S", 0.4)
+    async with world(tmp_path, slack_app=APP) as w:
+        asked = w.mention('[[tool generate_image {"prompt": "a red barn", "shape": "square"}]]')
+        answers = await w.answers(asked, 3)
+        assert [bool(m.files) for m in answers][-2:] == [True, False] and "parley:vary" in str(answers[-1].blocks)
+        await w.slack.click("ada", answers[-1], "parley:regenerate")
+        await w.slack.wait_for(lambda: answers[-1].ts not in [m.ts for m in w.slack.replies(asked)])
+        await w.settled()
+        again = w.slack.replies(asked)
+        assert [bool(m.files) for m in again][-2:] == [True, False] and len(again) == len(answers)
+        assert not [m for m in again for file in m.files if w.slack.world.files[file].deleted]
+
+
+async def test_a_file_that_is_not_shared_in_time_holds_nothing_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The wait for a picture's message is bounded."""
+    monkeypatch.setattr(reply_module, "SHARE_S", 0.3)
+    async with world(tmp_path, slack_app=APP) as w:
+        w.slack.fail("files.info", error="file_not_found", times=50)
+        answers = await w.answers(w.mention('[[tool generate_image {"prompt": "a barn", "shape": "square"}]]'), 3)
+        assert [m for m in answers if "parley:vary" in str(m.blocks)]
+
+
+async def test_only_a_model_s_answer_can_be_given_again(tmp_path: Path) -> None:
+    """Under what no model has said there is no Regenerate, as it could only repeat itself; under a failed answer there is."""
+    async with world(tmp_path, slack_app=replace(APP, slash_commands=("/parley", "/transcribe"))) as w:
+        for words, has_it in (("/transcribe", False), ("hello", True), ("x [[fail overloaded]]", True)):
+            asked = w.slack.post("ada", w.slack.dm("ada"), words)
+            (answer,) = await w.answers(asked, timeout_s=40)
+            assert ("parley:regenerate" in str(answer.blocks)) is has_it, words
+            assert ("thumbs_up" in str(answer.blocks)) is (words == "hello")
 
 
 async def test_the_buttons_under_an_answer(tmp_path: Path) -> None:

@@ -70,7 +70,7 @@ def post_ephemeral(call: Call) -> Json:
     content = read_content(call, TEXT_MAX)
     ts, thread_ts = call.desk.world.ids.ts(), call.text("thread_ts", required=False) or None
     message = Message(ts, channel.id, call.me, thread_ts=thread_ts, ephemeral_to=user, **authorship(call), **content)
-    if not thread_ts or any(each.thread_ts == thread_ts for each in channel.in_order()):
+    if thread_ts is None or channel.replies(thread_ts):
         call.desk.timeline.hide(message)
     return {"message_ts": ts}
 

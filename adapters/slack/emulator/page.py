@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
-from .composer import typed
+from .composer import called, strangers, typed
 from .page_state import PageState
 from .render import code_css
 from .workspace import Json, Message, User, View
@@ -29,7 +29,7 @@ class Page:
 
     def __init__(self, slack: "SlackEmulator") -> None:
         self._slack, self._state = slack, PageState(slack)
-        self._acts: dict[str, Callable[[User, Json], Awaitable[None]]] = {
+        self._acts: dict[str, Callable[[User, Json], Awaitable[str | None]]] = {
             "post": self._post,
             "edit": self._edit,
             "delete": self._delete,
@@ -111,13 +111,13 @@ class Page:
         _check_host(request, acting=True)
         body = await request.json()
         try:
-            await self._acts[body["do"]](self._slack.user(body["user"]), body)
+            note = await self._acts[body["do"]](self._slack.user(body["user"]), body)
         except (LookupError, StopIteration) as error:
             return web.json_response({"problem": str(error).strip("'\"")}, status=400)
-        return web.json_response({})
+        return web.json_response({"note": note} if note else {})
 
-    def _typed(self, text: str) -> str:
-        return typed(self._slack.world, text)
+    def _typed(self, user: User, text: str) -> str:
+        return typed(self._slack.world, text, team_id=user.team_id)
 
     def _message(self, body: Json) -> Message:
         found = self._slack.world.message(body["channel"], body["ts"])
@@ -125,18 +125,47 @@ class Page:
             raise LookupError("the message is gone")
         return found
 
-    async def _post(self, user: User, body: Json) -> None:
+    async def _post(self, user: User, body: Json) -> str | None:
         text = body["text"]
+        if text.startswith("/invite "):
+            return self._invite(user, body)
         if text.startswith("/"):
             if body.get("thread"):
                 raise LookupError("Slack does not support slash commands in threads")
             command, _, rest = text.partition(" ")
             await self._slack.slash(user, body["channel"], command, rest)
-            return
-        self._slack.post(user, body["channel"], self._typed(text), thread_ts=body.get("thread"))
+            return None
+        self._slack.post(user, body["channel"], self._typed(user, text), thread_ts=body.get("thread"))
+        return self._unheard(user, body["channel"], text)
+
+    def _invite(self, user: User, body: Json) -> str:
+        """Slack's own command: people and the app join the channel."""
+        world, room = self._slack.world, self._slack.channel(body["channel"])
+        names = body["text"].removeprefix("/invite ").strip().split("@")[1:] or [body["text"].removeprefix("/invite ")]
+        found = [(name.strip(), called(world, name.strip(), user.team_id)) for name in names]
+        if unknown := [name for name, one in found if one is None]:
+            raise LookupError(f"nobody is called {', '.join(unknown)}")
+        bot = world.bot_user(user.team_id)
+        for _, one in found:
+            if one is bot and one is not None:
+                self._slack.invite_bot(room)
+            elif one is not None and one.id not in room.members:
+                room.members.append(one.id)
+        world.changed("channel", id=room.id)
+        return f"{', '.join(one.real_name for _, one in found if one)} can read #{room.name} now"
+
+    def _unheard(self, user: User, channel: str, text: str) -> str | None:
+        """What a person should know who called somebody that does not hear it."""
+        world, room = self._slack.world, self._slack.channel(channel)
+        if names := strangers(world, text):
+            return f"Nobody here is called {', '.join(names)}."
+        bot = world.bot_user(user.team_id)
+        if bot is not None and bot.id not in room.members and f"<@{bot.id}>" in self._typed(user, text):
+            return f"{world.app.name} is not in #{room.name}: /invite @{bot.name}"
+        return None
 
     async def _edit(self, user: User, body: Json) -> None:
-        self._slack.edit(self._own(user, body), self._typed(body["text"]))
+        self._slack.edit(self._own(user, body), self._typed(user, body["text"]))
 
     async def _delete(self, user: User, body: Json) -> None:
         self._slack.delete(self._own(user, body))
@@ -188,7 +217,7 @@ class Page:
         form: Any = await request.post()
         user, thread = self._slack.user(form["user"]), form.get("thread") or None
         held = [field for field in form.getall("file") if isinstance(field, web.FileField)]
-        text = self._typed(form.get("text", ""))
+        text = self._typed(user, form.get("text", ""))
         if form.get("clip"):
             name, kind = held[0].filename, held[0].content_type.partition(";")[0]
             self._slack.upload_clip(

@@ -106,7 +106,7 @@ class PageState:
         hidden = [m for m in room.ephemerals if m.ephemeral_to == me.id and m.thread_ts == ts]
         messages = sorted([*self._slack.messages(room, ts), *hidden], key=lambda message: message.ts)
         session, status = self._slack.session(room, ts), self._slack.world.status(room.id, ts)
-        can_stop = session is not None and session.status == "processing"
+        can_stop = session is not None and session.status == "processing"  # a live stream alone offers no Stop
         return {
             "ts": ts,
             "messages": [self._message(each, me) for each in messages],

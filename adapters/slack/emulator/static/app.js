@@ -18,7 +18,9 @@ async function send(what) {
     headers: { "Content-Type": "application/json", "X-Emulator": "page" },
     body: JSON.stringify({ user: here.user, channel: here.channel, ...what }),
   });
-  if (!answer.ok) toast((await answer.json().catch(() => ({}))).problem || "That did not work.");
+  const told = await answer.json().catch(() => ({}));
+  if (!answer.ok) toast(told.problem || "That did not work.");
+  else if (told.note) toast(told.note);
 }
 
 async function upload(place, text, files, clip) {
