@@ -311,6 +311,7 @@ class Replies:
         )
 
     async def _show_text(self, live: Live) -> None:
+        posted = len(live.posted)
         if live.mode == "":
             if live.is_whole:
                 return  # the end follows at once, and posts it
@@ -319,8 +320,8 @@ class Replies:
             await self._stream(live)
         else:
             await self._edit(live, live.text)
-        if live.posted:
-            live.shown_status = ""  # a message takes the status line away
+        if len(live.posted) > posted:
+            live.shown_status = ""  # a new message takes the status line away
 
     async def _begin(self, live: Live) -> None:
         """Stream where Slack and the budget allow; else post and edit; else wait for the whole."""
