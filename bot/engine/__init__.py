@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from bot import telemetry
-from bot.engine.commands import SPECS, CommandContext, run_command
+from bot.engine.commands import SPECS, CommandContext, run_command, spelled
 from bot.engine.compose import compose
 from bot.engine.perceive import Perceived, catch_up, perceive
 from bot.engine.respond import Draft, respond
@@ -227,7 +227,8 @@ async def _responded(
     turn: Turn, user: Message, history: list[Message], runtime: Runtime, draft: Draft
 ) -> AsyncIterator[ReplyEvent]:
     if not user.parts:
-        draft.text = "I'm here. What can I do for you? Write, speak or send a file; /help shows more."
+        greeting = "I'm here. What can I do for you? Write, speak or send a file; /help shows more."
+        draft.text = spelled(greeting, runtime.adapter_for(turn.inbound))
         yield TextDelta(draft.text)
         yield Done(draft.reply())
         return

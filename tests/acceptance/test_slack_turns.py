@@ -629,7 +629,7 @@ async def test_pictures_and_speech_go_into_the_thread(tmp_path: Path) -> None:
 async def test_buttons_stand_under_their_picture_and_a_new_one_takes_its_place(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Slack shows a file a while after its upload: the buttons come below all the same; Regenerate leaves nothing of the old one."""
+    """Slack shows a file a while after its upload: the buttons come below all the same; Regenerate leaves no old one."""
     monkeypatch.setattr(emulated_files, "SHARE_DELAY_S", 0.4)
     async with world(tmp_path, slack_app=APP) as w:
         asked = w.mention('[[tool generate_image {"prompt": "a red barn", "shape": "square"}]]')
