@@ -206,10 +206,15 @@ class Inbox:
         if said is None or said.ordinal < 0:
             return IGNORED
         original = await conv.source(tx, said.source_id)
-        if not isinstance(original, InboundMessage) or original.text == inbound.text:
+        is_asked_now = bool(inbound.ref.get("mentions_us")) and not said.turn_id  # the mention was forgotten at first
+        if not isinstance(original, InboundMessage) or (original.text == inbound.text and not is_asked_now):
             return IGNORED  # a link unfolded, or a command, which is not revised
         await conv.reword(tx, said, replace(original, text=inbound.text, ref={**original.ref, **inbound.ref}))
-        return await self._again(tx, said, sequence, now, stops) if said.turn_id else Accepted("noted")
+        if said.turn_id:
+            return await self._again(tx, said, sequence, now, stops)
+        if is_asked_now:
+            return await self._ask(tx, said.conversation_id, sequence, said.source_id, now)
+        return Accepted("noted")
 
     async def _deletion(self, tx: Transaction, inbound: Deletion, stops: list[str]) -> Accepted:
         said = await conv.find_said(tx, inbound.address, inbound.message_id)

@@ -18,6 +18,8 @@ from adapters.slack.history import History
 from adapters.slack.home import Home
 from adapters.slack.install import Install
 from adapters.slack.listen import Listener
+from adapters.slack.manifest import command_name
+from adapters.slack.parse import PREFIX
 from adapters.slack.reply import Replies
 from bot.errors import BotError
 from bot.ports import Accept, Host
@@ -93,6 +95,10 @@ class Slack:
     async def earlier(self, inbound: InboundMessage | Command) -> Earlier:
         """What was said there before."""
         return await self.history.earlier(inbound)
+
+    def command_name(self, name: str) -> str:
+        """How a command is typed here: by its own name, or behind `/parley` where one serves for all."""
+        return f"/{PREFIX} {name}" if self._options.slack_single_command else command_name(name)
 
     async def check(self) -> Sequence[Finding]:
         """What `doctor` should know."""

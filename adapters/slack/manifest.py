@@ -105,27 +105,33 @@ def build(
     is_single: bool = False,
     is_assistant: bool = False,
     is_distributed: bool = False,
+    is_socket: bool = False,
     name: str = "Parley",
 ) -> dict[str, Any]:
     """The manifest. public_url: where Slack reaches us by HTTP; empty means Socket Mode. is_assistant: the older assistant view.
 
+    is_distributed: for many workspaces, which install at the public_url. is_socket: by Socket Mode even so.
+    Raises ValueError when a distributed app has no address: Slack would lead people who install nowhere.
+
     Source: Slack, App manifest reference.
     """
     base = public_url.rstrip("/")
-    events = f"{base}/slack/events"
+    if is_distributed and not base:
+        raise ValueError("a distributed app needs the address at which people install it")
+    events = f"{base}/slack/events" if base and not is_socket else ""
     lines = {n: (spec.summary, spec.usage) for n, spec in commands.items()} if commands else COMMANDS
     settings: dict[str, Any] = {
         "event_subscriptions": {"bot_events": sorted((*BOT_EVENTS, *(ASSISTANT_EVENTS if is_assistant else ())))},
         "interactivity": {"is_enabled": True},
         "org_deploy_enabled": True,
-        "socket_mode_enabled": not base,
+        "socket_mode_enabled": not events,
         "token_rotation_enabled": is_distributed,
     }
     oauth: dict[str, Any] = {"scopes": {"bot": list(BOT_SCOPES)}}
-    if base:
+    if events:
         settings["event_subscriptions"]["request_url"] = events
         settings["interactivity"]["request_url"] = events
-    if is_distributed and base:
+    if is_distributed:
         oauth["redirect_urls"] = [f"{base}/slack/oauth_redirect"]
     return {
         "display_information": {"name": name, "description": DESCRIPTION[:140], "background_color": "#1f3a5f"},
@@ -137,7 +143,7 @@ def build(
             },
             "bot_user": {"display_name": name, "always_online": True},
             **_agent(is_assistant),
-            "slash_commands": _slash_commands(lines, events if base else "", is_single),
+            "slash_commands": _slash_commands(lines, events, is_single),
             "shortcuts": [
                 {"name": label, "type": "message", "callback_id": callback, "description": text}
                 for label, callback, text in SHORTCUTS
@@ -194,11 +200,24 @@ def slack_group() -> click.Group:
     @click.option("--name", default="Parley", show_default=True, help="Name of the app.")
     @click.option("--single-command", envvar="SLACK_SINGLE_COMMAND", is_flag=True, help="One /parley for all commands.")
     @click.option("--assistant", is_flag=True, help="The older assistant view, for workspaces that still have it.")
-    @click.option("--distributed", is_flag=True, help="For many workspaces: redirect address and token rotation.")
+    @click.option(
+        "--distributed", is_flag=True, help="For many workspaces: redirect address and token rotation; needs --url."
+    )
+    @click.option(
+        "--socket", is_flag=True, help="Events by Socket Mode, though --url is given for people to install at."
+    )
     @click.pass_context
     def manifest(
-        context: click.Context, url: str, name: str, single_command: bool, assistant: bool, distributed: bool
+        context: click.Context,
+        url: str,
+        name: str,
+        single_command: bool,
+        assistant: bool,
+        distributed: bool,
+        socket: bool,
     ) -> None:
+        if distributed and not url:
+            raise click.UsageError("--distributed needs --url (or SLACK_PUBLIC_URL): people install the app there.")
         specs = getattr(context.obj, "commands", None)
         made = build(
             specs if isinstance(specs, Mapping) else None,
@@ -206,6 +225,7 @@ def slack_group() -> click.Group:
             is_single=single_command,
             is_assistant=assistant,
             is_distributed=distributed,
+            is_socket=socket,
             name=name,
         )
         click.echo(as_text(made))

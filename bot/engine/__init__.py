@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from bot import telemetry
-from bot.engine.commands import SPECS, CommandContext, run_command
+from bot.engine.commands import SPECS, CommandContext, run_command, spelled
 from bot.engine.compose import compose
 from bot.engine.perceive import Perceived, catch_up, perceive
 from bot.engine.respond import Draft, respond
@@ -231,7 +231,7 @@ async def _responded(
 ) -> AsyncIterator[ReplyEvent]:
     if not user.parts:
         here = "I'm here. What can I do for you? Write, speak or send a file; /help shows more."
-        draft.text = turn.inbound.ref.get("instead") or here
+        draft.text = turn.inbound.ref.get("instead") or spelled(here, runtime.adapter_for(turn.inbound))
         yield TextDelta(draft.text)
         yield Done(draft.reply())
         return

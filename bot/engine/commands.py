@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -15,7 +16,7 @@ from bot.engine.runtime import Models, Runtime, effective_settings, scopes
 from bot.engine.speak import speak
 from bot.engine.streams import closing, unless
 from bot.errors import StoppedError, UsageError
-from bot.ports import Picture
+from bot.ports import Adapter, Picture
 from bot.store import Transaction, ledger
 from bot.store import conversations as conv
 from bot.store.tenants import reset_settings, set_setting, settings_rows
@@ -66,6 +67,7 @@ class CommandContext:
 
 CommandFunction = Callable[[CommandContext], AsyncIterator[ReplyEvent]]
 SPECS: dict[str, CommandSpec] = {}
+_COMMAND = re.compile(r"(?<![\w/.:])/([a-z]+)\b")
 _functions: dict[str, CommandFunction] = {}
 
 
@@ -92,6 +94,7 @@ async def run_command(context: CommandContext, name: str) -> AsyncIterator[Reply
     """The events of the command's reply, ending with Done. Raises UsageError for an unknown one."""
     if name not in _functions:
         raise UsageError(f"There is no command /{name}. /help lists what there is.")
+    adapter = context.runtime.adapter_for(context.turn.inbound)
     try:
         async with closing(_functions[name](context)) as events:
             async for event in events:
@@ -101,7 +104,17 @@ async def run_command(context: CommandContext, name: str) -> AsyncIterator[Reply
                 yield event
     except StoppedError:
         context.draft.stopped = True
+    except UsageError as error:
+        raise UsageError(spelled(error.text, adapter)) from error
     yield Done(context.draft.reply())
+
+
+def spelled(text: str, adapter: Adapter) -> str:
+    """The text with each `/command` in it as this platform spells it: an adapter may say so by `command_name(name)`."""
+    name_of: Callable[[str], str] | None = getattr(adapter, "command_name", None)
+    if name_of is None:
+        return text
+    return _COMMAND.sub(lambda found: name_of(found[1]) if found[1] in SPECS else found[0], text)
 
 
 def _keep(event: ReplyEvent, draft: Draft, name: str) -> None:
@@ -474,4 +487,4 @@ async def help_(context: CommandContext) -> AsyncIterator[ReplyEvent]:
     lines += [f"- `/{spec.name}{' ' + spec.usage if spec.usage else ''}` {spec.summary}" for spec in SPECS.values()]
     chosen = context.runtime.models.chosen
     lines += ["", "Models: " + ", ".join(f"{modality} {name or 'off'}" for modality, name in chosen.items()) + "."]
-    yield TextDelta("\n".join(lines))
+    yield TextDelta(spelled("\n".join(lines), context.runtime.adapter_for(context.turn.inbound)))

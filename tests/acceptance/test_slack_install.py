@@ -49,6 +49,18 @@ def test_the_manifest_needs_no_hand_edit() -> None:
     assert "assistant_view" in single["features"]
 
 
+def test_the_manifest_of_a_distributed_app_says_where_people_install() -> None:
+    """Without an address it is refused, not printed half; with one, events may come by socket all the same."""
+    (group,) = adapters.slack.commands()
+    refused = CliRunner().invoke(group, ["manifest", "--distributed"], env={"SLACK_PUBLIC_URL": ""})
+    assert refused.exit_code == 2 and "--url" in refused.output
+    asked = ["manifest", "--distributed", "--socket", "--url", "https://bot.example.org"]
+    made = json.loads(CliRunner().invoke(group, asked).output)
+    assert made["oauth_config"]["redirect_urls"] == ["https://bot.example.org/slack/oauth_redirect"]
+    assert made["settings"]["socket_mode_enabled"] and "request_url" not in made["settings"]["event_subscriptions"]
+    assert not [command for command in made["features"]["slash_commands"] if "url" in command]
+
+
 def test_the_manifest_keeps_slack_s_limits() -> None:
     """Lengths that Slack checks when a manifest is pasted. Source: Slack, App manifest reference."""
     made = manifest.build(SPECS, public_url="https://bot.example.org", is_distributed=True)
@@ -72,8 +84,23 @@ async def test_an_app_made_of_the_manifest_works(tmp_path: Path) -> None:
         assert "made of the manifest" in answer.shown
         await w.slack.slash("ada", "general", "/help")
         await w.settled()
-        assert "/ask" in w.slack.ephemerals("general", "ada")[0].shown
+        shown = w.slack.ephemerals("general", "ada")[0].shown
+        assert all(f"`{manifest.command_name(name)}" in shown for name in SPECS) and "`/search" not in shown
         assert not [call for call in w.slack.calls if call.error == "missing_scope"]
+
+
+async def test_with_a_single_command_hints_name_it(tmp_path: Path) -> None:
+    """Where only /parley exists, help and hints say how to type what they speak of."""
+    app = AppConfig.from_manifest(manifest.build(SPECS, is_single=True))
+    async with world(tmp_path, slack_app=app, slack_single_command=True) as w:
+        for words in ("help", "search"):
+            await w.slack.slash("ada", "general", "/parley", words)
+            await w.settled()
+        help_, hint = (m.shown for m in w.slack.ephemerals("general", "ada"))
+        assert all(f"`/parley {name}" in help_ for name in SPECS) and "`/ask" not in help_
+        assert "/parley search WORDS" in hint
+        (answer,) = await w.answers(w.slack.post("ada", "general", f"<@{w.slack.bot.id}>"))
+        assert "/parley help" in answer.shown
 
 
 def test_what_is_missing_is_named() -> None:
