@@ -413,7 +413,7 @@ async def test_a_home_tab_is_published_and_used(slack: SlackEmulator) -> None:
 
 
 async def test_stop_ends_the_streams_and_tells(slack: SlackEmulator, ear: Ear) -> None:
-    """The Stop button is there only while something runs; Slack itself ends the streams and names them."""
+    """The Stop button is there only while a session is processing; Slack itself ends the streams and names them."""
     root, ada = slack.post("ada", "general", "q"), slack.user("ada")
     with pytest.raises(LookupError):
         slack.stop_session("ada", "general", root.ts)
@@ -422,6 +422,9 @@ async def test_stop_ends_the_streams_and_tells(slack: SlackEmulator, ear: Ear) -
         place = {"recipient_team_id": slack.team.id, "recipient_user_id": ada.id}
         stream = await client.chat_stream(channel=root.channel, thread_ts=root.ts, buffer_size=1, **place)
         await stream.append(markdown_text="long")
+        with pytest.raises(LookupError):
+            slack.stop_session("ada", "general", root.ts)
+        await client.agents_sessions_setStatus(channel_id=root.channel, thread_ts=root.ts, status="processing")
         slack.stop_session("ada", "general", root.ts)
         with pytest.raises(SlackApiError, match="message_not_in_streaming_state"):
             await stream.append(markdown_text="er")
