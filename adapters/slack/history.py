@@ -11,7 +11,7 @@ from typing import Any
 from adapters.slack import entities, parse
 from adapters.slack.client import NAME, Place, SlackClient, SlackError
 from adapters.slack.entities import Directory, place_of
-from adapters.slack.post import is_ts
+from adapters.slack.post import OUTSIDE, is_ts
 from bot.errors import BotError
 from bot.ports import Accept
 from bot.types import Address, Author, Command, Earlier, InboundMessage, Seen
@@ -27,6 +27,8 @@ PATIENCE_S = 8.0
 NAMES_S = 4.0
 MAX_CONVERSATIONS = 300
 SPARE_S = 2.0
+CLOSED_S = 600.0
+"""A looked-at channel that we may not read is not asked for again so soon."""
 log = logging.getLogger(__name__)
 
 
@@ -35,6 +37,7 @@ class History:
 
     def __init__(self, client: SlackClient, directory: Directory) -> None:
         self._client, self._directory = client, directory
+        self._closed: dict[str, float] = {}
 
     # --- before Parley joined ---
 
@@ -58,11 +61,17 @@ class History:
     async def _read(
         self, place: Place, us: str, channel: str, thread: str, latest: str, limit: int, *, label: bool = False
     ) -> Earlier:
+        now = self._client.host.clock.monotonic()
+        if self._closed.get(channel, 0.0) > now:
+            return Earlier(is_complete=False)
         try:
             us = us or (await self._client.identity(place)).user_id
             messages, is_complete = await self._pages(place, channel, thread, latest, limit)
         except SlackError as error:
             log.info("history of %s: %s", channel, error.detail or error.text)
+            if label and error.slack_code in OUTSIDE:  # looked at by a person, and not ours to read
+                self._closed = {one: until for one, until in self._closed.items() if until > now}
+                self._closed[channel] = now + CLOSED_S
             return Earlier(is_complete=False)
         found = await self._values(place, channel, messages, us, label=label)
         return Earlier(tuple(found), is_complete)
@@ -114,13 +123,16 @@ class History:
             return 0
         since = self._client.host.clock.now() - timedelta(hours=hours)
         seen = sorted(await self._client.host.active(NAME, since), key=lambda one: one.sent_at, reverse=True)
-        count = 0
+        count = failures = 0
         oldest = f"{since.timestamp():.6f}"
         for place, channel, thread, after in _gaps(seen[:MAX_CONVERSATIONS], oldest):
             try:
                 count += await self._missed(place, channel, thread, after, accept)
             except BotError as error:
-                log.info("what was missed in %s could not be fetched: %s", channel, error.text)
+                failures += 1
+                log.debug("what was missed in %s could not be fetched: %s", channel, error.detail or error.text)
+        if failures:
+            log.info("what was missed in %d conversations at Slack could not be fetched", failures)
         return count
 
     async def _place(self, team: str) -> Place:

@@ -29,6 +29,8 @@ from bot.ports import Accept
 from bot.types import EPOCH, Accepted, Command, Inbound, InboundMessage, Press
 
 MAX_LOOKED_AT = 5_000
+LOOKED_S = 600.0
+"""A channel that somebody looked at longer ago is not what they ask about."""
 MAX_WRITTEN = 2_000
 log = logging.getLogger(__name__)
 
@@ -40,7 +42,7 @@ class Listener:
     def __init__(self, client: SlackClient, directory: Directory, files: Files, home: Home, install: Install) -> None:
         self._client, self._directory, self._files = client, directory, files
         self._home, self._install = home, install
-        self._looking_at: dict[tuple[str, str], str] = {}
+        self._looking_at: dict[tuple[str, str], tuple[str, float]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._written: OrderedDict[tuple[str, str], asyncio.Task[None]] = OrderedDict()
         self.sockets = Sockets(client)
@@ -152,8 +154,9 @@ class Listener:
         if isinstance(inbound, InboundMessage) and not parse.bot_user(body) and not inbound.author.is_bot:
             inbound = await self._recognised(inbound)
         if isinstance(inbound, InboundMessage) and inbound.is_direct and "looking_at" not in inbound.ref:
-            channel = self._looking_at.get((inbound.address.workspace, inbound.ref.get("user", "")))
-            if channel:
+            seen = self._looking_at.get((inbound.address.workspace, inbound.ref.get("user", "")))
+            channel, at = seen or ("", 0.0)
+            if channel and self._client.host.clock.monotonic() - at < LOOKED_S:
                 inbound = replace(inbound, ref={**inbound.ref, "looking_at": channel})
         return inbound
 
@@ -216,7 +219,7 @@ class Listener:
     def _note_context(self, team: str, user: str, context: Payload) -> None:
         if len(self._looking_at) >= MAX_LOOKED_AT:
             self._looking_at.clear()
-        self._looking_at[(team, user)] = parse.looking_at(context)
+        self._looking_at[(team, user)] = (parse.looking_at(context), self._client.host.clock.monotonic())
 
     def _later(self, work: Any) -> None:
         """After Slack has its answer; trouble is logged."""

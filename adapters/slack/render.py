@@ -395,7 +395,7 @@ def _alignment(rule: str) -> Block:
 
 def _cell(text: str) -> Block:
     if not _INLINE.search(text):
-        return {"type": "raw_text", "text": text or "\u2013"}
+        return {"type": "raw_text", "text": text or "\u00a0"}
     elements: list[Block] = []
     end = 0
     for found in _INLINE.finditer(text):

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import pytest
 from sqlalchemy import select
 
+from adapters.slack import listen
 from adapters.slack import reply as reply_module
 from adapters.slack.emulator import AppConfig, Shortcut, SlackEmulator
 from adapters.slack.emulator import files as emulated_files
@@ -166,6 +167,23 @@ async def test_the_agent_knows_the_channel_that_is_looked_at(tmp_path: Path) -> 
         asked = w.slack.post("ada", w.slack.dm("ada"), "what is going on here?")
         (answer,) = await w.answers(asked)
         assert "Messages before: 1" in answer.shown
+
+
+async def test_a_channel_looked_at_long_ago_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What somebody glanced at once is not read for ever; a channel that is closed to Parley is asked for once."""
+    async with world(tmp_path) as w:
+        dm = w.slack.dm("ada")
+        w.slack.change_context("ada", "random")
+        await w.slack.idle()
+        for words in ("one", "two"):
+            await w.answers(w.slack.post("ada", dm, words))
+        assert len(w.slack.calls_to("conversations.history")) == 1
+        w.slack.post("grace", "general", "The launch is on Friday")
+        w.slack.change_context("ada", "general")
+        await w.slack.idle()
+        monkeypatch.setattr(listen, "LOOKED_S", 0.0)
+        (answer,) = await w.answers(w.slack.post("ada", dm, "three"))
+        assert "Messages before" not in answer.shown
 
 
 async def test_slash_commands_of_their_own_and_of_parley(tmp_path: Path) -> None:

@@ -194,6 +194,18 @@ async def test_pings_are_seen_in_text_markdown_and_blocks(slack: SlackEmulator, 
     assert [m.pings for m in slack.from_bot("general")] == [["<!channel>"], ["<@U0123456789>"], []]
 
 
+async def test_an_ephemeral_message_in_a_thread_that_does_not_exist_is_seen_by_nobody(
+    slack: SlackEmulator, client: AsyncWebClient
+) -> None:
+    """Slack answers ok and shows it only where the thread has replies."""
+    ada, root = slack.user("ada"), slack.post("ada", "general", "q")
+    said = {"channel": general(slack), "user": ada.id, "thread_ts": root.ts}
+    assert (await client.chat_postEphemeral(text="lost", **said))["ok"]
+    slack.post("grace", "general", "a", thread_ts=root.ts)
+    await client.chat_postEphemeral(text="seen", **said)
+    assert [m.text for m in slack.ephemerals("general", "ada")] == ["seen"]
+
+
 async def test_an_ephemeral_message_is_seen_by_one(slack: SlackEmulator, client: AsyncWebClient) -> None:
     """chat.postEphemeral shows only to its person, who has to be in the channel."""
     ada, stranger = slack.user("ada"), slack.add_user("eve")

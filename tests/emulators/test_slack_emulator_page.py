@@ -71,6 +71,40 @@ async def test_a_person_writes_edits_and_deletes(slack: SlackEmulator, session: 
     assert slack.messages("general") == [theirs]
 
 
+async def test_people_are_called_by_any_of_their_names(slack: SlackEmulator, session: aiohttp.ClientSession) -> None:
+    """A handle or a displayed name, in any case; whoever is nobody, or does not hear it, is told to the writer."""
+    hopper = slack.add_user("ghopper", real_name="Grace Hopper")
+    slack.configure(name="Parley")
+    for words in ("@Parley hi", "@PARLEY hi", "hello @Grace Hopper, hi", "@ghopper hi"):
+        assert "note" not in await act(slack, session, do="post", text=words)
+    bot = f"<@{slack.bot.id}> hi"
+    said = [message.text for message in slack.messages("general")]
+    assert said == [bot, bot, f"hello <@{hopper.id}>, hi", f"<@{hopper.id}> hi"]
+    assert "nobodyhere" in (await act(slack, session, do="post", text="@nobodyhere hi"))["note"]
+    room = slack.channel("random").id
+    assert "/invite" in (await act(slack, session, do="post", text="@parley hi", channel=room))["note"]
+    assert "#random" in (await act(slack, session, do="post", text="/invite @Parley", channel=room))["note"]
+    assert slack.bot.id in slack.channel("random").members
+    assert "note" not in await act(slack, session, do="post", text="@parley hi", channel=room)
+    assert "nobody" in (await act(slack, session, do="post", text="/invite @who"))["problem"]
+
+
+async def test_stop_is_offered_while_a_session_is_processing(
+    slack: SlackEmulator, session: aiohttp.ClientSession, client: AsyncWebClient
+) -> None:
+    """A live stream alone has no Stop button, as on Slack; pressing it without one is refused."""
+    root, room = slack.post("ada", "general", "q"), slack.channel("general").id
+    team, user = slack.team.id, slack.user("ada").id
+    where = {"channel": room, "thread_ts": root.ts}
+    await client.chat_startStream(**where, recipient_team_id=team, recipient_user_id=user, markdown_text="a")
+    assert not (await state(slack, session, channel=room, thread=root.ts))["thread"]["can_stop"]
+    assert "Stop" in (await act(slack, session, do="stop", thread=root.ts))["problem"]
+    running = {"channel_id": room, "thread_ts": root.ts, "status": "processing"}
+    await client.api_call("agents.sessions.setStatus", json=running)
+    assert (await state(slack, session, channel=room, thread=root.ts))["thread"]["can_stop"]
+    assert await act(slack, session, do="stop", thread=root.ts) == {}
+
+
 async def test_commands_do_not_work_in_threads(slack: SlackEmulator, session: aiohttp.ClientSession) -> None:
     """As on Slack; and an unknown command is refused."""
     root = slack.post("ada", "general", "q")

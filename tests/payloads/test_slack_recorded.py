@@ -79,14 +79,15 @@ async def test_each_recorded_delivery_is_answered_200_twice_with_one_turn(tmp_pa
         aiohttp.ClientSession() as http,
     ):
         secret = w.slack.app.signing_secret
-        for name, body in deliveries():
-            for retry in (0, 1):
+        counts: list[int] = []
+        for retry in (0, 1):
+            for name, body in deliveries():
                 status = await _send(http, w.slack.app.events_url, secret, body, retry)
                 assert status == 200, name
-        await w.settled()
-        async with w.app.store.connect(write=False) as connection:
-            counted = await connection.execute(select(turns.c.source_id, func.count()).group_by(turns.c.source_id))
-            assert all(count == 1 for _, count in counted.all())
+            await w.settled()
+            async with w.app.store.connect(write=False) as connection:
+                counts.append((await connection.execute(select(func.count()).select_from(turns))).scalar_one())
+        assert counts[0] > 0 and counts[1] == counts[0]
 
 
 async def _send(http: aiohttp.ClientSession, url: str, secret: str, body: dict[str, Any], retry: int) -> int:

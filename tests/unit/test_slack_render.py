@@ -95,6 +95,13 @@ def test_a_table_too_large_is_aligned_text() -> None:
     assert [block["type"] for block in render.markdown_blocks(table)] == ["markdown"]
 
 
+def test_no_cell_is_lost_where_a_row_is_longer_than_the_head() -> None:
+    """The table is as wide as its longest row."""
+    blocks = render.markdown_blocks("| a |  |\n|---|---|\n| 1 | 2 | 3 |\n| 4 |")
+    assert [len(row) for row in blocks[0]["rows"]] == [3, 3, 3] and "3" in str(blocks[0]["rows"][1])
+    assert check_blocks(blocks) == []
+
+
 def test_too_small_a_limit_is_refused() -> None:
     """A limit under 100 makes no sense."""
     with pytest.raises(ValueError, match="100"):
@@ -103,6 +110,8 @@ def test_too_small_a_limit_is_refused() -> None:
 
 def test_half_a_control_sequence_is_held_back() -> None:
     """While streaming, what may still become a mention is not shown."""
+    assert render.stable("say hi to @gra", {"U1": "Grace Hopper"}) == "say hi to "
+    assert render.stable("say hi to @gro", {"U1": "Grace Hopper"}) == "say hi to @gro"
     assert render.stable("hello <!chan") == "hello " and render.stable("a < b\nc") == "a < b\nc"
 
 
