@@ -441,8 +441,13 @@ async def forget(context: CommandContext) -> AsyncIterator[ReplyEvent]:
     async with context.runtime.store.begin(context.turn.tenant_id) as tx:
         turn_ids = await conv.turn_ids(tx, context.turn.conversation_id)
         gone = await conv.forget(tx, context.turn.conversation_id)
+        others = await conv.threads_beside(tx, context.turn.inbound.address)
     await context.runtime.jobs.forget([one for one in turn_ids if one != context.turn.id])
     yield TextDelta(f"Forgotten: {max(gone - 1, 0)} messages and their files are deleted for good.")
+    if others:
+        yield TextDelta(
+            " What was said in threads here is kept apart: mention me there with `/forget` to delete that too."
+        )
 
 
 @command("Show what I can do.", is_private=True)

@@ -737,6 +737,19 @@ async def turn_ids(tx: Transaction, conversation_id: int) -> list[str]:
     return list((await tx.connection.scalars(query)).all())
 
 
+async def threads_beside(tx: Transaction, address: Address) -> int:
+    """How many threads of this channel hold a conversation of their own; 0 when asked from within one."""
+    if address.thread:
+        return 0
+    here = (conversations.c.tenant_id == tx.tenant_id, conversations.c.channel == address.channel)
+    query = (
+        select(func.count())
+        .select_from(conversations)
+        .where(*here, conversations.c.thread != "", conversations.c.is_open)
+    )
+    return int((await tx.connection.execute(query)).scalar_one())
+
+
 async def forget(tx: Transaction, conversation_id: int) -> int:
     """Delete a conversation for good, its messages, bytes, turns and what its events carried; gives how many messages."""
     sources = select(messages.c.source_id).where(messages.c.conversation_id == conversation_id)

@@ -134,10 +134,15 @@ async def test_a_command_behind_a_mention_works_in_threads(tmp_path: Path) -> No
     async with world(tmp_path, slack_app=APP) as w:
         asked = w.mention("my secret is 1234")
         await w.answers(asked)
-        w.mention("/forget", thread_ts=asked.ts)
-        await w.slack.wait_for(lambda: w.slack.ephemerals("general", "ada"))
+        await w.slack.slash("ada", "general", "/parley", "forget")
         await w.settled()
-        (shown,) = w.slack.ephemerals("general", "ada")
+        (beside,) = w.slack.ephemerals("general", "ada")
+        assert "threads" in beside.shown, "what stays is said"
+        w.mention("/forget", thread_ts=asked.ts)
+        await w.slack.wait_for(lambda: len(w.slack.ephemerals("general", "ada")) == 2)
+        await w.settled()
+        shown = w.slack.ephemerals("general", "ada")[-1]
+        assert "threads" not in shown.shown
         assert "Forgotten" in shown.shown and shown.thread_ts == asked.ts
         assert await w.app.host.entries(Address("slack", w.slack.team.id, asked.channel, asked.ts)) == []
         (answer,) = await w.answers(w.mention("/nosuch thing", thread_ts=asked.ts))
