@@ -30,6 +30,9 @@ class Check:
                 ("ok", "tokens are kept encrypted") if key else ("error", "no token can be kept without a key")
             )
             found.append(Finding("slack install", level, text, "PARLEY_SECRET_KEY"))  # type: ignore[arg-type]
+            if not options.slack_public_url:
+                text = "Slack has to know where people install: without it, the address a browser asked for is taken"
+                found.append(Finding("slack install", "warning", text, "SLACK_PUBLIC_URL"))
         return found
 
     async def _bot_token(self) -> list[Finding]:

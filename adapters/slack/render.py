@@ -48,6 +48,7 @@ _ESCAPED_MENTION = re.compile(r"&lt;@([UW][A-Z0-9]+)&gt;")
 _TABLE_RULE = re.compile(r"^\s*\|?\s*:?-+:?\s*(\|\s*:?-+:?\s*)*\|?\s*$")
 _INLINE = re.compile(
     r"`([^`]+)`|\*\*([^*]+)\*\*|\[([^\]]+)\]\((https?://[^)\s]+)\)|(?<![\w*])[*_]([^*_\s][^*_]*)[*_](?![\w*])"
+    r"|<@([UW][A-Z0-9]+)>"
 )
 
 
@@ -411,7 +412,9 @@ def _plain(text: str) -> list[Block]:
 
 
 def _styled(found: re.Match[str]) -> Block:
-    code, bold, label, url, italic = found.groups()
+    code, bold, label, url, italic, person = found.groups()
+    if person:
+        return {"type": "user", "user_id": person}
     if url:
         return {"type": "link", "url": url, "text": label}
     style = "code" if code else "bold" if bold else "italic"

@@ -310,6 +310,7 @@ async def test_doctor_finds_what_is_right_and_what_lacks(tmp_path: Path) -> None
         app = App(config_for(slack, tmp_path, slack_app_token="xapp-wrong"), only={"slack"}, durable=False)
         async with app.running():
             found = {one.subject: one for one in await app.adapters["slack"].check()}
+        assert found["slack install"].setting == "SLACK_PUBLIC_URL" and found["slack install"].level == "warning"
     assert "files:read" in found["slack scopes"].text and found["slack scopes"].level == "error"
     assert found["slack way in"].level == "error" and found["slack way in"].setting == "SLACK_APP_TOKEN"
 

@@ -95,6 +95,14 @@ def test_a_table_too_large_is_aligned_text() -> None:
     assert [block["type"] for block in render.markdown_blocks(table)] == ["markdown"]
 
 
+def test_who_may_be_pinged_is_named_in_a_table_too() -> None:
+    """A mention in a cell is an element of its own; elsewhere Slack would show the bare id."""
+    (table,) = render.rendered("| who |\n|---|\n| ask @Grace now |", {"U1": "Grace"}).pieces[0].blocks
+    (section,) = table["rows"][1][0]["elements"]
+    assert [each["type"] for each in section["elements"]] == ["text", "user", "text"]
+    assert check_blocks([table]) == []
+
+
 def test_no_cell_is_lost_where_a_row_is_longer_than_the_head() -> None:
     """The table is as wide as its longest row."""
     blocks = render.markdown_blocks("| a |  |\n|---|---|\n| 1 | 2 | 3 |\n| 4 |")
