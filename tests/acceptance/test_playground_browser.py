@@ -109,7 +109,7 @@ async def test_a_typed_question_is_answered_and_survives_a_reload(page: Any) -> 
     """Enter sends; the answer streams in; the conversation gets a title and is there again after a reload."""
     await page.keyboard.type("first line")
     await page.keyboard.press("Shift+Enter")
-    await page.keyboard.type("second [[slow 0.01]] line")
+    await page.keyboard.type("second [[slow 0.1]] line")
     await page.keyboard.press("Enter")
     await expect(page.locator("#stop")).to_be_visible()
     await expect(answers(page)).to_contain_text("first line")
