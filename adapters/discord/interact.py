@@ -180,7 +180,7 @@ class Interactions:
     async def _target(self, data: Payload, message_id: str) -> Payload:
         """The message that a question is about; after a restart it is read again."""
         if message_id in self._targets:
-            return self._targets.pop(message_id)
+            return self._targets[message_id]  # it stays: others may be asking about the same message
         try:
             place: dict[str, Any] = {"channel_id": str(data.get("channel_id")), "message_id": message_id}
             found: Payload = await self._client.call("GET", MESSAGE, **place)

@@ -111,3 +111,21 @@ async def test_a_long_answer_for_a_guest_comes_whole(tmp_path: Path) -> None:
         assert last.attachments[0].filename == "answer.md"
         assert last.attachments[0].data.decode().split()[-1] == "word2599"
         assert len(w.discord.replies(channel)) == 4
+
+
+async def test_two_people_ask_about_the_same_message(tmp_path: Path) -> None:
+    """Each of them is answered with the message before their question, also where Parley cannot read it again."""
+    async with world(tmp_path) as w:
+        d = w.discord
+        await d.wait_for(lambda: d.registered.named(None, "Ask about this", 3))
+        elsewhere = d.add_guild("Elsewhere", with_bot=False, members=[d.alice, d.bob])
+        channel = d.add_channel(elsewhere, "lobby")
+        d.install_for(d.alice)
+        d.install_for(d.bob)
+        said = d.post(d.bob, channel, "the moon is cheese")
+        used = [d.context_menu(who, "Ask about this", said) for who in (d.alice, d.bob)]
+        await d.wait_for(lambda: all(one.modal for one in used))
+        sent = [d.submit_modal(one, {"words": "Is that so?"}) for one in used]
+        await d.wait_for(lambda: all(one.original and "Is that so?" in one.original.content for one in sent), 10)
+        assert all(one.original and "> the moon is cheese" in one.original.content for one in sent)
+        await w.settled()
