@@ -125,10 +125,9 @@ class Page:
 
     def _message(self, message: Message) -> Json:
         body = wire.message_json(self.discord.world, message, sees_content=True)
-        every = reversed(self.discord.interactions.all if message.webhook else [])
-        used = next((one for one in every if one.original is message), None)
-        is_command = used is not None and used.kind == interactions.COMMAND
-        command = {"user": used.user.shown, "name": used.data["name"]} if used and is_command else None
+        every = self.discord.interactions.all if message.webhook else []
+        used = next((one for one in every if one.original is message and one.kind == interactions.COMMAND), None)
+        command = {"user": used.user.shown, "name": used.data["name"]} if used else None
         return body | {"ephemeral": message.ephemeral_to is not None, "command": command}
 
     # -- news ----------------------------------------------------------------------------------------------------

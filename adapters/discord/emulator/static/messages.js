@@ -78,7 +78,7 @@ const Messages = (() => {
       case 1: return el("div", { className: "row" }, ...inside(one.components));
       case 2: return one.url
         ? el("button", { type: "button", onclick: () => open(one.url, "_blank", "noopener") }, emoji(one.emoji) + (one.label || "") + " ↗")
-        : el("button", { type: "button", className: "s" + one.style, disabled: !!one.disabled, onclick: () => deeds.click(message, one.custom_id) }, emoji(one.emoji) + (one.label || ""));
+        : el("button", { type: "button", className: "s" + one.style, disabled: !!one.disabled, onclick: () => deeds.click(message, one.custom_id), ...(one.label ? {} : { ariaLabel: (one.emoji || {}).name || "Button" }) }, glyph((one.emoji || {}).name), one.label || "");
       case 3: return el("select", { ariaLabel: one.placeholder || "Choose", multiple: (one.max_values || 1) > 1, disabled: !!one.disabled, onchange: (e) => deeds.select(message, one.custom_id, [...e.target.selectedOptions].map((o) => o.value)) },
         el("option", { value: "", disabled: true, selected: !one.options.some((o) => o.default) }, one.placeholder || "Choose…"), ...one.options.map((o) => el("option", { value: o.value, selected: !!o.default }, emoji(o.emoji) + o.label)));
       case 9: return el("div", { className: "section" }, el("div", {}, ...inside(one.components)), component(one.accessory, message, names, deeds));
@@ -122,13 +122,15 @@ const Messages = (() => {
     if (shown) box.append(el("div", {}, el("span", { className: "who" }, person.name), person.bot ? el("span", { className: "app" }, "APP") : null, el("time", { dateTime: message.timestamp }, new Date(message.timestamp).toLocaleTimeString([], { timeStyle: "short" }))));
     if (SYSTEM[message.type]) box.append(el("p", { className: "body sys" }, SYSTEM[message.type] + " ", message.type === 18 ? el("button", { className: "link", type: "button", onclick: () => deeds.go(message.message_reference.channel_id) }, message.content) : ""));
     else box.append(...content(message, names, deeds));
-    box.append(...(message.reactions || []).map((r) => el("button", { type: "button", className: "react", onclick: () => deeds.react(message, r.emoji.name) }, r.emoji.name, " " + r.count)));
+    box.append(...(message.reactions || []).map((r) => el("button", { type: "button", className: "react", onclick: () => deeds.react(message, r.emoji.name) }, glyph(r.emoji.name), " " + r.count)));
     if (message.thread) box.append(el("button", { type: "button", className: "threadlink", onclick: () => deeds.go(message.thread.id) }, `≡ ${message.thread.name} · ${message.thread.message_count} messages ›`));
     if (message.ephemeral) box.append(el("p", { className: "hint" }, "Only you can see this · ", el("button", { type: "button", onclick: () => deeds.remove(message) }, "Dismiss")));
     node.append(box, el("div", { className: "tools" }, tool("↩", "Reply", () => deeds.reply(message)), tool(thumb(), "React with a thumb", () => deeds.react(message, "👍")), tool("⋯", "More", (e) => deeds.menu(message, e))));
     return node;
   }
-  const thumb = () => el("span", { html: '<svg viewBox="0 0 24 24" width="17" height="17" aria-hidden="true"><path fill="none" stroke="currentColor" stroke-width="1.8" stroke-linejoin="round" d="M7 10v10H3V10h4Zm0 1 4-8c2 0 3 1.500 2.500 3.500L13 9h6.500a1.800 1.800 0 0 1 1.700 2.300l-2 7.200A2 2 0 0 1 17.300 20H7"/></svg>' });
+  // Drawn, for machines without a font of emoji.
+  const glyph = (name) => (name === "👍" || name === "👎" ? thumb(name === "👎") : name ? name + " " : "");
+  const thumb = (down) => el("span", { className: down ? "down" : "", html: '<svg viewBox="0 0 24 24" width="17" height="17" aria-hidden="true"><path fill="none" stroke="currentColor" stroke-width="1.8" stroke-linejoin="round" d="M7 10v10H3V10h4Zm0 1 4-8c2 0 3 1.500 2.500 3.500L13 9h6.500a1.800 1.800 0 0 1 1.700 2.300l-2 7.200A2 2 0 0 1 17.300 20H7"/></svg>' });
   const tool = (sign, label, act) => el("button", { type: "button", className: "icon", ariaLabel: label, title: label, onclick: act }, sign);
   return { render, face };
 })();

@@ -3,6 +3,7 @@
 const $ = (id) => document.getElementById(id);
 const state = { me: null, bot: null, people: {}, roles: {}, places: {}, guilds: [], directs: [], channel: null, messages: [], commands: [], unread: {}, typing: {} };
 let command = null, replyTo = null, editing = null, dropped = [], stream = null, waiting = {}, recorder = null;
+const met = new Set();
 
 const names = {
   user: (id) => (state.people[id] || { name: "someone" }).name,
@@ -23,8 +24,8 @@ async function act(deed, what = {}, files = {}) {
   return body;
 }
 function toast(text) { $("toast").textContent = text; $("toast").hidden = false; clearTimeout(toast.timer); toast.timer = setTimeout(() => ($("toast").hidden = true), 5000); }
-const met = new Set();
-function watch(made) { if (!met.has(made.interaction)) waiting[made.interaction] = setTimeout(() => { delete waiting[made.interaction]; toast("The application did not respond"); }, 3200); }
+// The answer's news may be here before the call that made the interaction has returned.
+function watch(made) { if (met.has(made.interaction)) return; waiting[made.interaction] = setTimeout(() => { delete waiting[made.interaction]; toast("The application did not respond"); }, 3200); }
 
 async function load() {
   let body;
@@ -72,8 +73,7 @@ function heard(message) {
 }
 
 function answered(news) {
-  met.add(news.interaction);
-  clearTimeout(waiting[news.interaction]); delete waiting[news.interaction];
+  met.add(news.interaction); clearTimeout(waiting[news.interaction]); delete waiting[news.interaction];
   if (news.modal && !answered.shown?.has(news.interaction)) { (answered.shown ||= new Set()).add(news.interaction); openModal(news); }
   if (news.answer === 8) offer(news.choices);
 }
@@ -151,7 +151,7 @@ const deeds = {
   go,
   async remove(message) { await act("delete", { message: message.id }); if (message.ephemeral) { state.messages = state.messages.filter((m) => m !== message); drawMessages(); } },
   reply(message) { forget(); replyTo = message; context("Replying to " + names.user(message.author.id)); },
-  edit(message) { forget(); editing = message; context("Editing your message"); $("text").value = message.content; grow(); },
+  edit(message) { forget(); editing = message; context("Editing your message"); $("text").value = unmentioned(message.content); grow(); },
   menu(message, event) {
     const mine = message.author.id === state.me.id, box = event.currentTarget.getBoundingClientRect(), item = (label, run, bad) => el("button", { type: "button", role: "menuitem", className: bad ? "bad" : "", onclick: () => { closeMenu(); run(); } }, label);
     const apps = state.commands.filter((c) => c.type === 3);
@@ -238,8 +238,8 @@ async function send(event) {
     if (await act("slash", { name: command.name, options }, files)) { forget(); $("text").placeholder = "Message #" + titleOf(place); $("text").focus(); }
     return;
   }
-  if (editing) { if (content.trim()) await act("edit", { message: editing.id, content }); }
-  else if (place.kind === 15) { const [name, ...rest] = content.split("\n"); if (!name) return; const made = await act("forum", { name: name.slice(0, 100), content: rest.join("\n") || name, tags: place.tags.length ? [place.tags[0].id] : [] }, { files: dropped }); if (made) { await load(); go(made.channel); } }
+  if (editing) { if (content.trim()) await act("edit", { message: editing.id, content: mentions(content) }); }
+  else if (place.kind === 15) { const [name, ...rest] = content.split("\n"); if (!name) return; const made = await act("forum", { name: name.slice(0, 100), content: mentions(rest.join("\n") || name), tags: place.tags.length ? [place.tags[0].id] : [] }, { files: dropped }); if (made) { await load(); go(made.channel); } }
   else if (content.trim() || dropped.length) { if (!(await act("post", { content: mentions(content), reply_to: replyTo && replyTo.id }, { files: dropped }))) return; }
   $("text").value = ""; forget(); grow(); toEnd(); $("text").focus();
 }
@@ -248,6 +248,8 @@ function mentions(text) {
   for (const p of Object.values(state.people).sort((a, b) => b.name.length - a.name.length)) text = text.replace(new RegExp("@" + p.name.replace(/[.*+?^${}()|[\]\\]/g, "\\$&") + "(?!\\w)", "gi"), `<@${p.id}>`);
   return text;
 }
+// A mention as one types it, for people whose name leads back to them.
+function unmentioned(text) { return text.replace(/<@!?(\d+)>/g, (mark, id) => (state.people[id] ? "@" + state.people[id].name : mark)); }
 
 // -- forms ------------------------------------------------------------------------------------------------------
 function openModal(news) {
