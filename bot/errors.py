@@ -91,6 +91,13 @@ class StoppedError(BotError):
     code = "stopped"
 
 
+class RefusedByStoreError(StoreError):
+    """The database takes this never: a fault of ours."""
+
+    code = "store_refused"
+    retryable = False
+
+
 class ProviderError(BotError):
     """A model or its server failed."""
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from bot import telemetry
-from bot.engine.runtime import OF_TURN, STOP_TOPIC, effective_settings
+from bot.engine.runtime import OF_TURN, STOP_TOPIC, effective_settings, is_for_model
 from bot.errors import StoreError
 from bot.ports import Bus, Clock, Job, Jobs
 from bot.store import Store, Transaction, tenants
@@ -159,7 +159,7 @@ class Inbox:
             return REPEATED  # the same post by another event, such as a mention that arrives as a message too
         conversation_id = await conv.hold_at(tx, inbound.address, now, is_direct=inbound.is_direct, title=inbound.text)
         is_due = is_meant_for_us(inbound) or await self._is_followed(tx, conversation_id, inbound)
-        await conv.said(tx, conversation_id, sequence, inbound, for_model=is_for_all(inbound))
+        await conv.said(tx, conversation_id, sequence, inbound, for_model=is_for_model(inbound, self._commands))
         return await self._ask(tx, conversation_id, sequence, sequence, now) if is_due else Accepted("noted")
 
     async def _is_followed(self, tx: Transaction, conversation_id: int, inbound: InboundMessage) -> bool:
@@ -171,8 +171,7 @@ class Inbox:
             return REPEATED
         spec = self._commands.get(inbound.name)
         conversation_id = await conv.hold_at(tx, inbound.address, now, is_direct=inbound.is_direct)
-        for_model = bool(spec and not spec.is_private) and is_for_all(inbound)
-        await conv.said(tx, conversation_id, sequence, inbound, for_model=for_model)
+        await conv.said(tx, conversation_id, sequence, inbound, for_model=is_for_model(inbound, self._commands))
         asked = await self._ask(tx, conversation_id, sequence, sequence, now)
         if spec and spec.begins_anew:
             await conv.close_conversation(tx, conversation_id)
@@ -187,13 +186,7 @@ class Inbox:
         """A further answer to the same question, in the place of the earlier one."""
         if said.is_running:
             await self._stop(tx, said, stops)
-        owner = "" if self._store.is_shared else self._jobs.name
-        turn_id = await conv.add_turn(
-            tx, said.conversation_id, sequence, said.source_id, now, owner=owner, receipt=said.receipt
-        )
-        return _Asked(
-            turn_id, said.conversation_id, sequence, await conv.waiting_before(tx, said.conversation_id, sequence)
-        )
+        return await self._ask(tx, said.conversation_id, sequence, said.source_id, now)
 
     async def _stop(self, tx: Transaction, said: conv.Said, stops: list[str]) -> None:
         await conv.request_stop(tx, said.turn_id)
@@ -296,11 +289,6 @@ def _cleaned(inbound: Inbound) -> Inbound:
     if isinstance(inbound, InboundMessage | Command | Edit) and clean_text(inbound.text) != inbound.text:
         inbound = replace(inbound, text=clean_text(inbound.text))
     return inbound
-
-
-def is_for_all(inbound: InboundMessage | Command) -> bool:
-    """Whether others who talk there may read it: not what only its author sees in a place that is not theirs alone."""
-    return inbound.is_direct or not inbound.ephemeral
 
 
 def is_meant_for_us(inbound: InboundMessage) -> bool:

@@ -494,8 +494,6 @@ class Seen:
     address: Address
     message_id: str
     sent_at: datetime
-    ref: Mapping[str, str] = field(default_factory=dict)
-    """As the adapter gave it with that message."""
 
 
 # --- Models and commands ---------------------------------------------------------------------------------------------

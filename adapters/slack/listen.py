@@ -116,12 +116,12 @@ class Listener:
         inbound = parse.parse(body, self._client.host.commands)
         if inbound is None or inbound.author.is_bot:
             return None
-        if isinstance(inbound, InboundMessage) or (isinstance(inbound, Command) and not body.get("command")):
+        if isinstance(inbound, InboundMessage):
             await self._once(body, inbound, accept)
             return None
         return await self._answer_to(inbound, await accept(await self.prepared(body, inbound)))
 
-    async def _once(self, body: Payload, inbound: InboundMessage | Command, accept: Accept) -> None:
+    async def _once(self, body: Payload, inbound: InboundMessage, accept: Accept) -> None:
         """A post that arrives as mention and as message, or again, is written by whichever comes first; the others wait."""
         key = (inbound.address.channel, inbound.message_id)
         task = self._written.get(key)
@@ -132,7 +132,7 @@ class Listener:
                 self._written.popitem(last=False)
         await asyncio.shield(task)
 
-    async def _write(self, body: Payload, inbound: InboundMessage | Command, accept: Accept) -> None:
+    async def _write(self, body: Payload, inbound: InboundMessage, accept: Accept) -> None:
         prepared = await self.prepared(body, inbound)
         if not prepared.author.is_bot:
             await accept(prepared)

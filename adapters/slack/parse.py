@@ -40,7 +40,7 @@ ACTIONS = frozenset(("stop", "regenerate", "continue", "thumbs_up", "thumbs_down
 MAX_QUOTED = 1_800
 """Characters of a message that ride in a modal; Slack allows 3,000 in all. Source: Slack, views, `private_metadata`."""
 _MENTION = re.compile(r"<@([UW][A-Z0-9]+)(?:\|[^>]*)?>")
-_SPELLED = re.compile(r"^\s*(?:<@([UW][A-Z0-9]+)(?:\|[^>]*)?>[\s,:]*)?/([A-Za-z-]+)(?:\s+(.*))?$", re.DOTALL)
+_SPELLED = re.compile(rf"^/{PREFIX}[-\s]+(?=[a-z])")
 _WRITTEN = re.compile(r"<(?:@([UW][A-Z0-9]+)|!(here|channel|everyone)|!subteam\^([A-Z0-9]+))(?:\|[^>]*)?>")
 
 
@@ -48,7 +48,7 @@ def parse(body: Payload, names: Collection[str] = ()) -> Inbound | None:
     """The value that a delivery stands for, or None when it is no person's doing. names: the slash commands there are."""
     match body.get("type"):
         case "event_callback":
-            return parse_event(body, names)
+            return parse_event(body)
         case "block_actions":
             return parse_press(body)
         case "view_submission":
@@ -63,18 +63,18 @@ def parse(body: Payload, names: Collection[str] = ()) -> Inbound | None:
 # --- Events ----------------------------------------------------------------------------------------------------------
 
 
-def parse_event(body: Payload, names: Collection[str] = ()) -> Inbound | None:
-    """A message, an edit, a deletion or a stop. names: the slash commands there are."""
+def parse_event(body: Payload) -> Inbound | None:
+    """A message, an edit, a deletion or a stop."""
     event = body.get("event") or {}
     match event.get("type"), event.get("subtype"):
         case "app_mention", _:
-            return _command(body, event, names) or _message(body, event)
+            return _message(body, event)
         case "message", "message_changed":
             return _edit(body, event)
         case "message", "message_deleted":
             return _deletion(body, event)
         case "message", subtype if subtype in SPOKEN_SUBTYPES and not event.get("hidden"):
-            return _command(body, event, names) or _message(body, event)
+            return _message(body, event)
         case "agent_session_stopped", _:
             return _stopped(body, event)
     return None
@@ -103,37 +103,12 @@ def _message(body: Payload, event: Payload) -> InboundMessage | None:
     )
 
 
-def _command(body: Payload, event: Payload, names: Collection[str]) -> Command | None:
-    """A command behind our mention: the way in threads, where Slack has no slash commands. In a direct message without mention."""
-    bot, channel, ts = bot_user(body), str(event.get("channel") or ""), str(event.get("ts") or "")
-    is_direct = event.get("channel_type") == "im" or channel.startswith("D")
-    found = _SPELLED.match(str(event.get("text") or ""))
-    if not found or not ts or not (is_direct or (bot and found.group(1) == bot)):
-        return None
-    name, text = found.group(2).lower().removeprefix(f"{PREFIX}-"), (found.group(3) or "").strip()
-    if name == PREFIX:
-        name, _, text = text.partition(" ")
-    if name not in names:
-        return None
-    return Command(
-        event_id=f"command:{channel}:{ts}",  # a mention comes by two events
-        address=Address(PLATFORM, workspace(body), channel, str(event.get("thread_ts") or "")),
-        author=author(body, event),
-        name=name,
-        text=text.strip(),
-        attachments=attachments(event, body),
-        message_id=ts,
-        sent_at=moment(ts),
-        is_direct=is_direct,
-        ref=_ref(body, str(event.get("user") or ""), text, event),
-    )
-
-
 def _said(event: Payload, bot: str) -> str:
-    """The words without the mention of us that begins them, with what was forwarded along."""
+    """The words without the mention of us that begins them, a command by its own name, with what was forwarded along."""
     text = str(event.get("text") or "")
     if bot:
         text = re.sub(rf"^\s*<@{re.escape(bot)}(?:\|[^>]*)?>[\s,:]*", "", text)
+    text = _SPELLED.sub("/", text.strip())
     forwarded = [card for card in event.get("attachments") or () if card.get("is_share") or card.get("is_msg_unfurl")]
     return "\n\n".join(part for part in (text.strip(), cards_text(forwarded)) if part)
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import AsyncIterator
-from dataclasses import replace
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from bot import telemetry
@@ -13,11 +13,11 @@ from bot.engine.commands import SPECS, CommandContext, run_command, spelled
 from bot.engine.compose import compose
 from bot.engine.perceive import Perceived, catch_up, perceive
 from bot.engine.respond import Draft, respond
-from bot.engine.runtime import OF_TURN, Runtime, effective_settings
+from bot.engine.runtime import OF_TURN, Runtime, effective_settings, is_for_model
 from bot.engine.speak import speak, wants_speech
 from bot.engine.streams import closing
 from bot.errors import BotError, CutOffError, StoppedError, UsageError
-from bot.jobs import current_attempt, pause_before, stoppable, with_retries
+from bot.jobs import current_attempt, insist, pause_before, stoppable
 from bot.ports import Step
 from bot.store import conversations as conv
 from bot.store import ledger
@@ -27,10 +27,10 @@ from bot.types import (
     Done,
     InboundMessage,
     Message,
-    Part,
     Receipt,
     Reply,
     ReplyEvent,
+    StepNote,
     Text,
     TextDelta,
     ToolCall,
@@ -52,7 +52,7 @@ log = logging.getLogger(__name__)
 async def run_job(turn_id: str, step: Step, runtime: Runtime) -> None:
     """The handler of turn jobs: whatever happens, the turn ends."""
     runtime.stops.of(turn_id)  # before the database is asked, so that a stop is either read there or heard
-    loaded, _ = await with_retries(runtime.clock, "load", conv.load_turn, (runtime.store, turn_id))
+    loaded = await insist(runtime.clock, "load", conv.load_turn, (runtime.store, turn_id))
     if loaded is None or loaded.state not in ("queued", "running") or _is_in_vain(loaded):
         await conv.end_unasked(runtime.store, turn_id, runtime.clock.now())
         runtime.stops.drop(turn_id)
@@ -61,11 +61,11 @@ async def run_job(turn_id: str, step: Step, runtime: Runtime) -> None:
     stop = runtime.stops.of(turn_id)
     with stoppable(stop), telemetry.in_turn(turn.tenant_id, turn_id), telemetry.running.track_inprogress():
         try:
-            await _begin(loaded, runtime)
+            await insist(runtime.clock, "begin", _begin, (loaded, runtime))
             await run_turn(turn, source_id, step, runtime)
         except BotError as error:
             log.warning("a question could not be answered: %s (%s)", error.code, error.detail or error.text)
-            await _ended(turn, source_id, None, notice(error), (), None, step, runtime)
+            await _settled(Ending(turn, source_id, notice(error)), step, runtime)
         except Exception as error:  # the edge of the job runner
             log.exception("turn %s failed", turn_id)
             await _give_up(turn, source_id, step, runtime, type(error).__name__)
@@ -87,8 +87,7 @@ async def run_turn(turn: Turn, source_id: int, step: Step, runtime: Runtime) -> 
     perceived: Perceived | None = None
     try:
         await catch_up(turn, opened["unread"], step, receipt, runtime)
-        understood = await _understood_before(turn, source_id, runtime)
-        perceived = await perceive(turn, step, receipt, runtime, understood)
+        perceived = await perceive(turn, step, receipt, runtime, await _understood_before(turn, source_id, runtime))
         outcome = await step("answer", _answer, turn, source_id, perceived, receipt, runtime)
         reply, exchange = outcome["reply"], outcome["exchange"]
         reply = await _with_speech(turn, step, perceived, reply, receipt, outcome["wants_speech"], runtime)
@@ -104,7 +103,8 @@ async def run_turn(turn: Turn, source_id: int, step: Step, runtime: Runtime) -> 
     except BotError as error:
         log.warning("an answer could not be shown whole: %s (%s)", error.code, error.detail or error.text)
         reply = replace(reply, error=error.code)
-    await _ended(turn, source_id, perceived, reply, exchange, receipt, step, runtime)
+    understood = perceived.message if perceived else None
+    await _settled(Ending(turn, source_id, reply, receipt, understood, exchange), step, runtime)
     platform = turn.inbound.address.platform
     telemetry.turns.labels(platform, "failed" if reply.error else "done", reply.error).inc()
     telemetry.turn_seconds.labels(platform).observe(time.perf_counter() - began)
@@ -279,54 +279,48 @@ def _with_notices(reply: Reply, perceived: Perceived | None) -> Reply:
     return replace(reply, notices=tuple(one for one in dict.fromkeys(said) if one != reply.text))
 
 
-async def _ended(
-    turn: Turn,
-    source_id: int,
-    perceived: Perceived | None,
-    reply: Reply,
-    exchange: tuple[Message, ...],
-    receipt: Receipt | None,
-    step: Step,
-    runtime: Runtime,
-) -> None:
-    """Write down how it ended. What cannot be kept is left out; what cannot be written at all is settled by the next start."""
-    whole = (turn, source_id, perceived, reply, exchange, receipt, step, runtime)
-    bare = (turn, source_id, None, Reply(error=reply.error or BotError.code), (), receipt, step, runtime)
-    for settled in (whole, bare):
-        try:
-            await with_retries(runtime.clock, "settle", _settle, settled)
-            return
-        except BotError as error:
-            log.error("how turn %s ended could not be written down: %s", turn.id, error.detail or error.text)
+@dataclass(frozen=True)
+class Ending:
+    """How a turn ended, to be written down."""
+
+    turn: Turn
+    source_id: int
+    reply: Reply
+    receipt: Receipt | None = None
+    """None when nothing could be shown."""
+    understood: Message | None = None
+    """The question as far as it was understood."""
+    exchange: tuple[Message, ...] = ()
+    """Of the tools, for the history."""
 
 
-async def _settle(
-    turn: Turn,
-    source_id: int,
-    perceived: Perceived | None,
-    reply: Reply,
-    exchange: tuple[Message, ...],
-    receipt: Receipt | None,
-    step: Step,
-    runtime: Runtime,
-) -> None:
+async def _settled(ending: Ending, step: Step, runtime: Runtime) -> None:
+    """Write down how it ended, however long the database is away: until then the turn has not ended, and nothing is done twice.
+
+    What the database refuses to keep is left out.
+    """
+    bare = replace(ending, reply=Reply(error=ending.reply.error or BotError.code), understood=None, exchange=())
+    try:
+        await insist(runtime.clock, "settle", _settle, (ending, step.notes, runtime))
+    except (
+        Exception
+    ):  # the edge of the turn: the answer stands at the platform already, and no fault of ours is to write over it
+        log.exception("an answer could not be kept")
+        await insist(runtime.clock, "settle", _settle, (bare, step.notes, runtime))
+
+
+async def _settle(ending: Ending, notes: Sequence[StepNote], runtime: Runtime) -> None:
     """The answer, what was understood, and how the steps went: one transaction, which can be repeated and so is no step."""
-    user = perceived.message if perceived and perceived.message.parts else None
-    parts: tuple[Part, ...] = reply.parts
-    if exchange:
-        exchange = tuple(_without_metadata(message) for message in exchange)
-    answer = (*exchange, Message("assistant", parts)) if parts else exchange
-    for_model = not reply.error and _is_for_model(turn)
+    turn, reply = ending.turn, ending.reply
+    user = ending.understood if ending.understood and ending.understood.parts else None
+    exchange = tuple(_without_metadata(message) for message in ending.exchange)
+    answer = (*exchange, Message("assistant", reply.parts)) if reply.parts else exchange
+    for_model = not reply.error and is_for_model(turn.inbound, SPECS)
+    now = runtime.clock.now()
     async with runtime.store.begin(turn.tenant_id) as tx:
         await conv.settle(
-            tx, turn, source_id, user, reply, answer, receipt, step.notes, runtime.clock.now(), for_model=for_model
+            tx, turn, ending.source_id, user, reply, answer, ending.receipt, notes, now, for_model=for_model
         )
-
-
-def _is_for_model(turn: Turn) -> bool:
-    inbound = turn.inbound
-    is_private = isinstance(inbound, Command) and SPECS.get(inbound.name, SPECS["help"]).is_private
-    return not is_private and (inbound.is_direct or not inbound.ephemeral)
 
 
 def _without_metadata(message: Message) -> Message:
@@ -350,4 +344,4 @@ async def _give_up(turn: Turn, source_id: int, step: Step, runtime: Runtime, why
         receipt = await step("finish", runtime.adapter_for(turn.inbound).finish, receipt, reply)
     except BotError as error:
         log.warning("that could not be told: %s", error.detail or error.text)
-    await _ended(turn, source_id, None, reply, (), receipt, step, runtime)
+    await _settled(Ending(turn, source_id, reply, receipt), step, runtime)

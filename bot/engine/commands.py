@@ -105,7 +105,8 @@ async def run_command(context: CommandContext, name: str) -> AsyncIterator[Reply
     except StoppedError:
         context.draft.stopped = True
     except UsageError as error:
-        raise UsageError(spelled(error.text, adapter)) from error
+        error.text = spelled(error.text, adapter)
+        raise
     yield Done(context.draft.reply())
 
 

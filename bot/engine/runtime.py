@@ -32,6 +32,7 @@ from bot.store.tenants import merge_settings, settings_rows
 from bot.types import (
     Address,
     Command,
+    CommandSpec,
     InboundMessage,
     Modality,
     Receipt,
@@ -220,6 +221,15 @@ def scopes(address: Address, author_id: str) -> Sequence[tuple[Scope, str]]:
 async def effective_settings(tx: Transaction, address: Address, author_id: str) -> Settings:
     """What holds for a person at a place."""
     return merge_settings(await settings_rows(tx, scopes(address, author_id)))
+
+
+def is_for_model(inbound: InboundMessage | Command, commands: Mapping[str, CommandSpec]) -> bool:
+    """Whether it and its answer are read when others there talk on: not what only its author sees in a place that is not theirs
+    alone, nor a command that concerns only them.
+    """
+    if isinstance(inbound, Command) and (spec := commands.get(inbound.name)) is not None and spec.is_private:
+        return False
+    return inbound.is_direct or not inbound.ephemeral
 
 
 def person_hash(turn: Turn) -> str:

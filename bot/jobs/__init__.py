@@ -7,6 +7,7 @@ its record a kill repeats the step. So: every paid or visible effect is a step, 
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import logging
 import random
@@ -15,12 +16,13 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
-from bot.errors import BotError, OverloadedError, from_json
+from bot.errors import BotError, OverloadedError, StoreError, from_json
 from bot.ports import Clock
 from bot.types import StepNote, from_plain, to_plain
 
+T = TypeVar("T")
 MAX_ATTEMPTS = 4
 FIRST_PAUSE_S = 1.0
 MAX_PAUSE_S = 60.0
@@ -70,6 +72,23 @@ async def with_retries(
                 "Something went wrong on my side; it has been logged.", detail=type(error).__name__
             ) from error
     raise AssertionError("the last attempt returns or raises")
+
+
+async def insist(clock: Clock, name: str, fn: Callable[..., Awaitable[T]], args: tuple[Any, ...]) -> T:
+    """The result of what needs only the database, which is waited for as long as it takes; no stop shortens that.
+
+    Raises what is no matter of waiting. Who is cancelled meanwhile, as at the end of the process, has done nothing by halves.
+    """
+    for attempt in itertools.count(1):
+        try:
+            return await fn(*args)
+        except StoreError as error:
+            if not error.retryable:
+                raise
+            pause_s = min(FIRST_PAUSE_S * 2 ** min(attempt - 1, 5), MAX_PAUSE_S)
+            log.warning("%s: %s; again in %.0f s", name, error.detail or error.text, pause_s)
+            await clock.sleep(pause_s)
+    raise AssertionError("it is tried until it returns or raises")
 
 
 async def _pause(clock: Clock, pause_s: float) -> None:

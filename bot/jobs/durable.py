@@ -83,7 +83,7 @@ class DurableJobs:
         clock: Clock,
         *,
         name: str,
-        concurrency: int = 64,
+        concurrency: int,
         take_over: bool = True,
         mend: Callable[[], Awaitable[None]] | None = None,
     ) -> None:

@@ -55,7 +55,8 @@ class RecordedStep:
     async def _recorded(self, ordinal: int, name: str) -> str | None:
         """What the step gave before a restart. When an older version took other steps, those from here on run anew."""
         if self._before is None:
-            self._before = list(await self._outcomes.of(self._job_id))
+            found, _ = await with_retries(self._clock, "steps", self._outcomes.of, (self._job_id,))
+            self._before = list(found)
         if ordinal < len(self._before) and self._before[ordinal][0] != name:
             log.warning("job %s: step %s was %s before; it runs anew", self._job_id, name, self._before[ordinal][0])
             del self._before[ordinal:]
@@ -75,7 +76,7 @@ class RecordedJobs:
         clock: Clock,
         *,
         name: str,
-        concurrency: int = 64,
+        concurrency: int,
         take_over: bool = True,
         adopt: Callable[[Sequence[str]], Awaitable[None]] | None = None,
     ) -> None:

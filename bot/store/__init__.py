@@ -17,7 +17,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from bot.errors import ConfigError, StoreError
+from bot.errors import ConfigError, RefusedByStoreError, StoreError
 from bot.store.sqlite_driver import DRIVER as SQLITE
 
 CHECKPOINT_EVERY = 500
@@ -201,10 +201,10 @@ def prepared(table: Table, build: Callable[[Any], Any]) -> Callable[[AsyncConnec
     return lambda connection: made(connection.dialect.name)
 
 
-def _refused(error: exc.DBAPIError) -> StoreError:
+def _refused(error: exc.DBAPIError) -> RefusedByStoreError:
     said = str(error.orig).partition("\n")[0]
     detail = f"{type(error.orig).__name__}: {said} [{(error.statement or '')[:200]}]"
-    return StoreError("Something went wrong on my side; it has been logged.", detail=detail)
+    return RefusedByStoreError("Something went wrong on my side; it has been logged.", detail=detail)
 
 
 def _store_error(error: exc.DBAPIError | exc.TimeoutError) -> StoreError:

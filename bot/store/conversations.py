@@ -240,7 +240,6 @@ async def add_turn(
     now: datetime,
     *,
     owner: str = "",
-    receipt: Receipt | None = None,
 ) -> str:
     """Ask for an answer to that source; gives the turn's id. A source that asks for itself has no earlier turn."""
     attempt = 1 if sequence == source_id else await _attempts(tx, source_id) + 1
@@ -253,7 +252,6 @@ async def add_turn(
         "attempt": attempt,
         "state": "queued",
         "owner": owner,
-        "receipt": to_plain(receipt) if receipt else None,
         "created_at": now,
     }
     await tx.connection.execute(ADD_TURN, row)
@@ -342,7 +340,7 @@ async def load_turn(store: Store, turn_id: str) -> Loaded | None:
         kept = row.receipt
         if row.attempt > 1 and row.state == "queued":
             earlier = {"source": row.source_id, "before": row.attempt}
-            kept = await connection.scalar(EARLIER_RECEIPT, earlier) or kept
+            kept = await connection.scalar(EARLIER_RECEIPT, earlier)
         is_superseded = await connection.scalar(LATER_ATTEMPT, {"source": row.source_id, "after": row.attempt})
     inbound, receipt = _asked_again(row), from_plain(kept) if kept else None
     turn = Turn(row.id, row.tenant_id, row.conversation_id, inbound, Settings(), receipt, row.attempt)
@@ -831,20 +829,15 @@ async def active(store: Store, platform: str, since: datetime) -> list[Seen]:
             conversations.c.thread,
             messages.c.platform_id,
             messages.c.created_at,
-            inbox.c.payload,
         )
         .join(newest, newest.c.message_id == messages.c.id)
-        .join(inbox, inbox.c.id == messages.c.source_id)
         .join(conversations, conversations.c.id == messages.c.conversation_id)
         .join(tenants, tenants.c.id == conversations.c.tenant_id)
         .where(tenants.c.platform == platform, conversations.c.is_open, conversations.c.updated_at >= since)
     )
     async with store.connect(write=False) as connection:
         rows = await connection.execute(query)
-        return [
-            Seen(Address(platform, *row[:3]), row.platform_id, row.created_at, (row.payload or {}).get("ref") or {})
-            for row in rows
-        ]
+        return [Seen(Address(platform, *row[:3]), row.platform_id, row.created_at) for row in rows]
 
 
 async def add_earlier(tx: Transaction, conversation_id: int, source_id: int, earlier: Earlier, now: datetime) -> int:

@@ -42,8 +42,8 @@ def start(request: pytest.FixtureRequest, tmp_path: Path, clock: FakeClock) -> S
         store = open_store(url)
         await migrate(store)
         presence = StorePresence(store)
-        recorded = RecordedJobs(StoreOutcomes(store, clock), presence, clock, name="one")
-        jobs: Jobs = DurableJobs(make_url(url), presence, clock, name="one") if is_shared else recorded
+        recorded = RecordedJobs(StoreOutcomes(store, clock), presence, clock, name="one", concurrency=8)
+        jobs: Jobs = DurableJobs(make_url(url), presence, clock, name="one", concurrency=8) if is_shared else recorded
         await jobs.start({"turn": handler})
         try:
             yield jobs

@@ -10,7 +10,7 @@ import pytest
 
 from bot.app import App
 from bot.engine.commands import SPECS
-from bot.errors import OverloadedError, PlatformError, StoreError
+from bot.errors import OverloadedError, PlatformError, RefusedByStoreError, StoreError
 from bot.inbox import Inbox
 from bot.ports import Job
 from bot.store import conversations as conv
@@ -156,9 +156,9 @@ async def test_a_stop_that_cannot_be_passed_on_loses_nothing(
 
 
 async def test_an_answer_that_stands_is_not_written_over(
-    app: App, platform: FakeAdapter, monkeypatch: pytest.MonkeyPatch
+    app: App, platform: FakeAdapter, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """When the database fails after the answer was shown, the answer stays as it is; it is in the history after the next start."""
+    """When the database fails after the answer was shown, the answer stays as it is, and is in the history once there is room."""
 
     async def full(*_: Any, **__: Any) -> None:
         raise StoreError("full")
@@ -167,7 +167,12 @@ async def test_an_answer_that_stands_is_not_written_over(
         broken.setattr(conv, "settle", full)
         accepted = await app.accept(platform.says("hello"))
         shown = await platform.answered(accepted.turn_id)
+        async with asyncio.timeout(10):
+            while len(clock.slept) < 6:
+                await asyncio.sleep(0.001)
+    await ended(app, accepted.turn_id)
     assert (shown.text, shown.finishes, len(platform.posts)) == ("You said: hello", 1, 1)
+    assert [row.text for row in await rows(app, schema.messages)] == ["hello", "You said: hello"]
 
 
 async def test_what_cannot_be_settled_is_settled_at_the_next_start(
@@ -183,11 +188,28 @@ async def test_what_cannot_be_settled_is_settled_at_the_next_start(
             broken.setattr(conv, "settle", full)
             accepted = await app.accept(platform.says("hello"))
             await platform.answered(accepted.turn_id)
-            await app.jobs.close()
+            await app.jobs.close(0.05)
     async with make_app(durable=True) as app:
         await ended(app, accepted.turn_id)
         assert [row.text for row in await rows(app, schema.messages)] == ["hello", "You said: hello"]
         assert not [call for call in echo(app).calls if call.modality == "chat"]
+
+
+async def test_an_answer_that_can_never_be_kept_ends_its_turn(
+    app: App, platform: FakeAdapter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the database refuses for good, by a fault of ours, is left out of the history; the turn ends, the answer stays."""
+    settle = conv.settle
+
+    async def refuse(tx: Any, turn: Turn, source_id: int, user: Any, reply: Reply, *more: Any, **named: Any) -> None:
+        if reply.parts:
+            raise RefusedByStoreError("never")
+        await settle(tx, turn, source_id, user, reply, *more, **named)
+
+    monkeypatch.setattr(conv, "settle", refuse)
+    shown = await answer(app, platform, platform.says("hello"))
+    assert (shown.text, shown.finishes) == ("You said: hello", 1)
+    assert [row.state for row in await rows(app, schema.turns)] == ["failed"]
 
 
 async def test_a_platform_that_refuses_the_end_is_not_told_twice(app: App, platform: FakeAdapter) -> None:
