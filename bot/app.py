@@ -315,13 +315,13 @@ class App:
         if named == "none":
             return ""
         if named:
-            provider = named.partition(":")[0]
-            if provider not in self.providers:
-                lacking = ", ".join(provider_folders.load(provider).missing(self.config))
-                raise ConfigError(f"{VARIABLE[modality]}: {named} needs {lacking or provider}, which is not set.")
+            provider, _, model = named.partition(":")
             module = provider_folders.load(provider)
-            if hasattr(module, "wrong") and (said := module.wrong(modality, named.partition(":")[2])):
+            if hasattr(module, "wrong") and (said := module.wrong(modality, model)):
                 raise ConfigError(f"{VARIABLE[modality]}={named}: {said}.")
+            if provider not in self.providers:
+                lacking = ", ".join(module.missing(self.config)) or provider
+                raise ConfigError(f"{VARIABLE[modality]}={named}: {provider} is not set up here; it needs {lacking}.")
             return named
         for name in PREFERENCE:
             if name in self.providers and (model := self.providers[name].default(modality)):
