@@ -88,10 +88,20 @@ class _JsonFormatter(_Formatter):
         return redact(json.dumps(line, ensure_ascii=False))
 
 
+def _quieter(record: logging.LogRecord) -> bool:
+    """A library that connects again by itself is worth a line, not a traceback."""
+    if record.name.startswith("discord.") and record.exc_info and "Attempting a reconnect" in str(record.msg):
+        reason = record.exc_info[1]
+        record.msg, record.args = f"{record.getMessage()}: {type(reason).__name__}: {reason}", ()
+        record.levelno, record.levelname, record.exc_info, record.exc_text = logging.WARNING, "WARNING", None, None
+    return True
+
+
 def configure_logging(level: str, shape: str) -> None:
     """Send our log to standard error. Libraries speak from WARNING up, at DEBUG too: below it they quote what people wrote."""
     handler = logging.StreamHandler(sys.stderr)
     text = "%(asctime)s %(levelname)-7s %(name)s [%(tenant)s %(turn)s] %(message)s"
+    handler.addFilter(_quieter)
     handler.setFormatter(_JsonFormatter() if shape == "json" else _Formatter(text, "%H:%M:%S"))
     root = logging.getLogger()
     root.handlers[:] = [handler]

@@ -271,14 +271,15 @@ def _stickers(data: Payload, cdn_url: str) -> Iterable[Attachment]:
     for one in data.get("sticker_items") or ():
         if kind := STICKERS.get(int(one.get("format_type") or 0)):
             extension, mime_type = kind
-            url = f"{_sticker_host(cdn_url, extension)}/stickers/{one.get('id')}.{extension}"
+            at = media_url(cdn_url) if extension == "gif" else cdn_url.rstrip("/")
+            url = f"{at}/stickers/{one.get('id')}.{extension}"
             yield Attachment(f"{one.get('name') or 'sticker'}.{extension}", mime_type, 0, {"url": url}, "image")
 
 
-def _sticker_host(cdn_url: str, extension: str) -> str:
-    """GIF stickers stand at another host. Source: Discord, Reference, Image Formatting."""
+def media_url(cdn_url: str) -> str:
+    """Where GIF stickers stand. Source: Discord, Reference, Image Formatting. An emulator has it beneath its CDN."""
     at = cdn_url.rstrip("/")
-    return MEDIA_URL if extension == "gif" and at == CDN_URL else at
+    return MEDIA_URL if at == CDN_URL else f"{at}/media"
 
 
 # --- Edits and deletions ---------------------------------------------------------------------------------------------

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 
-import pytest
-
-from adapters.discord.emulator import AppConfig, DiscordEmulator
 from adapters.discord.emulator.permissions import READ_MESSAGE_HISTORY
-from tests.acceptance.discord_support import parley, world
+from tests.acceptance.discord_support import world
 from tests.acceptance.test_discord_turns import _button
 
 COMMANDS = "/applications/{application_id}/commands"
@@ -34,50 +30,6 @@ async def test_a_lost_word_of_a_met_command_is_no_lateness(tmp_path: Path) -> No
         answer = await w.said("still there?")
         await w.settled()
         assert [m.id for m in w.discord.replies(w.discord.general)] == [answer.id]
-
-
-async def test_commands_that_vanished_are_told_again(tmp_path: Path) -> None:
-    """Somebody cleared the commands at Discord: the next start brings them back, and tells nothing where all are there."""
-    async with DiscordEmulator() as discord:
-        for cleared in (False, True, False):
-            if cleared:
-                discord.registered.replace_all(None, [])
-            async with parley(discord, tmp_path):
-                await discord.wait_for(lambda: discord.registered.named(None, "ask", 1))
-        assert len(discord.calls_to("PUT", COMMANDS)) == 2
-
-
-async def test_after_a_busy_downtime_the_newest_is_answered(tmp_path: Path) -> None:
-    """Hundreds of messages later, a question asked while nobody listened is answered once."""
-    async with DiscordEmulator() as discord:
-        async with parley(discord, tmp_path, durable=True) as w:
-            await w.answers(w.mention("hello"))
-        for number in range(420):
-            discord.post(discord.bob, discord.general, f"chatter {number}")
-        asked = discord.post(discord.alice, discord.general, f"<@{discord.bot.id}> and now?")
-        async with parley(discord, tmp_path, durable=True) as w:
-            (answer,) = await w.answers(asked, timeout_s=20)
-            assert "and now?" in answer.content
-
-
-@pytest.mark.parametrize("what", ["edit", "reply"])
-async def test_without_the_intent_hidden_words_are_not_taken_for_none(tmp_path: Path, what: str) -> None:
-    """Discord hides words that do not mention us: such an edit changes nothing, such a reply is told what the intent would add."""
-    async with (
-        DiscordEmulator(app=AppConfig(message_content=False)) as discord,
-        parley(discord, tmp_path, discord_message_content=False) as w,
-    ):
-        asked = w.mention("first question")
-        (answer,) = await w.answers(asked)
-        if what == "edit":
-            discord.edit(asked, "second thoughts, to nobody")
-            await asyncio.sleep(0.3)
-            await w.settled()
-            assert "first question" in answer.content
-        else:
-            reply = discord.post(discord.alice, discord.general, "and why?", reply_to=answer, ping=False)
-            (told,) = await w.answers(reply)
-            assert "Message Content intent" in told.content
 
 
 async def test_an_answer_in_an_archived_thread_can_be_revised(tmp_path: Path) -> None:

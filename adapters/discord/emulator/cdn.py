@@ -86,13 +86,17 @@ def mount(router: web.UrlDispatcher, world: World) -> None:
     async def sticker(request: web.Request) -> web.StreamResponse:
         found = world.sticker(int(request.match_info["id"]))
         kinds = {1: "image/png", 2: "image/apng", 3: "application/json", 4: "image/gif"}
-        return _bytes_answer(request, found.data, kinds[found.format_type]) if found else _gone(404)
+        is_media = "/media/" in request.path
+        if found is None or (found.format_type == 4) != is_media:
+            return _gone(404)
+        return _bytes_answer(request, found.data, kinds[found.format_type])
 
     async def avatar(request: web.Request) -> web.StreamResponse:
         return _bytes_answer(request, _dot(int(request.match_info["n"])), "image/png")
 
     router.add_get(r"/cdn/{folder:attachments|ephemeral-attachments}/{channel}/{id:\d+}/{name}", world.cdn.serve)
     router.add_get(r"/cdn/stickers/{id:\d+}.{extension}", sticker)
+    router.add_get(r"/cdn/media/stickers/{id:\d+}.{extension:gif}", sticker)
     router.add_get(r"/cdn/embed/avatars/{n:\d+}.png", avatar)
 
 

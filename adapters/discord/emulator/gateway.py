@@ -20,6 +20,8 @@ DISPATCH, HEARTBEAT, IDENTIFY, PRESENCE, VOICE_STATE, RESUME = 0, 1, 2, 3, 4, 6
 RECONNECT, REQUEST_MEMBERS, INVALID_SESSION, HELLO, ACK = 7, 8, 9, 10, 11
 KNOWN_INTENTS = (1 << 26) - 1
 PAYLOAD_BYTES, SENDS_PER_MINUTE = 4096, 120
+ACK_S = 0.02
+"""discord.py takes its latency from when it had sent, so an answer must not be there before."""
 RESUME_WINDOW_S = 180.0
 """How long a dropped session waits for its client; the vendor names no figure."""
 
@@ -202,7 +204,7 @@ class Gateway:
             raise Closed(BAD_PAYLOAD, "Error while decoding payload.") from None
         self.log.append(frame)
         if op == HEARTBEAT:
-            socket.send(ACK, None)
+            asyncio.get_running_loop().call_later(ACK_S, socket.send, ACK, None)
         elif op in (IDENTIFY, RESUME):
             (self._identify if op == IDENTIFY else self._resume)(socket, data)
         elif op not in (PRESENCE, VOICE_STATE, REQUEST_MEMBERS):

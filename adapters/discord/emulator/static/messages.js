@@ -99,7 +99,7 @@ const Messages = (() => {
     for (const shot of message.message_snapshots || []) parts.push(el("div", { className: "quote" }, el("small", { className: "hint" }, "↪ Forwarded"), ...content({ ...shot.message, id: message.id, author: message.author }, names, deeds)));
     const files = message.flags & 32768 ? [] : message.attachments;
     if (files.length) parts.push(el("div", { className: "files" }, ...files.map((file) => attachment(file, message.flags & 8192))));
-    if (message.sticker_items) parts.push(el("div", { className: "files" }, ...message.sticker_items.map((s) => el("img", { src: `/cdn/stickers/${s.id}.png`, alt: s.name + " sticker", width: 120 }))));
+    if (message.sticker_items) parts.push(el("div", { className: "files" }, ...message.sticker_items.map((s) => el("img", { src: s.format_type === 4 ? `/cdn/media/stickers/${s.id}.gif` : `/cdn/stickers/${s.id}.png`, alt: s.name + " sticker", width: 120 }))));
     parts.push(...message.embeds.map((one) => embed(one, names)), ...message.components.map((one) => component(one, message, names, deeds)));
     if (!message.content && message.edited_timestamp && !(message.flags & 128)) parts.push(el("span", { className: "hint" }, "(edited)"));
     return parts;
