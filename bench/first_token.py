@@ -38,7 +38,7 @@ class Stopwatch(FakeAdapter):
         super().__init__()
         self.first: dict[str, float] = {}
 
-    async def show(self, receipt: Receipt, events: AsyncIterator[ReplyEvent]) -> None:
+    async def stream(self, receipt: Receipt, events: AsyncIterator[ReplyEvent]) -> None:
         """Note the moment, and let the rest pass."""
         async for event in events:
             if isinstance(event, TextDelta):

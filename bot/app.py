@@ -35,8 +35,8 @@ from bot.store import conversations as conv
 from bot.store.blobs import TenantBlobs, drop_unused_everywhere
 from bot.store.bus import MemoryBus, open_bus
 from bot.store.migrate import migrate
-from bot.store.outcomes import StoreOutcomes
-from bot.store.workers import StorePresence
+from bot.store.outcomes import StoreStepJournal
+from bot.store.workers import StoreWorkerRegistry
 from bot.types import (
     MODALITIES,
     Accepted,
@@ -44,14 +44,14 @@ from bot.types import (
     Blob,
     CommandSpec,
     Conversation,
-    Entry,
-    Finding,
+    Diagnostic,
     Inbound,
     Modality,
     ModelProfile,
+    ResumePoint,
     Scope,
-    Seen,
     Settings,
+    TimelineEntry,
 )
 
 PREFERENCE = ("openai", "local")
@@ -145,19 +145,19 @@ class AppHost:
         """The names that `/persona` knows."""
         return tuple(self._app.runtime.personas)
 
-    def overview(self) -> Sequence[Finding]:
+    def diagnostics(self) -> Sequence[Diagnostic]:
         """What is on and what is off."""
-        return self._app.overview()
+        return self._app.diagnostics()
 
     def blobs(self, address: Address) -> Blobs:
         """The bytes of the tenant that this place belongs to."""
         return _AddressBlobs(self._app, address)
 
-    async def entries(self, address: Address, limit: int = 200) -> Sequence[Entry]:
+    async def timeline(self, address: Address, limit: int = 200) -> Sequence[TimelineEntry]:
         """The newest messages of the conversation held there, oldest first."""
         async with self._app.store.read(await self._app.inbox.tenant_of(address)) as tx:
-            held = await conv.held_at(tx, address)
-            return await conv.entries(tx, held, limit) if held is not None else []
+            held = await conv.find_open(tx, address)
+            return await conv.timeline(tx, held, limit) if held is not None else []
 
     async def conversations(
         self, platform: str, workspace: str, author_id: str, limit: int = 100
@@ -165,7 +165,7 @@ class AppHost:
         """The conversations in which this person takes part, newest first."""
         tenant_id = await self._app.inbox.tenant_of(Address(platform, workspace, ""))
         async with self._app.store.read(tenant_id) as tx:
-            return await conv.of_person(tx, platform, workspace, author_id, limit)
+            return await conv.by_author(tx, platform, workspace, author_id, limit)
 
     async def settings(self, address: Address, author_id: str) -> Settings:
         """What holds for this person at this place."""
@@ -177,14 +177,14 @@ class AppHost:
         async with self._app.store.read(await self._app.inbox.tenant_of(address)) as tx:
             return await usage_table(tx, author_id, self.clock.now(), 30)
 
-    async def choose(self, address: Address, author_id: str, scope: Scope, name: str, value: str) -> str:
+    async def set_setting(self, address: Address, author_id: str, scope: Scope, name: str, value: str) -> str:
         """Set or reset a setting; gives the sentence for the person."""
         async with self._app.store.begin(await self._app.inbox.tenant_of(address)) as tx:
             return await choose(tx, self._app.runtime, address, author_id, scope, name, value)
 
-    async def active(self, platform: str, since: datetime) -> Sequence[Seen]:
+    async def resume_points(self, platform: str, since: datetime) -> Sequence[ResumePoint]:
         """The newest message of each conversation in which something happened since then."""
-        return await conv.active(self._app.store, platform, since)
+        return await conv.resume_points(self._app.store, platform, since)
 
     async def installation(self, platform: str, workspace: str) -> Installation | None:
         """What was kept when Parley was installed there."""
@@ -330,8 +330,8 @@ class App:
 
     async def _start_work(self, stack: AsyncExitStack, *, work: bool, take_over: bool) -> None:
         config = self.config
-        presence = StorePresence(self.store)
-        self.jobs = self._make_jobs(presence, take_over=take_over)
+        workers = StoreWorkerRegistry(self.store)
+        self.jobs = self._make_jobs(workers, take_over=take_over)
         self.runtime = Runtime(
             store=self.store,
             bus=self.bus,
@@ -350,13 +350,13 @@ class App:
         if work:
             await self.inbox.hand_over_waiting("" if self.store.is_shared else self.jobs.name)
 
-    def _make_jobs(self, presence: StorePresence, *, take_over: bool) -> Jobs:
+    def _make_jobs(self, workers: StoreWorkerRegistry, *, take_over: bool) -> Jobs:
         if not self._durable:
             return InlineJobs(self.clock)
         if not self.store.is_shared:
             return RecordedJobs(
-                StoreOutcomes(self.store, self.clock),
-                presence,
+                StoreStepJournal(self.store, self.clock),
+                workers,
                 self.clock,
                 name=self.config.worker_name or self._name,
                 concurrency=self.config.worker_concurrency,
@@ -368,7 +368,7 @@ class App:
         url = self.store.url.set(drivername="postgresql")
         name, concurrency = self.config.worker_name or worker_name(), self.config.worker_concurrency
         return DurableJobs(
-            url, presence, self.clock, name=name, concurrency=concurrency, take_over=take_over, mend=self._mend
+            url, workers, self.clock, name=name, concurrency=concurrency, take_over=take_over, mend=self._mend
         )
 
     async def _adopt(self, dead: Sequence[str]) -> None:
@@ -401,7 +401,7 @@ class App:
         while True:
             with suppress(BotError):
                 await drop_unused_everywhere(self.store, self.clock.now())
-                await self.jobs.tidy(self.clock.now() - KEEP_STEPS)
+                await self.jobs.prune(self.clock.now() - KEEP_STEPS)
             await self.clock.sleep(TIDY_S)
 
     async def _serve(self, stack: AsyncExitStack) -> None:
@@ -434,10 +434,12 @@ class App:
             return {"store": error.text}
         return {"store": "", "jobs": "" if self._ready else "starting"}
 
-    def overview(self) -> list[Finding]:
+    def diagnostics(self) -> list[Diagnostic]:
         """What is on, and what is off with the setting that brings it; asks nobody outside."""
         backend = self.store.url.get_backend_name()
-        findings = [Finding("store", "ok", self.store.url.set(drivername=backend).render_as_string(), "DATABASE_URL")]
+        findings = [
+            Diagnostic("store", "ok", self.store.url.set(drivername=backend).render_as_string(), "DATABASE_URL")
+        ]
         for modality in MODALITIES:
             findings.append(self._model_finding(modality))
         for name in adapter_folders.names():
@@ -446,22 +448,22 @@ class App:
                 continue
             lacking = ", ".join(module.missing(self.config))
             on = f"on at {self.url}" if self.url and getattr(module, "HAS_PAGE", False) else "on"
-            findings.append(Finding(name, "off" if lacking else "ok", f"set {lacking}" if lacking else on, lacking))
+            findings.append(Diagnostic(name, "off" if lacking else "ok", f"set {lacking}" if lacking else on, lacking))
         return findings
 
-    def _model_finding(self, modality: Modality) -> Finding:
+    def _model_finding(self, modality: Modality) -> Diagnostic:
         name, variable = self.models[modality], VARIABLE[modality]
         if not name:
-            return Finding(modality, "off", f"cannot {CANNOT[modality]}: {self._way(modality)}", variable)
+            return Diagnostic(modality, "off", f"cannot {CANNOT[modality]}: {self._way(modality)}", variable)
         try:
             profile = self._profile(modality, name)
         except BotError as error:
-            return Finding(modality, "error", f"{name}: {error.text}", variable)
+            return Diagnostic(modality, "error", f"{name}: {error.text}", variable)
         if profile.shutdown_at is None or profile.shutdown_at - self._today() > WARN_BEFORE:
-            return Finding(modality, "ok", name, variable)
+            return Diagnostic(modality, "ok", name, variable)
         verb = "was shut down" if profile.shutdown_at <= self._today() else "will be shut down"
         text = f"{name} {verb} on {profile.shutdown_at}; its successor is {profile.successor or 'not named yet'}"
-        return Finding(modality, "warning", text, variable)
+        return Diagnostic(modality, "warning", text, variable)
 
     def _way(self, modality: Modality) -> str:
         """What brings a model that is off: what each provider knows of it, the nearest first."""
@@ -475,9 +477,9 @@ class App:
         maker = self.providers[provider]
         makers: Mapping[Modality, Callable[[str], Any]] = {
             "chat": maker.chat,
-            "transcribe": maker.transcriber,
-            "speech": maker.speaker,
-            "image": maker.painter,
+            "transcribe": maker.speech_to_text,
+            "speech": maker.text_to_speech,
+            "image": maker.image_generator,
             "embedding": maker.embedder,
         }
         made: ModelProfile = makers[modality](model).profile
@@ -486,9 +488,9 @@ class App:
     def _today(self) -> date:
         return self.clock.now().date()
 
-    async def findings(self) -> list[Finding]:
+    async def findings(self) -> list[Diagnostic]:
         """What `doctor` says: the overview, and what each provider and adapter finds when it asks outside."""
-        found: list[Finding] = []
+        found: list[Diagnostic] = []
         for name, provider in self.providers.items():
             mine = {
                 modality: model.partition(":")[2]
@@ -499,21 +501,21 @@ class App:
                 found += await provider.check(mine)
         for adapter in self.adapters.values():
             found += await adapter.check()
-        return _each_once(self.overview(), found)
+        return _each_once(self.diagnostics(), found)
 
 
-def _each_once(overview: Sequence[Finding], checked: Sequence[Finding]) -> list[Finding]:
+def _each_once(overview: Sequence[Diagnostic], checked: Sequence[Diagnostic]) -> list[Diagnostic]:
     """One fault is one row: what a check says about a subject stands in place of the overview's row, unless that is worse."""
     worse = {one.subject for one in overview if LEVELS.index(one.level) > _worst(checked, one.subject)}
     kept = [one for one in checked if one.subject not in worse]
-    rows: list[Finding] = []
+    rows: list[Diagnostic] = []
     for one in overview:
         rows += [found for found in kept if found.subject == one.subject] or [one]
     known = {one.subject for one in overview}
     return rows + [one for one in kept if one.subject not in known]
 
 
-def _worst(findings: Sequence[Finding], subject: str) -> int:
+def _worst(findings: Sequence[Diagnostic], subject: str) -> int:
     return max((LEVELS.index(one.level) for one in findings if one.subject == subject), default=len(LEVELS))
 
 

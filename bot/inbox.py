@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from bot import telemetry
-from bot.engine.runtime import OF_TURN, STOP_TOPIC, effective_settings, is_for_model
+from bot.engine.runtime import STOP_TOPIC, effective_settings, is_for_model
 from bot.errors import StoreError
 from bot.ports import Bus, Clock, Job, Jobs
 from bot.store import Store, Transaction, tenants
@@ -18,14 +18,14 @@ from bot.store import conversations as conv
 from bot.types import (
     Accepted,
     Address,
-    Asks,
+    ButtonPress,
     Command,
     CommandSpec,
     Deletion,
     Edit,
     Inbound,
     InboundMessage,
-    Press,
+    Intent,
     Settings,
     clean_text,
 )
@@ -38,7 +38,7 @@ ORDERS = {
 }
 """What a button stands for, as words for the model."""
 TYPED = re.compile(r"/([a-z]+)(?:\s+(.*))?", re.DOTALL)
-ASKED: Mapping[str, Asks] = {"vary": "vary", "edit_image": "edit_image"}
+ASKED: Mapping[str, Intent] = {"vary": "vary", "edit_image": "edit_image"}
 log = logging.getLogger(__name__)
 
 
@@ -136,7 +136,7 @@ class Inbox:
     async def _write(self, tx: Transaction, inbound: Inbound, now: datetime, stops: list[str]) -> Accepted | _Asked:
         """stops: gets the turns that are to be told to stop."""
         kept = replace(inbound, text="") if isinstance(inbound, Edit) else inbound  # the words stand in what was edited
-        sequence = await conv.record(tx, inbound.event_id, kept, now)
+        sequence = await conv.record_event(tx, inbound.event_id, kept, now)
         if sequence is None:
             return REPEATED
         match inbound:
@@ -148,30 +148,36 @@ class Inbox:
                 return await self._edit(tx, inbound, sequence, now, stops)
             case Deletion():
                 return await self._deletion(tx, inbound, stops)
-            case Press():
+            case ButtonPress():
                 return await self._press(tx, inbound, sequence, now, stops)
         raise StoreError(f"There is no way to accept a {type(inbound).__name__}.")
 
     async def _message(
         self, tx: Transaction, inbound: InboundMessage, sequence: int, now: datetime
     ) -> Accepted | _Asked:
-        if inbound.message_id and await conv.is_known(tx, inbound.address, inbound.message_id, alone=True):
+        if inbound.message_id and await conv.exists(tx, inbound.address, inbound.message_id, lock=True):
             return REPEATED  # the same post by another event, such as a mention that arrives as a message too
-        conversation_id = await conv.hold_at(tx, inbound.address, now, is_direct=inbound.is_direct, title=inbound.text)
+        conversation_id = await conv.get_or_open(
+            tx, inbound.address, now, is_direct=inbound.is_direct, title=inbound.text
+        )
         is_due = is_meant_for_us(inbound) or await self._is_followed(tx, conversation_id, inbound)
-        await conv.said(tx, conversation_id, sequence, inbound, for_model=is_for_model(inbound, self._commands))
+        await conv.add_user_message(
+            tx, conversation_id, sequence, inbound, for_model=is_for_model(inbound, self._commands)
+        )
         return await self._ask(tx, conversation_id, sequence, sequence, now) if is_due else Accepted("noted")
 
     async def _is_followed(self, tx: Transaction, conversation_id: int, inbound: InboundMessage) -> bool:
         settings = await effective_settings(tx, inbound.address, inbound.author.id)
-        return follows(inbound, settings, takes_part=await conv.took_part(tx, conversation_id))
+        return follows(inbound, settings, takes_part=await conv.has_turns(tx, conversation_id))
 
     async def _command(self, tx: Transaction, inbound: Command, sequence: int, now: datetime) -> Accepted | _Asked:
-        if inbound.message_id and await conv.is_known(tx, inbound.address, inbound.message_id, alone=True):
+        if inbound.message_id and await conv.exists(tx, inbound.address, inbound.message_id, lock=True):
             return REPEATED
         spec = self._commands.get(inbound.name)
-        conversation_id = await conv.hold_at(tx, inbound.address, now, is_direct=inbound.is_direct)
-        await conv.said(tx, conversation_id, sequence, inbound, for_model=is_for_model(inbound, self._commands))
+        conversation_id = await conv.get_or_open(tx, inbound.address, now, is_direct=inbound.is_direct)
+        await conv.add_user_message(
+            tx, conversation_id, sequence, inbound, for_model=is_for_model(inbound, self._commands)
+        )
         asked = await self._ask(tx, conversation_id, sequence, sequence, now)
         if spec and spec.begins_anew:
             await conv.close_conversation(tx, conversation_id)
@@ -182,27 +188,29 @@ class Inbox:
         turn_id = await conv.add_turn(tx, conversation_id, sequence, source_id, now, owner=owner)
         return _Asked(turn_id, conversation_id, sequence, await conv.waiting_before(tx, conversation_id, sequence))
 
-    async def _again(self, tx: Transaction, said: conv.Said, sequence: int, now: datetime, stops: list[str]) -> _Asked:
+    async def _again(
+        self, tx: Transaction, said: conv.MessageRef, sequence: int, now: datetime, stops: list[str]
+    ) -> _Asked:
         """A further answer to the same question, in the place of the earlier one."""
         if said.is_running:
             await self._stop(tx, said, stops)
         return await self._ask(tx, said.conversation_id, sequence, said.source_id, now)
 
-    async def _stop(self, tx: Transaction, said: conv.Said, stops: list[str]) -> None:
+    async def _stop(self, tx: Transaction, said: conv.MessageRef, stops: list[str]) -> None:
         await conv.request_stop(tx, said.turn_id)
         stops.append(said.turn_id)
 
     async def _edit(
         self, tx: Transaction, inbound: Edit, sequence: int, now: datetime, stops: list[str]
     ) -> Accepted | _Asked:
-        said = await conv.find_said(tx, inbound.address, inbound.message_id)
+        said = await conv.find_message(tx, inbound.address, inbound.message_id)
         if said is None or said.ordinal < 0:
             return IGNORED
-        original = await conv.source(tx, said.source_id)
-        is_asked_now = bool(inbound.ref.get("mentions_us")) and not said.turn_id  # the mention was forgotten at first
+        original = await conv.load_event(tx, said.source_id)
+        is_asked_now = inbound.mentions_bot and not said.turn_id  # the mention was forgotten at first
         if not isinstance(original, InboundMessage) or (original.text == inbound.text and not is_asked_now):
             return IGNORED  # a link unfolded, or a command, which is not revised
-        await conv.reword(tx, said, replace(original, text=inbound.text, ref={**original.ref, **inbound.ref}))
+        await conv.edit_message(tx, said, replace(original, text=inbound.text, ref={**original.ref, **inbound.ref}))
         if said.turn_id:
             return await self._again(tx, said, sequence, now, stops)
         if is_asked_now:
@@ -210,20 +218,20 @@ class Inbox:
         return Accepted("noted")
 
     async def _deletion(self, tx: Transaction, inbound: Deletion, stops: list[str]) -> Accepted:
-        said = await conv.find_said(tx, inbound.address, inbound.message_id)
+        said = await conv.find_message(tx, inbound.address, inbound.message_id)
         if said is None:
             return IGNORED
         if inbound.message_id != said.message_id:  # a post of ours: the answer goes, the question stays
-            return DONE if await conv.unsay_answer(tx, said, inbound.message_id) else IGNORED
+            return DONE if await conv.delete_answer(tx, said, inbound.message_id) else IGNORED
         if said.is_running:
             await self._stop(tx, said, stops)
-        await conv.unsay(tx, said)
+        await conv.delete_exchange(tx, said)
         return DONE
 
     async def _press(
-        self, tx: Transaction, inbound: Press, sequence: int, now: datetime, stops: list[str]
+        self, tx: Transaction, inbound: ButtonPress, sequence: int, now: datetime, stops: list[str]
     ) -> Accepted | _Asked:
-        said = await conv.find_said(tx, inbound.address, inbound.message_id)
+        said = await conv.find_message(tx, inbound.address, inbound.message_id)
         if said is None or not said.turn_id:
             return IGNORED
         match inbound.action:
@@ -239,9 +247,11 @@ class Inbox:
                 return await self._again(tx, said, sequence, now, stops)
         return await self._order(tx, inbound, said, sequence, now)
 
-    async def _order(self, tx: Transaction, inbound: Press, said: conv.Said, sequence: int, now: datetime) -> _Asked:
+    async def _order(
+        self, tx: Transaction, inbound: ButtonPress, said: conv.MessageRef, sequence: int, now: datetime
+    ) -> _Asked:
         """A button that stands for words: answered as if the person had written them."""
-        original = await conv.source(tx, said.source_id)
+        original = await conv.load_event(tx, said.source_id)
         message = InboundMessage(
             event_id=inbound.event_id,
             message_id=inbound.event_id,
@@ -250,18 +260,19 @@ class Inbox:
             text=ORDERS[inbound.action] + inbound.value,
             sent_at=now,
             is_direct=bool(getattr(original, "is_direct", False)),
-            mentions_us=True,
-            asks=ASKED.get(inbound.action, "answer"),
-            ref={**getattr(original, "ref", {}), **inbound.ref, OF_TURN: said.turn_id},
+            mentions_bot=True,
+            intent=ASKED.get(inbound.action, "answer"),
+            about_turn_id=said.turn_id,
+            ref={**getattr(original, "ref", {}), **inbound.ref},
         )
         await conv.replace_payload(tx, sequence, message)
-        await conv.said(tx, said.conversation_id, sequence, message)
+        await conv.add_user_message(tx, said.conversation_id, sequence, message)
         return await self._ask(tx, said.conversation_id, sequence, sequence, now)
 
 
 def as_command(inbound: Inbound, commands: Mapping[str, CommandSpec]) -> Inbound:
     """A message to us that is a slash and a command's name is that command: threads and some places take no slash commands."""
-    if not isinstance(inbound, InboundMessage) or inbound.asks != "answer" or not is_meant_for_us(inbound):
+    if not isinstance(inbound, InboundMessage) or inbound.intent != "answer" or not is_meant_for_us(inbound):
         return inbound
     found = TYPED.fullmatch(inbound.text.strip())
     if found is None or found[1] not in commands:
@@ -277,6 +288,7 @@ def as_command(inbound: Inbound, commands: Mapping[str, CommandSpec]) -> Inbound
         message_id=inbound.message_id,
         is_direct=inbound.is_direct,
         ephemeral=commands[found[1]].is_private,
+        wants_speech=inbound.wants_speech,
         ref=inbound.ref,
     )
 
@@ -293,7 +305,7 @@ def _cleaned(inbound: Inbound) -> Inbound:
 
 def is_meant_for_us(inbound: InboundMessage) -> bool:
     """Whether an answer is due whatever the settings."""
-    return inbound.is_direct or inbound.mentions_us or inbound.asks != "answer"
+    return inbound.is_direct or inbound.mentions_bot or inbound.intent != "answer"
 
 
 def follows(inbound: InboundMessage, settings: Settings, *, takes_part: bool) -> bool:

@@ -19,10 +19,10 @@ from bot.types import (
     Address,
     Attachment,
     Author,
+    Backfill,
     Capabilities,
     Command,
-    Earlier,
-    Finding,
+    Diagnostic,
     Inbound,
     InboundMessage,
     Receipt,
@@ -91,7 +91,7 @@ class FakeAdapter:
         self.fetched: Counter[str] = Counter()
         """How often each file was fetched, by its name."""
         self.fail_fetch: PlatformError | None = None
-        self.before = Earlier()
+        self.before = Backfill()
         self.changed = asyncio.Condition()
         self._count = 0
 
@@ -102,7 +102,7 @@ class FakeAdapter:
         """None."""
         return ()
 
-    async def fetch(self, attachment: Attachment) -> AsyncIterator[bytes]:
+    async def download(self, attachment: Attachment) -> AsyncIterator[bytes]:
         """The bytes in two pieces."""
         if self.fail_fetch:
             raise self.fail_fetch
@@ -123,7 +123,7 @@ class FakeAdapter:
         self.opened.append(turn.id)
         return Receipt(turn.inbound.address, turn.id, (message_id,))
 
-    async def show(self, receipt: Receipt, events: AsyncIterator[ReplyEvent]) -> None:
+    async def stream(self, receipt: Receipt, events: AsyncIterator[ReplyEvent]) -> None:
         """Keep every visible text."""
         shown, text = self.posts[receipt.message_ids[0]], ""
         async for event in events:
@@ -155,13 +155,13 @@ class FakeAdapter:
         async with asyncio.timeout(timeout_s), self.changed:
             await self.changed.wait_for(lambda: seen(self))
 
-    async def earlier(self, inbound: InboundMessage | Command) -> Earlier:
+    async def backfill(self, inbound: InboundMessage | Command) -> Backfill:
         """What the test laid ready."""
         return self.before
 
-    async def check(self) -> Sequence[Finding]:
+    async def check(self) -> Sequence[Diagnostic]:
         """All is well."""
-        return (Finding(self.name, "ok", "a fake"),)
+        return (Diagnostic(self.name, "ok", "a fake"),)
 
     async def close(self) -> None:
         """Nothing to let go of."""

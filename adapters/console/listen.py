@@ -11,7 +11,7 @@ from typing import Any
 from adapters.console.reply import told, topic
 from bot.errors import PlatformError
 from bot.ports import Accept, Host
-from bot.types import Command, Done, InboundMessage, Press, Reply, ReplyEvent, TextDelta, TextReset
+from bot.types import ButtonPress, Command, Done, InboundMessage, Reply, ReplyEvent, TextDelta, TextReset
 
 SILENCE_S = 10.0
 """After so long without news the database is asked whether the turn has ended: news may get lost when PostgreSQL restarts."""
@@ -46,7 +46,7 @@ async def converse(
 
 async def stop(accept: Accept, inbound: InboundMessage | Command) -> None:
     """Stop answering it; what had come stays."""
-    await accept(Press(uuid.uuid4().hex, inbound.message_id, inbound.address, inbound.author, "stop"))
+    await accept(ButtonPress(uuid.uuid4().hex, inbound.message_id, inbound.address, inbound.author, "stop"))
 
 
 async def _events(
@@ -70,7 +70,7 @@ async def _events(
 
 async def _kept(host: Host, inbound: InboundMessage | Command) -> Reply | None:
     """The answer as the conversation keeps it, once the turn has ended."""
-    entries = await host.entries(inbound.address)
+    entries = await host.timeline(inbound.address)
     turn_id = next((entry.turn_id for entry in entries if entry.message_id == inbound.message_id), "")
     answers = [one for one in entries if turn_id and one.turn_id == turn_id and one.role == "assistant"]
     if not answers or answers[-1].is_running:

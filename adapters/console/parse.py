@@ -19,8 +19,6 @@ from bot.types import Address, Attachment, Author, Command, CommandSpec, Inbound
 
 PLATFORM = "console"
 WORKSPACE = "local"
-SPEAK = {"speak": "1"}
-"""The `ref` that asks the engine for a spoken answer."""
 SLASH = re.compile(r"/([a-z][a-z_-]*)(?:\s+(.*))?", re.DOTALL)
 OWN_COMMANDS = {
     "attach": "Send a file along with the next message: /attach FILE",
@@ -72,13 +70,13 @@ def parse(
     speak: bool = False,
 ) -> InboundMessage | Command:
     """What the line says: a message, or a command when it begins with a slash and a word. Raises UsageError for an unknown one."""
-    event_id, ref, files = uuid.uuid4().hex, SPEAK if speak else {}, tuple(attachments)
+    event_id, files = uuid.uuid4().hex, tuple(attachments)
     if found := SLASH.fullmatch(line.strip()):
         name, text = found[1], (found[2] or "").strip()
         if name not in commands:
             raise UsageError(f"There is no command /{name}.{_hint(name, commands)}")
-        return Command(event_id, at.address, at.author, name, text, files, now, event_id, True, ref=ref)
-    return InboundMessage(event_id, event_id, at.address, at.author, line, files, now, True, ref=ref)
+        return Command(event_id, at.address, at.author, name, text, files, now, event_id, True, wants_speech=speak)
+    return InboundMessage(event_id, event_id, at.address, at.author, line, files, now, True, wants_speech=speak)
 
 
 def parse_own(line: str) -> OwnCommand | None:

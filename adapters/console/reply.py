@@ -20,10 +20,10 @@ from bot.errors import UnreadableError
 from bot.ports import Accept, Host
 from bot.types import (
     Attachment,
+    Backfill,
     Command,
+    Diagnostic,
     Done,
-    Earlier,
-    Finding,
     InboundMessage,
     Receipt,
     Reply,
@@ -31,8 +31,8 @@ from bot.types import (
     TextDelta,
     TextReset,
     Turn,
-    from_plain,
-    to_plain,
+    from_json,
+    to_json,
 )
 
 READ_BYTES = 1024 * 1024
@@ -56,7 +56,7 @@ class Console:
         """None."""
         return ()
 
-    async def fetch(self, attachment: Attachment) -> AsyncIterator[bytes]:
+    async def download(self, attachment: Attachment) -> AsyncIterator[bytes]:
         """Read the file. Only `parse.attachment` makes such attachments, from what the person at the terminal named."""
         path = Path(attachment.ref["path"])
         try:
@@ -75,7 +75,7 @@ class Console:
             return replace(turn.receipt, turn_id=turn.id)
         return Receipt(turn.inbound.address, turn.id, (f"{asked}.answer",), {"to": asked})
 
-    async def show(self, receipt: Receipt, events: AsyncIterator[ReplyEvent]) -> None:
+    async def stream(self, receipt: Receipt, events: AsyncIterator[ReplyEvent]) -> None:
         """Tell each event as it comes. `finish` tells the end, which may hold more than the answer did."""
         has_text = False
         async for event in events:
@@ -91,16 +91,16 @@ class Console:
         return receipt
 
     async def _tell(self, receipt: Receipt, event: ReplyEvent) -> None:
-        told = json.dumps(to_plain(event))
+        told = json.dumps(to_json(event))
         for at in range(0, len(told), PIECE):
             news = {"piece": told[at : at + PIECE], "is_last": at + PIECE >= len(told)}
             await self._host.bus.publish(topic(receipt.ref["to"]), news)
 
-    async def earlier(self, inbound: InboundMessage | Command) -> Earlier:
+    async def backfill(self, inbound: InboundMessage | Command) -> Backfill:
         """A terminal keeps no history of its own."""
-        return Earlier()
+        return Backfill()
 
-    async def check(self) -> Sequence[Finding]:
+    async def check(self) -> Sequence[Diagnostic]:
         """Nothing outside can be wrong."""
         return ()
 
@@ -119,6 +119,6 @@ async def told(news: AsyncIterator[dict[str, Any]]) -> AsyncGenerator[ReplyEvent
     async for one in news:
         pieces.append(one["piece"])
         if one["is_last"]:
-            event: ReplyEvent = from_plain(json.loads("".join(pieces)))
+            event: ReplyEvent = from_json(json.loads("".join(pieces)))
             pieces.clear()
             yield event

@@ -16,7 +16,7 @@ from adapters.discord.history import History
 from adapters.discord.listen import Listener
 from adapters.discord.reply import Replies
 from bot.ports import Accept, Host
-from bot.types import Attachment, Command, Earlier, Finding, InboundMessage, Receipt, Reply, ReplyEvent, Turn
+from bot.types import Attachment, Backfill, Command, Diagnostic, InboundMessage, Receipt, Reply, ReplyEvent, Turn
 
 
 class Discord:
@@ -41,27 +41,27 @@ class Discord:
         """None: everything comes by the gateway."""
         return ()
 
-    def fetch(self, attachment: Attachment) -> AsyncIterator[bytes]:
+    def download(self, attachment: Attachment) -> AsyncIterator[bytes]:
         """The bytes of a file. Raises UnreadableError, PlatformError."""
-        return self.files.fetch(attachment)
+        return self.files.download(attachment)
 
     async def open(self, turn: Turn) -> Receipt:
         """Typing, and what answering needs."""
         return await self.replies.open(turn)
 
-    async def show(self, receipt: Receipt, events: AsyncIterator[ReplyEvent]) -> None:
+    async def stream(self, receipt: Receipt, events: AsyncIterator[ReplyEvent]) -> None:
         """The answer as it comes."""
-        await self.replies.show(receipt, events)
+        await self.replies.stream(receipt, events)
 
     async def finish(self, receipt: Receipt, reply: Reply) -> Receipt:
         """The answer as it stays. Raises PlatformError."""
         return await self.replies.finish(receipt, reply)
 
-    async def earlier(self, inbound: InboundMessage | Command) -> Earlier:
+    async def backfill(self, inbound: InboundMessage | Command) -> Backfill:
         """What was said there before."""
-        return await self.history.earlier(inbound)
+        return await self.history.backfill(inbound)
 
-    async def check(self) -> Sequence[Finding]:
+    async def check(self) -> Sequence[Diagnostic]:
         """What `doctor` should know."""
         return await Check(self.client).findings()
 

@@ -9,7 +9,7 @@ from adapters.discord.client import NAME, DiscordClient, DiscordError
 from adapters.discord.invite import NEEDED, missing_permissions
 from adapters.discord.slash import command_set, differences
 from bot.errors import BotError
-from bot.types import Finding
+from bot.types import Diagnostic
 
 TOKEN = "DISCORD_BOT_TOKEN"
 CONTENT = "DISCORD_MESSAGE_CONTENT"
@@ -25,51 +25,53 @@ class Check:
     def __init__(self, client: DiscordClient) -> None:
         self._client = client
 
-    async def findings(self) -> Sequence[Finding]:
+    async def findings(self) -> Sequence[Diagnostic]:
         """One line for each thing that must be right."""
         try:
             app = await self._client.call("GET", "/oauth2/applications/@me")
         except BotError as error:
-            return [Finding(NAME, "error", error.text, TOKEN)]
-        found = [Finding(NAME, "ok", f"{app.get('name')} ({app.get('id')})", TOKEN), *self._intent(app)]
+            return [Diagnostic(NAME, "error", error.text, TOKEN)]
+        found = [Diagnostic(NAME, "ok", f"{app.get('name')} ({app.get('id')})", TOKEN), *self._intent(app)]
         for ask in (self._servers, self._commands, self._budget):
             try:
                 found += await ask()
             except DiscordError as error:
-                found.append(Finding(NAME, "warning", f"could not be checked: {error.text}", TOKEN))
+                found.append(Diagnostic(NAME, "warning", f"could not be checked: {error.text}", TOKEN))
         return found
 
-    def _intent(self, app: dict[str, Any]) -> list[Finding]:
+    def _intent(self, app: dict[str, Any]) -> list[Diagnostic]:
         is_on = bool(int(app.get("flags") or 0) & CONTENT_FLAGS)
         is_wanted = bool(self._client.options.discord_message_content)
-        found: list[Finding] = []
+        found: list[Diagnostic] = []
         if app.get("interactions_endpoint_url"):
             text = "the app has an Interactions Endpoint URL: commands and buttons go there and not here; clear it"
-            found.append(Finding("discord ways in", "error", text, TOKEN))
+            found.append(Diagnostic("discord ways in", "error", text, TOKEN))
         if is_wanted and not is_on:
             text = (
                 "Message Content is off in the portal (Bot, Privileged Gateway Intents). Mentions, replies to Parley, commands and "
                 "direct messages work; following threads without a mention and reading what was said before need it"
             )
-            return [*found, Finding("discord intents", "warning", text, CONTENT)]
+            return [*found, Diagnostic("discord intents", "warning", text, CONTENT)]
         if not is_wanted:
             text = "without Message Content, Parley hears mentions, replies to it, commands and direct messages"
-            return [*found, Finding("discord intents", "off", text, CONTENT)]
-        return [*found, Finding("discord intents", "ok", "Message Content is on", CONTENT)]
+            return [*found, Diagnostic("discord intents", "off", text, CONTENT)]
+        return [*found, Diagnostic("discord intents", "ok", "Message Content is on", CONTENT)]
 
-    async def _servers(self) -> list[Finding]:
+    async def _servers(self) -> list[Diagnostic]:
         guilds = await self._client.call("GET", "/users/@me/guilds")
         if not guilds:
-            return [Finding("discord servers", "warning", "in no server yet: `parley discord invite` prints the link")]
-        found: list[Finding] = []
+            return [
+                Diagnostic("discord servers", "warning", "in no server yet: `parley discord invite` prints the link")
+            ]
+        found: list[Diagnostic] = []
         for guild in guilds:
             held = int(guild.get("permissions") or 0)
             if lacking := [] if held & ADMINISTRATOR else missing_permissions(held):
                 text = f"{guild.get('name')}: lacks {', '.join(lacking)}; invite again by `parley discord invite`"
-                found.append(Finding("discord permissions", "warning", text))
-        return found or [Finding("discord permissions", "ok", f"all {len(NEEDED)} in {len(guilds)} server(s)")]
+                found.append(Diagnostic("discord permissions", "warning", text))
+        return found or [Diagnostic("discord permissions", "ok", f"all {len(NEEDED)} in {len(guilds)} server(s)")]
 
-    async def _commands(self) -> list[Finding]:
+    async def _commands(self) -> list[Diagnostic]:
         app_id = await self._client.app_id()
         held = await self._client.call(
             "GET",
@@ -80,13 +82,13 @@ class Check:
         wanted = command_set(self._client.host.commands)
         if wrong := differences(wanted, held):
             text = f"Discord has others: {', '.join(wrong[:12])}; they are told anew when the gateway starts"
-            return [Finding("discord commands", "warning", text)]
-        return [Finding("discord commands", "ok", f"all {len(wanted)} are known")]
+            return [Diagnostic("discord commands", "warning", text)]
+        return [Diagnostic("discord commands", "ok", f"all {len(wanted)} are known")]
 
-    async def _budget(self) -> list[Finding]:
+    async def _budget(self) -> list[Diagnostic]:
         answer = await self._client.call("GET", "/gateway/bot")
         limit = answer.get("session_start_limit") or {}
         remaining, total = int(limit.get("remaining") or 0), int(limit.get("total") or 0)
         level = "warning" if remaining < FEW_IDENTIFIES else "ok"
         text = f"{answer.get('shards')} shard(s), {remaining} of {total} logins left today"
-        return [Finding("discord gateway", level, text)]  # type: ignore[arg-type]
+        return [Diagnostic("discord gateway", level, text)]  # type: ignore[arg-type]

@@ -25,7 +25,7 @@ class Files:
     def __init__(self, client: DiscordClient) -> None:
         self._client = client
 
-    async def fetch(self, attachment: Attachment) -> AsyncIterator[bytes]:
+    async def download(self, attachment: Attachment) -> AsyncIterator[bytes]:
         """The bytes as they come. Raises UnreadableError when the file is gone, PlatformError when Discord fails."""
         url = attachment.ref.get("url", "")
         if self._is_stale(url):

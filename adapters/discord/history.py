@@ -24,7 +24,7 @@ from adapters.discord.parse import (
     said,
 )
 from adapters.discord.post import MESSAGE, MESSAGES
-from bot.types import Command, Earlier, InboundMessage, Seen
+from bot.types import Backfill, Command, InboundMessage, ResumePoint
 
 PAGE = 100
 """Source: Discord, Get Channel Messages, `limit`."""
@@ -52,25 +52,25 @@ class History:
 
     # --- before Parley joined ---
 
-    async def earlier(self, inbound: InboundMessage | Command) -> Earlier:
+    async def backfill(self, inbound: InboundMessage | Command) -> Backfill:
         """The chain that was replied to, the thread before the question, or the channel that a command is about."""
         address, at = inbound.address, inbound.ref.get("at") or inbound.address.channel
         if inbound.ref.get("member") == "0" or inbound.ref.get("about"):
-            return Earlier()
+            return Backfill()
         place = Place(at, address.workspace, address.channel, address.thread if at == address.thread else "")
         try:
             if isinstance(inbound, Command):
-                return Earlier() if inbound.is_direct else await self._before(place, "", CHANNEL_MESSAGES)
+                return Backfill() if inbound.is_direct else await self._before(place, "", CHANNEL_MESSAGES)
             if at == address.thread:
                 return await self._thread(place, inbound.message_id)
             if inbound.reply_to and address.thread == inbound.message_id:
                 return await self._chain(place, inbound.reply_to)
         except DiscordError as error:
             log.info("history of %s: %s", at, error.detail)
-            return Earlier(is_complete=False)
-        return Earlier()
+            return Backfill(is_complete=False)
+        return Backfill()
 
-    async def _chain(self, place: Place, newest: str) -> Earlier:
+    async def _chain(self, place: Place, newest: str) -> Backfill:
         """The messages from the newest up along what each answers."""
         found: list[Payload] = []
         message_id = newest
@@ -91,7 +91,7 @@ class History:
             raise
         return found
 
-    async def _thread(self, place: Place, before: str) -> Earlier:
+    async def _thread(self, place: Place, before: str) -> Backfill:
         """A thread, with the message that it hangs at."""
         earlier = await self._before(place, before, PAGE)
         if not earlier.is_complete or place.channel == place.at:
@@ -110,18 +110,18 @@ class History:
         except DiscordError:
             return None
 
-    async def _before(self, place: Place, before: str, limit: int) -> Earlier:
+    async def _before(self, place: Place, before: str, limit: int) -> Backfill:
         params = {"limit": str(limit), **({"before": before} if before.isdigit() else {})}
         found = await self._client.call("GET", MESSAGES, channel_id=place.at, params=params)
         return await self._values(
             place, sorted(found, key=_by_id), is_complete=len(found) < limit or bool(not place.thread)
         )
 
-    async def _values(self, place: Place, messages: Sequence[Payload], *, is_complete: bool = True) -> Earlier:
+    async def _values(self, place: Place, messages: Sequence[Payload], *, is_complete: bool = True) -> Backfill:
         lookup = await self._directory.lookup({"messages": list(messages)}, place.workspace)
         values = [value for one in messages if (value := _value(place, one, lookup))]
         is_blind = bool(messages) and not values
-        return Earlier(tuple(values), is_complete and not is_blind)
+        return Backfill(tuple(values), is_complete and not is_blind)
 
     async def from_here(self, place: Place, message_id: str) -> str:
         """What was said from that message on, a line each; says so when it may not be read. Raises DiscordError."""
@@ -172,7 +172,7 @@ class History:
         if not hours:
             return
         since = self._client.host.clock.now() - timedelta(hours=hours)
-        seen = await self._client.host.active(NAME, since)
+        seen = await self._client.host.resume_points(NAME, since)
         for (workspace, channel), after in gaps(seen, self._directory.active_threads(), since):
             guild = {} if workspace == DIRECT else {"guild_id": workspace}
             try:
@@ -182,7 +182,7 @@ class History:
                 log.info("what was missed in %s could not be fetched: %s", channel, error.detail)
 
 
-def gaps(seen: Sequence[Seen], threads: set[str], since: datetime) -> list[tuple[tuple[str, str], str]]:
+def gaps(seen: Sequence[ResumePoint], threads: set[str], since: datetime) -> list[tuple[tuple[str, str], str]]:
     """Where to look, and after which message: each channel with active conversations, and each of their open threads."""
     newest: dict[tuple[str, str], tuple[str, datetime]] = {}
     oldest = snowflake_at(since)

@@ -28,7 +28,7 @@ from adapters.discord.parse import (
 from adapters.discord.post import HOOK, MESSAGE, QUIET
 from bot.errors import BotError
 from bot.ports import Accept
-from bot.types import Accepted, Command, InboundMessage, Press
+from bot.types import Accepted, ButtonPress, Command, InboundMessage
 
 COMMAND, COMPONENT, AUTOCOMPLETE, FORM = 2, 3, 4, 5
 SAY, DEFER, DEFER_UPDATE, CHOICES, OPEN_FORM = 4, 5, 6, 8, 9
@@ -90,7 +90,7 @@ class Interactions:
             log.info("a word to the asker: %s", error.detail)
 
     async def _hand_in(
-        self, data: Payload, inbound: InboundMessage | Command | Press, accept: Accept, *, is_met: bool
+        self, data: Payload, inbound: InboundMessage | Command | ButtonPress, accept: Accept, *, is_met: bool
     ) -> Accepted | None:
         """Write it down. What came too late is answered through the channel, where we may write."""
         if not is_met:
@@ -113,22 +113,22 @@ class Interactions:
         await self._hand_in(data, inbound, accept, is_met=is_met)
 
     async def _menu(self, data: Payload, accept: Accept) -> None:
-        asks, target = slash.MENUS.get(str((data.get("data") or {}).get("name"))), target_of(data)
-        if asks is None:
+        intent, target = slash.MENUS.get(str((data.get("data") or {}).get("name"))), target_of(data)
+        if intent is None:
             self._targets[str(target.get("id"))] = target
             if len(self._targets) > MAX_TARGETS:
                 self._targets.popitem(last=False)
             await self._answer(data, OPEN_FORM, forms.ask_form(str(target.get("id") or "")))
             return
         is_met = await self._answer(data, DEFER, {"flags": EPHEMERAL})
-        await self._about(data, target, asks, accept, is_met=is_met)
+        await self._about(data, target, intent, accept, is_met=is_met)
 
     async def _about(
-        self, data: Payload, target: Payload, asks: Asks, accept: Accept, *, is_met: bool, question: str = ""
+        self, data: Payload, target: Payload, intent: Asks, accept: Accept, *, is_met: bool, question: str = ""
     ) -> None:
         lookup = await self._directory.lookup(target, place_of(data).workspace)
-        inbound = parse_about(data, target, asks, lookup, question)
-        if asks == "summarize" and is_member(data):
+        inbound = parse_about(data, target, intent, lookup, question)
+        if intent == "summarize" and is_member(data):
             inbound = replace(inbound, text=await self._from_here(data, target, inbound.text))
         await self._hand_in(data, inbound, accept, is_met=is_met)
 
@@ -156,7 +156,7 @@ class Interactions:
         elif press := parse_press(data):
             await self._press(data, press, accept)
 
-    async def _press(self, data: Payload, press: Press, accept: Accept) -> None:
+    async def _press(self, data: Payload, press: ButtonPress, accept: Accept) -> None:
         is_met = await self._answer(data, DEFER_UPDATE)
         done = await self._hand_in(data, press, accept, is_met=is_met)
         if done is not None and done.outcome == "ignored":
@@ -194,6 +194,6 @@ class Interactions:
         place, person = place_of(data), asker(data)
         try:
             name, value = values.get("name", ""), values.get("value", "")
-            return await self._client.host.choose(place.address(), person.id, "person", name, value)
+            return await self._client.host.set_setting(place.address(), person.id, "person", name, value)
         except BotError as error:
             return error.text

@@ -9,7 +9,18 @@ from datetime import UTC, datetime
 from typing import Any, Literal, TypeAlias
 
 from adapters.discord.entities import Names, Payload, name_of, people_in, readable
-from bot.types import EPOCH, Address, Attachment, Author, Command, CommandSpec, Deletion, Edit, InboundMessage, Press
+from bot.types import (
+    EPOCH,
+    Address,
+    Attachment,
+    Author,
+    ButtonPress,
+    Command,
+    CommandSpec,
+    Deletion,
+    Edit,
+    InboundMessage,
+)
 
 PLATFORM = "discord"
 PREFIX = "parley"
@@ -91,7 +102,7 @@ def parse_message(data: Payload, place: Place, lookup: Lookup, thread: str | Non
     if data.get("type", 0) not in SPOKEN or not author.get("id"):
         return None
     text, files = said(data, lookup), attachments(data, place, lookup.cdn_url)
-    if not text and not files and not mentions_us(data, lookup.us):
+    if not text and not files and not mentions_bot(data, lookup.us):
         return None  # without the intent, what does not mention us comes empty
     message_id = str(data["id"])
     flow = "" if place.is_direct else message_id
@@ -105,10 +116,11 @@ def parse_message(data: Payload, place: Place, lookup: Lookup, thread: str | Non
         attachments=files,
         sent_at=moment(data.get("timestamp"), message_id),
         is_direct=place.is_direct,
-        mentions_us=mentions_us(data, lookup.us),
+        mentions_bot=mentions_bot(data, lookup.us),
         mentions_others=bool(set(_PERSON.findall(data.get("content") or "")) - {lookup.us.id}),
         reply_to=replied_to(data),
-        ref={**_ref(place, author, message_id), **({"instead": HIDDEN} if is_hidden else {})},
+        unreadable_hint=HIDDEN if is_hidden else "",
+        ref=_ref(place, author, message_id),
     )
 
 
@@ -171,7 +183,7 @@ def author_of(data: Payload, us: Us = Us()) -> Author:
     return Author(str(author.get("id") or ""), name_of(author, member), is_bot, groups)
 
 
-def mentions_us(data: Payload, us: Us) -> bool:
+def mentions_bot(data: Payload, us: Us) -> bool:
     """Whether it names us, a role of ours, or answers one of our messages."""
     if not us.id:
         return False
@@ -405,7 +417,7 @@ def target_of(interaction: Payload) -> Payload:
 
 
 def parse_about(
-    interaction: Payload, target: Payload, asks: Asks, lookup: Lookup, question: str = ""
+    interaction: Payload, target: Payload, intent: Asks, lookup: Lookup, question: str = ""
 ) -> InboundMessage:
     """A message menu's command on its target. question: what the person wants to know about it."""
     place, interaction_id = place_of(interaction), str(interaction["id"])
@@ -424,14 +436,14 @@ def parse_about(
         attachments=attachments(target, place, lookup.cdn_url),
         sent_at=moment("", interaction_id),
         is_direct=place.is_direct,
-        mentions_us=True,
-        asks=asks,
-        ephemeral=asks != "answer",
+        mentions_bot=True,
+        intent=intent,
+        ephemeral=intent != "answer",
         ref=ref,
     )
 
 
-def parse_press(interaction: Payload, value: str = "") -> Press | None:
+def parse_press(interaction: Payload, value: str = "") -> ButtonPress | None:
     """A button of ours under a reply, or the form that it opened; None for any other."""
     custom_id = str((interaction.get("data") or {}).get("custom_id") or "")
     prefix, _, rest = custom_id.partition(":")
@@ -444,7 +456,7 @@ def parse_press(interaction: Payload, value: str = "") -> Press | None:
     ref = interaction_ref(interaction, fills=False)
     if ref["member"] == "1":
         ref = {**ref, "token": "", "anchor": str(message.get("id") or "")}
-    return Press(
+    return ButtonPress(
         event_id=f"interaction:{interaction_id}",
         message_id=question or str(message.get("id") or ""),
         address=place.address(root),

@@ -150,7 +150,7 @@ class Replies:
 
     # --- show ---
 
-    async def show(self, receipt: Receipt, events: AsyncIterator[ReplyEvent]) -> None:
+    async def stream(self, receipt: Receipt, events: AsyncIterator[ReplyEvent]) -> None:
         """Show the events as they come, at a pace that Discord bears; what is left over is shown while others work."""
         live = await self._live(receipt)
         live.text = ""

@@ -14,10 +14,10 @@ from bot.ports import Accept, Host
 from bot.types import (
     Address,
     Attachment,
+    Backfill,
     Blob,
     Command,
-    Earlier,
-    Finding,
+    Diagnostic,
     InboundMessage,
     Receipt,
     Reply,
@@ -47,7 +47,7 @@ class Playground:
         """The page, its files and its API."""
         return Routes(self._host, accept, self._guard, self._max_upload_bytes).table()
 
-    async def fetch(self, attachment: Attachment) -> AsyncIterator[bytes]:
+    async def download(self, attachment: Attachment) -> AsyncIterator[bytes]:
         """The bytes, which were written down when the page sent them. Raises UnreadableError when they were forgotten."""
         ref = attachment.ref
         blob = Blob(ref["sha256"], ref["mime_type"], int(ref["size_bytes"]))
@@ -62,7 +62,7 @@ class Playground:
         """Tell the pages that an answer begins."""
         return await reply.open_reply(self._host, turn)
 
-    async def show(self, receipt: Receipt, events: AsyncIterator[ReplyEvent]) -> None:
+    async def stream(self, receipt: Receipt, events: AsyncIterator[ReplyEvent]) -> None:
         """Stream the events to the pages."""
         await reply.show_reply(self._host, receipt, events)
 
@@ -70,17 +70,17 @@ class Playground:
         """Tell the pages the answer in the end."""
         return await reply.finish_reply(self._host, receipt, reply_)
 
-    async def earlier(self, inbound: InboundMessage | Command) -> Earlier:
+    async def backfill(self, inbound: InboundMessage | Command) -> Backfill:
         """Nothing: all that was ever said on the page, it said through us."""
-        return Earlier()
+        return Backfill()
 
-    async def check(self) -> Sequence[Finding]:
+    async def check(self) -> Sequence[Diagnostic]:
         """Whether the page can be reached by those who should."""
         if self._is_open:
             text = "The page is served to browsers on this machine only, though HOST lets others in; set a password."
-            return [Finding("playground", "warning", text, "PLAYGROUND_PASSWORD")]
+            return [Diagnostic("playground", "warning", text, "PLAYGROUND_PASSWORD")]
         whom = "whoever has its password" if self._has_password else "browsers on this machine"
-        return [Finding("playground", "ok", f"on, for {whom}")]
+        return [Diagnostic("playground", "ok", f"on, for {whom}")]
 
     async def close(self) -> None:
         """Nothing is held."""

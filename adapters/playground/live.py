@@ -8,7 +8,7 @@ from typing import Any
 
 from adapters.playground import render
 from adapters.playground.news import Joiner
-from bot.types import Part, Reply, from_plain
+from bot.types import Part, Reply, from_json
 
 Event = tuple[str, dict[str, Any]]
 """Name and data of an event that the page gets."""
@@ -50,7 +50,7 @@ class View:
                 return self._take_delta(to, told)
             case {"kind": "done", "to": str(to), "turn": str(turn), "reply": dict(plain)}:
                 self._answers.pop(to, None)
-                self._out.append(("done", {"to": to, "turn": turn, **drawn(from_plain(plain))}))
+                self._out.append(("done", {"to": to, "turn": turn, **drawn(from_json(plain))}))
             case {"kind": "changed"}:
                 self._out.append(("changed", {}))
         return True
@@ -67,7 +67,7 @@ class View:
         answer = self._answers.setdefault(to, _Answer(told["turn"]))
         if told["epoch"] >= answer.epoch:
             answer.turn, answer.epoch, answer.text = told["turn"], told["epoch"], told["text"]
-            answer.status, answer.parts = told["status"], from_plain(told["parts"])
+            answer.status, answer.parts = told["status"], from_json(told["parts"])
 
     def _take_delta(self, to: str, told: Mapping[str, Any]) -> bool:
         answer = self._answers.setdefault(to, _Answer(told["turn"]))

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from bot.errors import UsageError
-from bot.types import Address, Attachment, Author, Blob, Command, Deletion, Edit, InboundMessage, Press
+from bot.types import Address, Attachment, Author, Blob, ButtonPress, Command, Deletion, Edit, InboundMessage
 
 MAX_TEXT = 2_000_000
 """Characters of a message: far more than a model reads, little enough to keep."""
@@ -71,7 +71,9 @@ def said(
         return Command(
             event_id, address, author, found[1], (found[2] or "").strip(), files, sent_at, message_id, is_direct=True
         )
-    return InboundMessage(event_id, message_id, address, author, text, files, sent_at, is_direct=True, mentions_us=True)
+    return InboundMessage(
+        event_id, message_id, address, author, text, files, sent_at, is_direct=True, mentions_bot=True
+    )
 
 
 def edited(data: Mapping[str, Any], message_id: str, address: Address, author: Author, sent_at: datetime) -> Edit:
@@ -87,13 +89,15 @@ def deleted(event: str, message_id: str, address: Address, author: Author, sent_
     return Deletion(_event(address, {"id": event}), message_id_of(message_id), address, author, sent_at)
 
 
-def pressed(data: Mapping[str, Any], message_id: str, address: Address, author: Author, sent_at: datetime) -> Press:
+def pressed(
+    data: Mapping[str, Any], message_id: str, address: Address, author: Author, sent_at: datetime
+) -> ButtonPress:
     """A button pressed under an answer. data: `id` of this press, `action` and perhaps `value`."""
     action = data.get("action")
     if action not in ACTIONS:
         raise UsageError(f"The page has no button {str(action)[:40]!r}.")
     event, value = _event(address, data), str(data.get("value", ""))[:MAX_TEXT]
-    return Press(event, message_id_of(message_id), address, author, action, value, sent_at)
+    return ButtonPress(event, message_id_of(message_id), address, author, action, value, sent_at)
 
 
 def forgotten(command: str, event: str, address: Address, author: Author, sent_at: datetime) -> Command:

@@ -19,7 +19,7 @@ from pygments.formatters import HtmlFormatter
 from pygments.lexers import get_lexer_by_name
 from pygments.util import ClassNotFound
 
-from bot.types import Audio, Blob, File, Image, Part, Text, Unread
+from bot.types import Audio, Blob, File, Image, Part, Text, UnreadAttachment
 
 MAX_MARKDOWN = 200_000
 """Characters; a longer text is shown as it is, for it would hold up everybody else while it is read."""
@@ -80,7 +80,7 @@ def part(item: Part) -> dict[str, Any] | None:
             }
         case File(blob):
             return {"type": "file", "url": blob_url(blob, item.name), "name": item.name, "size_bytes": blob.size_bytes}
-        case Unread(attachment, why) if why:
+        case UnreadAttachment(attachment, why) if why:
             return {"type": "unread", "name": attachment.name, "why": why}
         case _:
             return None

@@ -27,7 +27,7 @@ from bot.types import (
     ToolCall,
     ToolResult,
     Turn,
-    to_plain,
+    to_json,
 )
 
 log = logging.getLogger(__name__)
@@ -69,7 +69,7 @@ async def show_reply(host: Host, receipt: Receipt, events: AsyncIterator[ReplyEv
 async def finish_reply(host: Host, receipt: Receipt, reply: Reply) -> Receipt:
     """Tell the pages the answer in the end."""
     parts = tuple(_light(part) for part in reply.parts if not isinstance(part, ToolCall | ToolResult))
-    plain = to_plain(replace(reply, parts=parts))
+    plain = to_json(replace(reply, parts=parts))
     told = {"kind": "done", "to": receipt.ref["to"], "turn": receipt.turn_id, "reply": plain}
     await tell(host, receipt.address.channel, told)
     return receipt
@@ -151,5 +151,5 @@ class _Draft:
         at, self._told = self._told, len(self._text)
         if self._is_snapshot_due:
             self._is_snapshot_due = False
-            return {"kind": "snapshot", "text": self._text, "status": self._status, "parts": to_plain(self._parts)}
+            return {"kind": "snapshot", "text": self._text, "status": self._status, "parts": to_json(self._parts)}
         return {"kind": "delta", "at": at, "add": self._text[at:]} if at < self._told else {}

@@ -20,7 +20,18 @@ from adapters.playground.live import View
 from adapters.playground.reply import tell
 from bot.errors import UnreadableError, UsageError
 from bot.ports import Accept, Host
-from bot.types import MODALITIES, Accepted, Address, Attachment, Blob, Deletion, Edit, Entry, Inbound, Press
+from bot.types import (
+    MODALITIES,
+    Accepted,
+    Address,
+    Attachment,
+    Blob,
+    ButtonPress,
+    Deletion,
+    Edit,
+    Inbound,
+    TimelineEntry,
+)
 
 PAGE = Path(__file__).parent / "page"
 ASSETS = {"app.css": "text/css", "app.js": "text/javascript", "login.css": "text/css", "logo.svg": "image/svg+xml"}
@@ -128,7 +139,7 @@ class Routes:
         """What brings each part that is off: in the overview's words, which name after a colon what to do."""
         if all(self._host.models.get(modality) for modality in MODALITIES):
             return {}
-        return {one.subject: one.text.rpartition(": ")[2] for one in self._host.overview() if one.level == "off"}
+        return {one.subject: one.text.rpartition(": ")[2] for one in self._host.diagnostics() if one.level == "off"}
 
     async def _conversations(self, request: web.Request) -> web.Response:
         found = await self._host.conversations("playground", "local", author_of(request).id)
@@ -137,7 +148,7 @@ class Routes:
         )
 
     async def _entries(self, request: web.Request) -> web.Response:
-        entries = await self._host.entries(_address(request))
+        entries = await self._host.timeline(_address(request))
         return web.json_response([_entry(entry) for entry in entries if entry.role in ("user", "assistant")])
 
     async def _blob(self, request: web.Request) -> web.Response:
@@ -212,7 +223,7 @@ class Routes:
         accepted: Accepted = await self._accept(inbound)
         if told:
             await tell(self._host, inbound.address.channel, told)
-        status = 200 if isinstance(inbound, Edit | Deletion | Press) else 202
+        status = 200 if isinstance(inbound, Edit | Deletion | ButtonPress) else 202
         answer = {"outcome": accepted.outcome, "turn": accepted.turn_id, "position": accepted.position}
         return web.json_response(answer, status=status)
 
@@ -272,7 +283,7 @@ def _address(request: web.Request, fields: dict[str, str] | None = None) -> Addr
     return parse.address_of(request.match_info.get("channel", named), handle(person_of(request)))
 
 
-def _entry(entry: Entry) -> dict[str, Any]:
+def _entry(entry: TimelineEntry) -> dict[str, Any]:
     text = render.words(entry.parts)
     return {
         "turn": entry.turn_id,

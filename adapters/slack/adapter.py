@@ -23,7 +23,7 @@ from adapters.slack.parse import PREFIX
 from adapters.slack.reply import Replies
 from bot.errors import BotError
 from bot.ports import Accept, Host
-from bot.types import Attachment, Command, Earlier, Finding, InboundMessage, Receipt, Reply, ReplyEvent, Turn
+from bot.types import Attachment, Backfill, Command, Diagnostic, InboundMessage, Receipt, Reply, ReplyEvent, Turn
 
 log = logging.getLogger(__name__)
 
@@ -76,31 +76,31 @@ class Slack:
         """The request URL and OAuth's two addresses, as far as they are set up."""
         return [*self.listener.routes(accept), *self.install.routes()]
 
-    def fetch(self, attachment: Attachment) -> AsyncIterator[bytes]:
+    def download(self, attachment: Attachment) -> AsyncIterator[bytes]:
         """The bytes of a file. Raises UnreadableError, PlatformError."""
-        return self.files.fetch(attachment)
+        return self.files.download(attachment)
 
     async def open(self, turn: Turn) -> Receipt:
         """A status line, a session, and what answering needs."""
         return await self.replies.open(turn)
 
-    async def show(self, receipt: Receipt, events: AsyncIterator[ReplyEvent]) -> None:
+    async def stream(self, receipt: Receipt, events: AsyncIterator[ReplyEvent]) -> None:
         """The answer as it comes."""
-        await self.replies.show(receipt, events)
+        await self.replies.stream(receipt, events)
 
     async def finish(self, receipt: Receipt, reply: Reply) -> Receipt:
         """The answer as it stays. Raises PlatformError."""
         return await self.replies.finish(receipt, reply)
 
-    async def earlier(self, inbound: InboundMessage | Command) -> Earlier:
+    async def backfill(self, inbound: InboundMessage | Command) -> Backfill:
         """What was said there before."""
-        return await self.history.earlier(inbound)
+        return await self.history.backfill(inbound)
 
     def command_name(self, name: str) -> str:
         """How a command is typed here: by its own name, or behind `/parley` where one serves for all."""
         return f"/{PREFIX} {name}" if self._options.slack_single_command else command_name(name)
 
-    async def check(self) -> Sequence[Finding]:
+    async def check(self) -> Sequence[Diagnostic]:
         """What `doctor` should know."""
         return await Check(self.client).findings()
 

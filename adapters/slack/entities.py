@@ -12,7 +12,7 @@ from typing import Any
 
 from adapters.slack.client import Place, SlackClient
 from bot.errors import PlatformError
-from bot.types import Author, Command, Deletion, Edit, Inbound, InboundMessage, Press
+from bot.types import Author, ButtonPress, Command, Deletion, Edit, Inbound, InboundMessage
 
 PATIENCE_S = 1.5
 """Names are worth this wait; Slack wants its answer within 3 s."""
@@ -94,7 +94,7 @@ class Directory:
         if isinstance(inbound, Deletion):
             return inbound
         place = place_of(inbound.ref, inbound.address.workspace)
-        text = "" if isinstance(inbound, Press) else inbound.text
+        text = "" if isinstance(inbound, ButtonPress) else inbound.text
         user = inbound.ref.get("user", "")
         names = await self.names(place, text, {user} if user else set(), patience_s)
         author = inbound.author
@@ -174,8 +174,8 @@ LOOK_UPS = {"person": Directory._person, "channel": Directory._channel, "group":
 
 
 def _with_named(
-    inbound: InboundMessage | Edit | Command | Press, names: Names
-) -> InboundMessage | Edit | Command | Press:
+    inbound: InboundMessage | Edit | Command | ButtonPress, names: Names
+) -> InboundMessage | Edit | Command | ButtonPress:
     """Note the names of those whom the asker mentioned: an answer that says `@Name` means them."""
     mentioned = inbound.ref.get("mentions", "").split(",")
     named = {one: names.people[one] for one in mentioned if names.people.get(one)}
@@ -183,9 +183,9 @@ def _with_named(
 
 
 def _renamed(
-    inbound: InboundMessage | Edit | Command | Press, text: str, names: Names, author: Author
-) -> InboundMessage | Edit | Command | Press:
-    if isinstance(inbound, Press):
+    inbound: InboundMessage | Edit | Command | ButtonPress, text: str, names: Names, author: Author
+) -> InboundMessage | Edit | Command | ButtonPress:
+    if isinstance(inbound, ButtonPress):
         return replace(inbound, author=author)
     return replace(inbound, author=author, text=readable(text, names))
 

@@ -33,7 +33,7 @@ class Files:
     def __init__(self, client: SlackClient) -> None:
         self._client = client
 
-    async def fetch(self, attachment: Attachment) -> AsyncIterator[bytes]:
+    async def download(self, attachment: Attachment) -> AsyncIterator[bytes]:
         """The bytes as they come. Raises UnreadableError when the file is gone or elsewhere, PlatformError when Slack refuses."""
         url = await self._url(attachment)
         async for piece in self._download(url, attachment):

@@ -14,7 +14,7 @@ from adapters.slack.entities import Directory, place_of
 from adapters.slack.post import OUTSIDE, is_ts
 from bot.errors import BotError
 from bot.ports import Accept
-from bot.types import Address, Author, Command, Earlier, InboundMessage, Seen
+from bot.types import Address, Author, Backfill, Command, InboundMessage, ResumePoint
 
 PAGE = 200
 MAX_PAGES = 3
@@ -41,7 +41,7 @@ class History:
 
     # --- before Parley joined ---
 
-    async def earlier(self, inbound: InboundMessage | Command) -> Earlier:
+    async def backfill(self, inbound: InboundMessage | Command) -> Backfill:
         """The thread up to the question, or the channel a command or the agent panel is about."""
         place = place_of(inbound.ref, inbound.address.workspace)
         channel, thread, us = inbound.address.channel, inbound.address.thread, inbound.ref.get("bot", "")
@@ -51,7 +51,7 @@ class History:
             return await self._read(place, us, channel, "", "", CHANNEL_MESSAGES)
         before = inbound.ref.get("about") or inbound.message_id
         if not thread or thread == inbound.message_id:
-            return Earlier()
+            return Backfill()
         is_shortcut = inbound.ref.get("shortcut") == "1"
         latest = before if is_ts(before) and not is_shortcut else ""
         earlier = await self._read(place, us, channel, thread, latest, PAGE)
@@ -60,10 +60,10 @@ class History:
 
     async def _read(
         self, place: Place, us: str, channel: str, thread: str, latest: str, limit: int, *, label: bool = False
-    ) -> Earlier:
+    ) -> Backfill:
         now = self._client.host.clock.monotonic()
         if self._closed.get(channel, 0.0) > now:
-            return Earlier(is_complete=False)
+            return Backfill(is_complete=False)
         try:
             us = us or (await self._client.identity(place)).user_id
             messages, is_complete = await self._pages(place, channel, thread, latest, limit)
@@ -72,9 +72,9 @@ class History:
             if label and error.slack_code in OUTSIDE:  # looked at by a person, and not ours to read
                 self._closed = {one: until for one, until in self._closed.items() if until > now}
                 self._closed[channel] = now + CLOSED_S
-            return Earlier(is_complete=False)
+            return Backfill(is_complete=False)
         found = await self._values(place, channel, messages, us, label=label)
-        return Earlier(tuple(found), is_complete)
+        return Backfill(tuple(found), is_complete)
 
     async def _pages(
         self, place: Place, channel: str, thread: str, latest: str, limit: int
@@ -122,7 +122,7 @@ class History:
         if not hours:
             return 0
         since = self._client.host.clock.now() - timedelta(hours=hours)
-        seen = sorted(await self._client.host.active(NAME, since), key=lambda one: one.sent_at, reverse=True)
+        seen = sorted(await self._client.host.resume_points(NAME, since), key=lambda one: one.sent_at, reverse=True)
         count = failures = 0
         oldest = f"{since.timestamp():.6f}"
         for place, channel, thread, after in _gaps(seen[:MAX_CONVERSATIONS], oldest):
@@ -163,7 +163,7 @@ class History:
         return count
 
 
-def _gaps(seen: Sequence[Seen], oldest: str) -> list[tuple[str, str, str, str]]:
+def _gaps(seen: Sequence[ResumePoint], oldest: str) -> list[tuple[str, str, str, str]]:
     """Where to look, and after what: each thread, and each channel's own flow."""
     found: dict[tuple[str, str, str], str] = {}
     for one in seen:

@@ -12,7 +12,7 @@ from adapters.slack.client import NAME, Place, SlackClient, SlackError
 from adapters.slack.entities import place_of
 from adapters.slack.parse import Payload
 from bot.errors import BotError
-from bot.types import Address, Press, Settings
+from bot.types import Address, ButtonPress, Settings
 
 SETTINGS = ("model", "speech", "voice", "language", "follow", "system_prompt", "effort", "verbosity", "temperature")
 """Settings that App Home offers; `/settings` knows them all."""
@@ -74,7 +74,7 @@ class Home:
             prompts=prompts,
         )
 
-    async def thank(self, press: Press) -> None:
+    async def thank(self, press: ButtonPress) -> None:
         """A thumb was kept."""
         text = (
             "Thank you, I have noted that."
@@ -125,7 +125,7 @@ class Home:
         name, value = parse.view_value(view, "name"), parse.view_value(view, "words")
         channel = str(view.get("private_metadata") or "")
         try:
-            await self._client.host.choose(Address(NAME, place.team, channel), user, "person", name, value)
+            await self._client.host.set_setting(Address(NAME, place.team, channel), user, "person", name, value)
         except BotError as error:
             return {"response_action": "errors", "errors": {"words": error.text[:250]}}
         try:

@@ -26,7 +26,7 @@ from adapters.slack.parse import Payload
 from adapters.slack.sockets import Sockets
 from bot.errors import BotError
 from bot.ports import Accept
-from bot.types import EPOCH, Accepted, Command, Inbound, InboundMessage, Press
+from bot.types import EPOCH, Accepted, ButtonPress, Command, Inbound, InboundMessage
 
 MAX_LOOKED_AT = 5_000
 LOOKED_S = 600.0
@@ -141,7 +141,7 @@ class Listener:
         """With names for ids, our own recognised, and a time where Slack sends none."""
         await self._client.note(place_of(inbound.ref, inbound.address.workspace), parse.bot_user(body))
         inbound = await self._with_context(body, inbound)
-        if isinstance(inbound, Press) and inbound.ref.get("session"):
+        if isinstance(inbound, ButtonPress) and inbound.ref.get("session"):
             inbound = await self._running_at(inbound)
         if isinstance(inbound, InboundMessage | Command) and inbound.attachments:
             inbound = replace(inbound, attachments=await self._files.described(inbound.attachments))
@@ -168,11 +168,11 @@ class Listener:
         is_ours = inbound.ref.get("user") == us
         mentions = us in inbound.ref.get("mentions", "").split(",")
         author = replace(inbound.author, is_bot=inbound.author.is_bot or is_ours)
-        return replace(inbound, author=author, mentions_us=inbound.mentions_us or mentions)
+        return replace(inbound, author=author, mentions_bot=inbound.mentions_bot or mentions)
 
-    async def _running_at(self, press: Press) -> Press:
+    async def _running_at(self, press: ButtonPress) -> ButtonPress:
         """The question that is being answered in the thread whose session was stopped."""
-        entries = await self._client.host.entries(press.address, 50)
+        entries = await self._client.host.timeline(press.address, 50)
         running = [
             entry.message_id for entry in entries if entry.is_running and entry.role == "user" and entry.message_id
         ]
@@ -183,7 +183,7 @@ class Listener:
         if isinstance(inbound, Command):
             spec = self._client.host.commands.get(inbound.name)
             return None if spec is None or spec.is_private else {"response_type": "in_channel"}
-        if isinstance(inbound, Press) and inbound.action.startswith("thumbs") and accepted.outcome == "done":
+        if isinstance(inbound, ButtonPress) and inbound.action.startswith("thumbs") and accepted.outcome == "done":
             self._later(self._home.thank(inbound))
         return None
 

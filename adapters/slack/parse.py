@@ -13,12 +13,12 @@ from bot.types import (
     Address,
     Attachment,
     Author,
+    ButtonPress,
     Command,
     Deletion,
     Edit,
     Inbound,
     InboundMessage,
-    Press,
 )
 
 PLATFORM = "slack"
@@ -97,7 +97,7 @@ def _message(body: Payload, event: Payload) -> InboundMessage | None:
         attachments=attachments(event, body),
         sent_at=moment(ts),
         is_direct=is_direct,
-        mentions_us=event.get("type") == "app_mention" or (bool(bot) and bot in mentions),
+        mentions_bot=event.get("type") == "app_mention" or (bool(bot) and bot in mentions),
         mentions_others=bool(mentions - {bot}),
         ref=_ref(body, event.get("user", ""), raw, event),
     )
@@ -155,7 +155,8 @@ def _edit(body: Payload, event: Payload) -> Edit | Deletion | None:
         author=author(body, message),
         text=_said(message, bot),
         sent_at=moment(str(event.get("event_ts") or event.get("ts") or ts)),
-        ref=_ref(body, str(message.get("user") or ""), raw, message) | ({"mentions_us": "1"} if is_meant else {}),
+        ref=_ref(body, str(message.get("user") or ""), raw, message),
+        mentions_bot=is_meant,
     )
 
 
@@ -174,13 +175,13 @@ def _deletion(body: Payload, event: Payload) -> Deletion | None:
     )
 
 
-def _stopped(body: Payload, event: Payload) -> Press | None:
+def _stopped(body: Payload, event: Payload) -> ButtonPress | None:
     """The Stop button of an agent session. What is being answered there is found out by whoever hears this."""
     channel, thread = str(event.get("channel") or event.get("channel_id") or ""), str(event.get("thread_ts") or "")
     streaming = event.get("streaming_message_ts") or ()
     if not channel:
         return None
-    return Press(
+    return ButtonPress(
         event_id=event_id(body, event),
         message_id=str(streaming[0]) if streaming else thread,
         address=Address(PLATFORM, workspace(body), channel, thread),
@@ -220,7 +221,7 @@ def parse_command(body: Payload, names: Collection[str] = ()) -> Command:
 # --- Buttons, shortcuts, modals --------------------------------------------------------------------------------------
 
 
-def parse_press(body: Payload) -> Press | None:
+def parse_press(body: Payload) -> ButtonPress | None:
     """A button of ours under a reply; None for any other, and for those that open a modal."""
     action = first_action(body)
     prefix, _, name = str(action.get("action_id") or "").partition(":")
@@ -232,14 +233,14 @@ def parse_press(body: Payload) -> Press | None:
     return _press(body, name, value)
 
 
-def _press(body: Payload, name: str, question: str, words: str = "") -> Press:
+def _press(body: Payload, name: str, question: str, words: str = "") -> ButtonPress:
     container = body.get("container") or {}
     channel = str(container.get("channel_id") or (body.get("channel") or {}).get("id") or "")
     ts = str(container.get("message_ts") or "")
     thread = str(container.get("thread_ts") or (body.get("message") or {}).get("thread_ts") or "")
     user = body.get("user") or {}
     assert name in ACTIONS
-    return Press(
+    return ButtonPress(
         event_id=f"press:{body.get('trigger_id') or ts}:{name}",
         message_id=question or ts,
         address=Address(PLATFORM, workspace(body), channel, thread),
@@ -259,10 +260,10 @@ def first_action(body: Payload) -> Payload:
 
 def parse_shortcut(body: Payload) -> InboundMessage | None:
     """A message shortcut that is answered at once; None for "Ask about this", which asks for a question first."""
-    asks = SHORTCUTS.get(str(body.get("callback_id") or ""))
-    if asks is None:
+    intent = SHORTCUTS.get(str(body.get("callback_id") or ""))
+    if intent is None:
         return None
-    return _about(body, target_of(body), asks, "")
+    return _about(body, target_of(body), intent, "")
 
 
 def target_of(body: Payload) -> dict[str, Any]:
@@ -302,7 +303,7 @@ def modal_state(target: Mapping[str, Any]) -> str:
     return json.dumps(small)
 
 
-def _about(body: Payload, target: Mapping[str, Any], asks: Asks, question: str) -> InboundMessage:
+def _about(body: Payload, target: Mapping[str, Any], intent: Asks, question: str) -> InboundMessage:
     team, user, ts = workspace(body), body.get("user") or {}, str(target.get("ts") or "")
     quoted = str(target.get("text") or "")
     if question:
@@ -321,14 +322,14 @@ def _about(body: Payload, target: Mapping[str, Any], asks: Asks, question: str) 
         text=quoted,
         attachments=attachments({**target, "channel": channel}, body),
         is_direct=channel.startswith("D"),
-        mentions_us=True,
-        asks=asks,
-        ephemeral=asks != "answer",
+        mentions_bot=True,
+        intent=intent,
+        ephemeral=intent != "answer",
         ref={name: value for name, value in ref.items() if value},
     )
 
 
-def parse_submission(body: Payload) -> InboundMessage | Press | None:
+def parse_submission(body: Payload) -> InboundMessage | ButtonPress | None:
     """A modal of ours that was sent off."""
     view = body.get("view") or {}
     words = view_value(view, "words")

@@ -221,7 +221,7 @@ class Replies:
 
     # --- show ---
 
-    async def show(self, receipt: Receipt, events: AsyncIterator[ReplyEvent]) -> None:
+    async def stream(self, receipt: Receipt, events: AsyncIterator[ReplyEvent]) -> None:
         """Show the events as they come, at a pace that Slack bears."""
         live, is_anew = await self._live(receipt), False
         live.is_closed = False

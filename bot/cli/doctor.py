@@ -14,7 +14,7 @@ from bot.cli.tables import findings_table, wide_terminal
 
 if TYPE_CHECKING:
     from bot.config import Config
-    from bot.types import Finding
+    from bot.types import Diagnostic
 
 
 @click.command(cls=Command, short_help="Check this installation.")
@@ -37,14 +37,14 @@ def doctor(state: State, as_json: bool) -> int:
     return FAILED if any(one.level == "error" for one in findings) else DONE
 
 
-async def _findings(config: Config) -> list[Finding]:
+async def _findings(config: Config) -> list[Diagnostic]:
     from bot.app import App
 
     async with App(config, name="doctor").running(work=False, take_over=False) as app:
         return await app.findings()
 
 
-def _print(findings: list[Finding]) -> None:
+def _print(findings: list[Diagnostic]) -> None:
     wide_terminal().print(findings_table(findings))
     wrong = sum(one.level == "error" for one in findings)
     doubtful = sum(one.level == "warning" for one in findings)

@@ -170,7 +170,7 @@ def _leave() -> None:
 
 def _show(app: App) -> None:
     terminal = wide_terminal()
-    terminal.print(findings_table(app.overview()))
+    terminal.print(findings_table(app.diagnostics()))
     if app.port:
         terminal.print(f"Parley is at {app.url} – Ctrl-C stops it.", markup=False)
     else:

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from bot.types import Finding
+    from bot.types import Diagnostic
 
 MARKS = {"ok": "[green]on[/]", "off": "[dim]off[/]", "warning": "[yellow]on, but[/]", "error": "[red]broken[/]"}
 LOG_WIDTH = 160
@@ -23,7 +23,7 @@ def wide_terminal() -> Console:
     return Console(width=None if sys.stdout.isatty() else LOG_WIDTH, highlight=False)
 
 
-def findings_table(findings: Sequence[Finding]) -> Table:
+def findings_table(findings: Sequence[Diagnostic]) -> Table:
     """What is on and what is off, for a terminal."""
     from rich import box
     from rich.markup import escape

@@ -14,7 +14,7 @@ import click
 
 from bot.cli import DONE, FAILED, WRONG, Command, State, transcripts
 from bot.cli.talk import FILE, console, until_given_up
-from bot.types import Address, Attachment, Audio, Entry, InboundMessage, Reply
+from bot.types import Address, Attachment, Audio, InboundMessage, Reply, TimelineEntry
 
 if TYPE_CHECKING:
     from adapters.console.screen import Screen
@@ -111,7 +111,7 @@ async def _hear(app: App, attachment: Attachment, shown: Screen) -> Audio:
     inbound = parse("", at, [attachment], commands, now=app.clock.now())
     assert isinstance(inbound, InboundMessage)
     try:
-        reply = await answer(app.host, app.accept, replace(inbound, asks="transcribe"), shown)
+        reply = await answer(app.host, app.accept, replace(inbound, intent="transcribe"), shown)
         heard = _heard(reply, await _when_settled(app, at.address))
         for notice in reply.notices:
             shown.remark(notice)
@@ -121,16 +121,16 @@ async def _hear(app: App, attachment: Attachment, shown: Screen) -> Audio:
         await answer(app.host, app.accept, forget, shown)
 
 
-async def _when_settled(app: App, address: Address) -> Sequence[Entry]:
+async def _when_settled(app: App, address: Address) -> Sequence[TimelineEntry]:
     """The conversation once its turn is written down, which is a moment after its answer was shown."""
     while True:
-        entries = await app.host.entries(address)
+        entries = await app.host.timeline(address)
         if not any(one.is_running for one in entries):
             return entries
         await app.clock.sleep(SETTLE_S)
 
 
-def _heard(reply: Reply, entries: Sequence[Entry]) -> Audio:
+def _heard(reply: Reply, entries: Sequence[TimelineEntry]) -> Audio:
     from adapters.console.chat import GivenUp
     from bot.errors import BotError, UsageError
 

@@ -13,11 +13,11 @@ from bot.engine.commands import SPECS, CommandContext, run_command, spelled
 from bot.engine.compose import compose
 from bot.engine.perceive import Perceived, catch_up, perceive
 from bot.engine.respond import Draft, respond
-from bot.engine.runtime import OF_TURN, Runtime, effective_settings, is_for_model
+from bot.engine.runtime import Runtime, effective_settings, is_for_model
 from bot.engine.speak import speak, wants_speech
 from bot.engine.streams import closing
 from bot.errors import BotError, CutOffError, StoppedError, UsageError
-from bot.jobs import current_attempt, insist, pause_before, stoppable
+from bot.jobs import current_attempt, interruptible_by, retry_delay_s, retry_until_available
 from bot.ports import Step
 from bot.store import conversations as conv
 from bot.store import ledger
@@ -30,7 +30,7 @@ from bot.types import (
     Receipt,
     Reply,
     ReplyEvent,
-    StepNote,
+    StepRecord,
     Text,
     TextDelta,
     ToolCall,
@@ -52,16 +52,16 @@ log = logging.getLogger(__name__)
 async def run_job(turn_id: str, step: Step, runtime: Runtime) -> None:
     """The handler of turn jobs: whatever happens, the turn ends."""
     runtime.stops.of(turn_id)  # before the database is asked, so that a stop is either read there or heard
-    loaded = await insist(runtime.clock, "load", conv.load_turn, (runtime.store, turn_id))
+    loaded = await retry_until_available(runtime.clock, "load", conv.load_turn, (runtime.store, turn_id))
     if loaded is None or loaded.state not in ("queued", "running") or _is_in_vain(loaded):
-        await conv.end_unasked(runtime.store, turn_id, runtime.clock.now())
+        await conv.cancel_turn(runtime.store, turn_id, runtime.clock.now())
         runtime.stops.drop(turn_id)
         return
     turn, source_id = loaded.turn, loaded.source_id
     stop = runtime.stops.of(turn_id)
-    with stoppable(stop), telemetry.in_turn(turn.tenant_id, turn_id), telemetry.running.track_inprogress():
+    with interruptible_by(stop), telemetry.in_turn(turn.tenant_id, turn_id), telemetry.running.track_inprogress():
         try:
-            await insist(runtime.clock, "begin", _begin, (loaded, runtime))
+            await retry_until_available(runtime.clock, "begin", _begin, (loaded, runtime))
             await run_turn(turn, source_id, step, runtime)
         except BotError as error:
             log.warning("a question could not be answered: %s (%s)", error.code, error.detail or error.text)
@@ -73,7 +73,7 @@ async def run_job(turn_id: str, step: Step, runtime: Runtime) -> None:
             runtime.stops.drop(turn_id)
 
 
-def _is_in_vain(loaded: conv.Loaded) -> bool:
+def _is_in_vain(loaded: conv.TurnRecord) -> bool:
     """Whether the question was asked anew before anybody began to answer it."""
     return loaded.state == "queued" and loaded.stop_requested and loaded.is_superseded
 
@@ -110,7 +110,7 @@ async def run_turn(turn: Turn, source_id: int, step: Step, runtime: Runtime) -> 
     telemetry.turn_seconds.labels(platform).observe(time.perf_counter() - began)
 
 
-async def _begin(loaded: conv.Loaded, runtime: Runtime) -> None:
+async def _begin(loaded: conv.TurnRecord, runtime: Runtime) -> None:
     """After a restart: calls that the crash interrupted are written off, and a stop that was asked for holds."""
     if loaded.stop_requested:
         runtime.stops.of(loaded.turn.id).set()
@@ -140,7 +140,7 @@ async def _open(turn: Turn, source_id: int, runtime: Runtime) -> dict[str, Any]:
 async def _hear_earlier(turn: Turn, source_id: int, runtime: Runtime) -> bool:
     """Fetch what was said before Parley came, and whether there was any; an answer without it is better than none."""
     try:
-        earlier = await runtime.adapter_for(turn.inbound).earlier(turn.inbound)
+        earlier = await runtime.adapter_for(turn.inbound).backfill(turn.inbound)
     except BotError as error:
         log.warning("earlier messages could not be fetched: %s", error.detail or error.text)
         return False
@@ -165,7 +165,7 @@ async def _answer(
     if perceived.failure is not None and not isinstance(turn.inbound, Command):
         raise perceived.failure
     draft, began = Draft(), time.perf_counter()
-    user, pressed_under = perceived.message, turn.inbound.ref.get(OF_TURN, "")
+    user, pressed_under = perceived.message, getattr(turn.inbound, "about_turn_id", "")
     async with runtime.store.read(turn.tenant_id) as tx:
         history = await conv.history(tx, turn.conversation_id, source_id, HISTORY_LIMIT)
         if _redraws(turn.inbound):
@@ -174,7 +174,7 @@ async def _answer(
     async with closing(_events(turn, user, history, runtime, draft)) as events:
         kept = _watch(events, replies, turn.inbound.address.platform, began)
         try:
-            await runtime.adapter_for(turn.inbound).show(receipt, kept)
+            await runtime.adapter_for(turn.inbound).stream(receipt, kept)
         except BotError as error:
             await _tell_retry(turn, receipt, error, runtime)
             raise
@@ -184,7 +184,7 @@ async def _answer(
 
 async def _tell_retry(turn: Turn, receipt: Receipt, error: BotError, runtime: Runtime) -> None:
     """A sign of life while one waits for another attempt; nothing when there will be none."""
-    if pause_before(current_attempt.get(), error) is not None:
+    if retry_delay_s(current_attempt.get(), error) is not None:
         await runtime.tell(turn, receipt, f"{error.text.partition('. ')[0].rstrip('.')}; trying again…")
 
 
@@ -210,19 +210,19 @@ def _events(
         return run_command(CommandContext(turn, inbound.text, user, history, runtime, draft), inbound.name)
     if _redraws(inbound):
         return run_command(CommandContext(turn, inbound.text, user, history, runtime, draft), "imagine")
-    if inbound.asks == "transcribe":
+    if inbound.intent == "transcribe":
         return run_command(CommandContext(turn, "", user, history, runtime, draft), "transcribe")
     return _responded(turn, _ordered(inbound, user), history, runtime, draft)
 
 
 def _redraws(inbound: InboundMessage | Command) -> bool:
     """Whether a button under a picture was pressed that makes another one, whatever the model that chats can do."""
-    return isinstance(inbound, InboundMessage) and inbound.asks in ("vary", "edit_image")
+    return isinstance(inbound, InboundMessage) and inbound.intent in ("vary", "edit_image")
 
 
 def _ordered(inbound: InboundMessage, user: Message) -> Message:
     """The question with the order that a message action stands for before it."""
-    order = ORDERS.get(inbound.asks)
+    order = ORDERS.get(inbound.intent)
     return replace(user, parts=(Text(order), *user.parts)) if order else user
 
 
@@ -231,7 +231,7 @@ async def _responded(
 ) -> AsyncIterator[ReplyEvent]:
     if not user.parts:
         here = "I'm here. What can I do for you? Write, speak or send a file; /help shows more."
-        draft.text = turn.inbound.ref.get("instead") or spelled(here, runtime.adapter_for(turn.inbound))
+        draft.text = getattr(turn.inbound, "unreadable_hint", "") or spelled(here, runtime.adapter_for(turn.inbound))
         yield TextDelta(draft.text)
         yield Done(draft.reply())
         return
@@ -301,15 +301,15 @@ async def _settled(ending: Ending, step: Step, runtime: Runtime) -> None:
     """
     bare = replace(ending, reply=Reply(error=ending.reply.error or BotError.code), understood=None, exchange=())
     try:
-        await insist(runtime.clock, "settle", _settle, (ending, step.notes, runtime))
+        await retry_until_available(runtime.clock, "settle", _settle, (ending, step.notes, runtime))
     except (
         Exception
     ):  # the edge of the turn: the answer stands at the platform already, and no fault of ours is to write over it
         log.exception("an answer could not be kept")
-        await insist(runtime.clock, "settle", _settle, (bare, step.notes, runtime))
+        await retry_until_available(runtime.clock, "settle", _settle, (bare, step.notes, runtime))
 
 
-async def _settle(ending: Ending, notes: Sequence[StepNote], runtime: Runtime) -> None:
+async def _settle(ending: Ending, notes: Sequence[StepRecord], runtime: Runtime) -> None:
     """The answer, what was understood, and how the steps went: one transaction, which can be repeated and so is no step."""
     turn, reply = ending.turn, ending.reply
     user = ending.understood if ending.understood and ending.understood.parts else None

@@ -16,7 +16,7 @@ from bot.engine.runtime import Models, Runtime, effective_settings, scopes
 from bot.engine.speak import speak
 from bot.engine.streams import closing, unless
 from bot.errors import StoppedError, UsageError
-from bot.ports import Adapter, Picture
+from bot.ports import Adapter, ImageData
 from bot.store import Transaction, ledger
 from bot.store import conversations as conv
 from bot.store.tenants import reset_settings, set_setting, settings_rows
@@ -165,7 +165,7 @@ async def imagine(context: CommandContext) -> AsyncIterator[ReplyEvent]:
     prompt = _needed(context.text, "/imagine WHAT IT SHOWS, with a picture attached to change that one")
     attached = [part for part in context.user.parts if isinstance(part, Image)]
     blobs = context.runtime.blobs(context.turn)
-    pictures = [Picture(await blobs.read(image.blob), image.blob.mime_type) for image in attached]
+    pictures = [ImageData(await blobs.read(image.blob), image.blob.mime_type) for image in attached]
     yield Status("Drawing…")
     using = tools.ToolContext(context.turn, context.runtime, context.history)
     stop = context.runtime.stops.of(context.turn.id)

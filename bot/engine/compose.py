@@ -6,7 +6,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from bot.types import Audio, File, Image, Message, ModelProfile, Part, Settings, Text, ToolCall, ToolResult, Unread
+from bot.types import (
+    Audio,
+    File,
+    Image,
+    Message,
+    ModelProfile,
+    Part,
+    Settings,
+    Text,
+    ToolCall,
+    ToolResult,
+    UnreadAttachment,
+)
 
 CHARS_PER_TOKEN = 3.2
 """On the careful side for English and code; most tokenizers give about four characters a token."""
@@ -93,14 +105,14 @@ def _with_name(message: Message) -> Message:
 
 def _without_unread(message: Message) -> Message:
     """Name what nobody has read, so that the model knows it is there."""
-    if not any(isinstance(part, Unread) for part in message.parts):
+    if not any(isinstance(part, UnreadAttachment) for part in message.parts):
         return message
-    parts = (_named_only(part) if isinstance(part, Unread) else part for part in message.parts)
+    parts = (_named_only(part) if isinstance(part, UnreadAttachment) else part for part in message.parts)
     return replace(message, parts=tuple(parts))
 
 
-def _named_only(part: Unread) -> Text:
-    return Text(f"[attached, {'could not be read' if part.why else 'not read'}: {part.attachment.name}]")
+def _named_only(part: UnreadAttachment) -> Text:
+    return Text(f"[attached, {'could not be read' if part.reason else 'not read'}: {part.attachment.name}]")
 
 
 def _with_few_images(messages: Sequence[Message]) -> list[Message]:
@@ -236,7 +248,7 @@ def _words(part: Part) -> str:
             return text
         case ToolCall(arguments=arguments):
             return str(dict(arguments))
-        case Unread():
+        case UnreadAttachment():
             return ""
 
 
@@ -248,7 +260,7 @@ def _with_words(part: Part, text: str) -> Part:
             return replace(part, transcript=text, segments=())
         case File() | Image() | ToolResult():
             return replace(part, text=text)
-        case ToolCall() | Unread():
+        case ToolCall() | UnreadAttachment():
             return part
 
 

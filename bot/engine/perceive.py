@@ -28,7 +28,7 @@ from bot.types import (
     Text,
     Transcript,
     Turn,
-    Unread,
+    UnreadAttachment,
     clean_text,
 )
 
@@ -86,17 +86,17 @@ async def perceive(turn: Turn, step: Step, receipt: Receipt, runtime: Runtime, u
 
 
 def _is_understood(parts: Sequence[Part]) -> bool:
-    return any(not isinstance(part, Unread) for part in parts)
+    return any(not isinstance(part, UnreadAttachment) for part in parts)
 
 
-def _unread(attachment: Attachment, error: BotError) -> Unread:
+def _unread(attachment: Attachment, error: BotError) -> UnreadAttachment:
     """Stays with the message, so that it does not look as if it had never been sent."""
-    return Unread(attachment, error.text, may_work_later=not isinstance(error, UsageError))
+    return UnreadAttachment(attachment, error.text, is_retryable=not isinstance(error, UsageError))
 
 
 def _left_to_read(known: Sequence[Part]) -> tuple[tuple[Part, ...], tuple[Attachment, ...]]:
     """What need not be read again, and the attachments that a stop or a failure of the moment kept from being read."""
-    waiting = [part for part in known if isinstance(part, Unread) and (not part.why or part.may_work_later)]
+    waiting = [part for part in known if isinstance(part, UnreadAttachment) and (not part.reason or part.is_retryable)]
     return tuple(part for part in known if part not in waiting), tuple(part.attachment for part in waiting)
 
 
@@ -109,14 +109,14 @@ async def catch_up(turn: Turn, unread: Sequence[Sequence[Any]], step: Step, rece
             log.info("could not read %s of an earlier message: %s", attachment.name, error.text)
             parts = [_unread(attachment, error)]
         async with runtime.store.begin(turn.tenant_id) as tx:
-            await conv.read(tx, message_id, attachment, parts)
+            await conv.replace_attachment(tx, message_id, attachment, parts)
 
 
 async def _perceive_one(turn: Turn, attachment: Attachment, receipt: Receipt, runtime: Runtime) -> dict[str, Any]:
     """Stopped, it gives the attachment back unread: a step that raises would be told to the person as a failure."""
     work = _understood(turn, attachment, receipt, runtime)
     found = await _unless_stopped(runtime.stops.of(turn.id), work)
-    return {"parts": [Unread(attachment)], "notices": []} if found is None else found
+    return {"parts": [UnreadAttachment(attachment)], "notices": []} if found is None else found
 
 
 async def _unless_stopped(stop: asyncio.Event, work: Coroutine[Any, Any, T]) -> T | None:
@@ -175,7 +175,7 @@ async def _fetch(turn: Turn, attachment: Attachment, runtime: Runtime) -> _Item:
     if attachment.size_bytes > limit:
         raise too_big
     pieces, size = list[bytes](), 0
-    async with closing(runtime.adapter_for(turn.inbound).fetch(attachment)) as source:
+    async with closing(runtime.adapter_for(turn.inbound).download(attachment)) as source:
         async for piece in source:
             pieces.append(piece)
             size += len(piece)
@@ -213,7 +213,7 @@ async def _named(name: str, work: Coroutine[Any, Any, T]) -> T:
 
 async def _text_in(data: bytes, name: str, runtime: Runtime) -> tuple[str, list[str]]:
     """The text in a picture, and what the person should know when the model does not see."""
-    reader = runtime.models.text_reader()
+    reader = runtime.models.ocr()
     blind, remedy = "The model that answers does not see pictures", "CHAT_MODEL can name a model that sees."
     if reader is None:
         return "", [f"{blind}, and nothing here reads the text in them: it knows nothing of {name}. {remedy}"]
@@ -231,7 +231,7 @@ async def _hear(turn: Turn, item: _Item, runtime: Runtime) -> tuple[list[Part], 
         info = await _named(item.name, asyncio.to_thread(audio.probe, item.data))
         async with paid(runtime, turn, "transcribe") as bill:
             name = _with_extension(item.name, item.sniffed.extension)
-            heard = await runtime.models.transcriber().transcribe(
+            heard = await runtime.models.speech_to_text().transcribe(
                 item.data, name, language=turn.settings.language or ""
             )
             bill.usage = heard.usage
@@ -321,7 +321,7 @@ def _about_scan(name: str, scanned: str, count: int, *, has_text: bool) -> str:
 
 async def _read_pages(pages: Sequence[bytes], runtime: Runtime) -> str:
     """The text of a scanned document."""
-    if (reader := runtime.models.text_reader()) is None:
+    if (reader := runtime.models.ocr()) is None:
         return ""
     try:
         return clean_text("\n\n".join([await reader.read(page) for page in pages[:MAX_OCR_PAGES]]))

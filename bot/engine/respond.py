@@ -210,7 +210,7 @@ def _join(before: str, so_far: str, text: str) -> str:
 def _settle(done: ModelDone, draft: Draft, bill: Bill) -> None:
     bill.usage = done.usage
     draft.notices += done.notices
-    draft.finish, draft.truncated = done.finish, done.finish == "length"
+    draft.finish, draft.truncated = done.finish_reason, done.finish_reason == "length"
 
 
 def _estimate(request: ChatRequest, text: str) -> Usage:

@@ -21,9 +21,9 @@ from bot.ports import (
     Embedder,
     ImageGenerator,
     Jobs,
+    OcrReader,
     Provider,
     SpeechToText,
-    TextReader,
     TextToSpeech,
 )
 from bot.store import Store, Transaction
@@ -46,8 +46,6 @@ from bot.types import (
 
 T = TypeVar("T")
 STOP_TOPIC = "stop"
-OF_TURN = "of_turn"
-"""In an inbound's `ref`: the turn under whose pictures a button was pressed."""
 AS_CONFIGURED = Settings()
 VARIABLE: Mapping[Modality, str] = {
     "chat": "CHAT_MODEL",
@@ -104,31 +102,31 @@ class Models:
         provider, model = self._split(self.name("chat", settings))
         return provider.chat(model)
 
-    def transcriber(self) -> SpeechToText:
+    def speech_to_text(self) -> SpeechToText:
         """The model that listens."""
         provider, model = self._split(self.name("transcribe"))
-        return provider.transcriber(model)
+        return provider.speech_to_text(model)
 
-    def speaker(self) -> TextToSpeech:
+    def text_to_speech(self) -> TextToSpeech:
         """The model that speaks."""
         provider, model = self._split(self.name("speech"))
-        return provider.speaker(model)
+        return provider.text_to_speech(model)
 
-    def painter(self) -> ImageGenerator:
+    def image_generator(self) -> ImageGenerator:
         """The model that makes pictures."""
         provider, model = self._split(self.name("image"))
-        return provider.painter(model)
+        return provider.image_generator(model)
 
     def embedder(self) -> Embedder:
         """The model that turns text into vectors."""
         provider, model = self._split(self.name("embedding"))
         return provider.embedder(model)
 
-    def text_reader(self) -> TextReader | None:
+    def ocr(self) -> OcrReader | None:
         """What reads text in pictures, if any provider here can."""
         for provider in self._providers.values():
             with suppress(UnavailableError):
-                return provider.text_reader()
+                return provider.ocr()
         return None
 
     def available(self) -> list[str]:
@@ -202,7 +200,7 @@ class Runtime:
     async def tell(self, turn: Turn, receipt: Receipt, text: str) -> None:
         """Show what is being done. A platform that fails here is no reason to fail the turn."""
         with suppress(BotError):
-            await self.adapter_for(turn.inbound).show(receipt, _one(Status(text)))
+            await self.adapter_for(turn.inbound).stream(receipt, _one(Status(text)))
 
 
 async def _one(event: ReplyEvent) -> AsyncIterator[ReplyEvent]:

@@ -10,7 +10,7 @@ from bot.engine.runtime import Runtime
 from bot.engine.streams import unless
 from bot.errors import UnavailableError
 from bot.media import audio
-from bot.ports import Synthesized
+from bot.ports import SpeechResult
 from bot.types import Audio, Command, Message, Turn
 from bot.types import Audio as AudioPart
 
@@ -27,7 +27,7 @@ SENTENCE_END = re.compile(r"(?<=[.!?…。！？])\s+|\n+")
 def wants_speech(turn: Turn, user: Message) -> bool:
     """Whether the answer is to be heard: always, never, or when the person spoke (or asked for it along with the message)."""
     mode = turn.settings.speech or "mirror"
-    if turn.inbound.ref.get("speak") == "1" or mode == "always":
+    if turn.inbound.wants_speech or mode == "always":
         return not isinstance(turn.inbound, Command) or turn.inbound.name == "ask"
     return mode == "mirror" and any(isinstance(part, AudioPart) and part.is_voice_note for part in user.parts)
 
@@ -76,12 +76,12 @@ async def speak(turn: Turn, text: str, runtime: Runtime, language: str = "") -> 
 
 async def _synthesize_all(
     turn: Turn, pieces: list[str], runtime: Runtime, language: str, bill: Bill
-) -> list[Synthesized]:
+) -> list[SpeechResult]:
     """The pieces in order; each is on the bill once it is spoken, whatever becomes of the others."""
-    speaker = runtime.models.speaker()
+    speaker = runtime.models.text_to_speech()
     slots = asyncio.Semaphore(AT_ONCE)
 
-    async def one(piece: str) -> Synthesized:
+    async def one(piece: str) -> SpeechResult:
         async with slots:
             made = await speaker.synthesize(piece, voice=turn.settings.voice or "", language=language)
         bill.usage += made.usage
@@ -98,7 +98,7 @@ async def _synthesize_all(
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def _encode(spoken: list[Synthesized]) -> audio.VoiceClip:
+def _encode(spoken: list[SpeechResult]) -> audio.VoiceClip:
     import numpy as np
 
     clips = [(np.frombuffer(one.pcm, dtype=np.int16), one.rate_hz) for one in spoken]

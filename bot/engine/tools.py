@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 from bot.engine.budget import paid
 from bot.engine.runtime import Runtime
 from bot.errors import BotError, UnavailableError
-from bot.ports import Picture, Tool
+from bot.ports import ImageData, Tool
 from bot.types import Image, Message, Part, ToolCall, ToolResult, Turn
 
 TIMEOUT_S = 300.0
@@ -125,7 +125,7 @@ SIZES = Literal["square", "landscape", "portrait"]
 
 def _paints(runtime: Runtime) -> bool:
     try:
-        runtime.models.painter()
+        runtime.models.image_generator()
     except UnavailableError:
         return False
     return True
@@ -133,7 +133,7 @@ def _paints(runtime: Runtime) -> bool:
 
 def _speaks(runtime: Runtime) -> bool:
     try:
-        runtime.models.speaker()
+        runtime.models.text_to_speech()
     except UnavailableError:
         return False
     return True
@@ -159,7 +159,7 @@ async def edit_image(
     if (newest := newest_image(context.messages, context.made)) is None:
         return ToolOutcome("There is no picture in this conversation to change. Use generate_image.")
     data = await context.runtime.blobs(context.turn).read(newest.blob)
-    return await paint(context, prompt, shape, (Picture(data, newest.blob.mime_type),))
+    return await paint(context, prompt, shape, (ImageData(data, newest.blob.mime_type),))
 
 
 @tool("Getting ready to speak…", _speaks)
@@ -169,11 +169,13 @@ async def speak(context: ToolContext) -> ToolOutcome:
     return ToolOutcome("Your answer will be spoken. Now write what is to be said.")
 
 
-async def paint(context: ToolContext, prompt: str, size: str, images: Sequence[Picture], count: int = 1) -> ToolOutcome:
+async def paint(
+    context: ToolContext, prompt: str, size: str, images: Sequence[ImageData], count: int = 1
+) -> ToolOutcome:
     """Make pictures by the configured model and keep them; raises UnavailableError, RefusedError, ProviderError."""
     runtime, settings = context.runtime, context.turn.settings
     async with paid(runtime, context.turn, "image") as bill:
-        painted = await runtime.models.painter().generate(
+        painted = await runtime.models.image_generator().generate(
             prompt,
             size=settings.image_size or size,
             quality=settings.image_quality or "",

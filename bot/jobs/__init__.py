@@ -18,9 +18,10 @@ from contextvars import ContextVar
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from bot.errors import BotError, OverloadedError, StoreError, from_json
+from bot import errors
+from bot.errors import BotError, OverloadedError, StoreError
 from bot.ports import Clock
-from bot.types import StepNote, from_plain, to_plain
+from bot.types import StepRecord, from_json, to_json
 
 T = TypeVar("T")
 MAX_ATTEMPTS = 4
@@ -35,7 +36,7 @@ log = logging.getLogger(__name__)
 
 
 @contextmanager
-def stoppable(stop: asyncio.Event) -> Iterator[None]:
+def interruptible_by(stop: asyncio.Event) -> Iterator[None]:
     """Inside, the event ends the wait before a step's next attempt: the step runs at once then, and finds itself stopped."""
     token = _stop.set(stop)
     try:
@@ -56,7 +57,7 @@ async def with_retries(
         try:
             return await fn(*args), attempt
         except BotError as error:
-            pause_s = pause_before(attempt, error)
+            pause_s = retry_delay_s(attempt, error)
             if pause_s is None:
                 error.__dict__["attempts"] = attempt
                 raise
@@ -74,7 +75,7 @@ async def with_retries(
     raise AssertionError("the last attempt returns or raises")
 
 
-async def insist(clock: Clock, name: str, fn: Callable[..., Awaitable[T]], args: tuple[Any, ...]) -> T:
+async def retry_until_available(clock: Clock, name: str, fn: Callable[..., Awaitable[T]], args: tuple[Any, ...]) -> T:
     """The result of what needs only the database, which is waited for as long as it takes; no stop shortens that.
 
     Raises what is no matter of waiting. Who is cancelled meanwhile, as at the end of the process, has done nothing by halves.
@@ -105,7 +106,7 @@ async def _pause(clock: Clock, pause_s: float) -> None:
             one.cancel()
 
 
-def pause_before(attempt: int, error: BotError) -> float | None:
+def retry_delay_s(attempt: int, error: BotError) -> float | None:
     """Seconds to wait after that many failed attempts, or None to give up."""
     if not error.retryable or attempt >= MAX_ATTEMPTS or (error.retry_after_s or 0) > MAX_PAUSE_S:
         return None
@@ -120,7 +121,7 @@ def elapsed_ms(began: float) -> float:
 
 def kept(result: Any) -> str:
     """A step's result as one line of JSON."""
-    return json.dumps({"result": to_plain(result)})
+    return json.dumps({"result": to_json(result)})
 
 
 def kept_failure(error: BotError) -> str:
@@ -128,11 +129,11 @@ def kept_failure(error: BotError) -> str:
     return json.dumps({"error": error.to_json()}, default=str)
 
 
-def disclose(outcome: str, note: StepNote, notes: list[StepNote]) -> Any:
+def disclose(outcome: str, note: StepRecord, notes: list[StepRecord]) -> Any:
     """The result that an outcome holds, noted; raises the BotError that it holds."""
     held = json.loads(outcome)
-    failed = from_json(held["error"]) if "error" in held else None
+    failed = errors.from_json(held["error"]) if "error" in held else None
     notes.append(replace(note, error=failed.code) if failed else note)
     if failed:
         raise failed
-    return from_plain(held["result"])
+    return from_json(held["result"])

@@ -19,8 +19,8 @@ from sqlalchemy.engine import URL
 
 from bot.errors import BotError, ConfigError
 from bot.jobs import disclose, elapsed_ms, kept, kept_failure, with_retries
-from bot.ports import Clock, Handler, Job, Presence
-from bot.types import StepNote
+from bot.ports import Clock, Handler, Job, WorkerRegistry
+from bot.types import StepRecord
 
 T = TypeVar("T")
 QUEUE = "turns"
@@ -40,7 +40,7 @@ class DurableStep:
     """Runs each step through DBOS, which remembers its result or its error as one line of JSON."""
 
     def __init__(self, clock: Clock) -> None:
-        self.notes: list[StepNote] = []
+        self.notes: list[StepRecord] = []
         self._clock = clock
 
     async def __call__(self, name: str, fn: Callable[..., Awaitable[T]], *args: Any) -> T:
@@ -57,7 +57,7 @@ class DurableStep:
             return kept(result)
 
         outcome = await DBOS.run_step_async({"name": name}, remembered)
-        given: T = disclose(outcome, StepNote(name, ran, elapsed_ms(began)), self.notes)
+        given: T = disclose(outcome, StepRecord(name, ran, elapsed_ms(began)), self.notes)
         return given
 
 
@@ -79,7 +79,7 @@ class DurableJobs:
     def __init__(
         self,
         url: URL,
-        presence: Presence,
+        workers: WorkerRegistry,
         clock: Clock,
         *,
         name: str,
@@ -95,7 +95,7 @@ class DurableJobs:
         self._mend = mend
         self.name = name
         self._url = url
-        self._presence = presence
+        self._workers = workers
         self._clock = clock
         self._concurrency = concurrency
         self._handlers: Mapping[str, Handler] = {}
@@ -111,7 +111,7 @@ class DurableJobs:
         if not working:
             self._client = await asyncio.to_thread(DBOSClient, system_database_url=self._plain_url())
             return
-        self.name = await self._presence.claim(self.name)
+        self.name = await self._workers.register(self.name)
         _Registered.jobs = self
         logging.getLogger("dbos").setLevel(logging.ERROR)
         DBOS(config=self._dbos_config())
@@ -178,9 +178,9 @@ class DurableJobs:
         """Take over what dead processes had begun, and hand over what nobody did, again and again."""
         for sweep in itertools.count():
             try:
-                for name in await self._presence.dead():
+                for name in await self._workers.expired():
                     await self._take_over(name)
-                    await self._presence.bury(name)
+                    await self._workers.remove(name)
                 if sweep % MEND_EVERY == 1:
                     await self._clear_failed()
                     if self._mend is not None:
@@ -203,7 +203,7 @@ class DurableJobs:
         if known and self._client is None:
             await DBOS.delete_workflows_async(known)
 
-    async def tidy(self, before: datetime) -> int:
+    async def prune(self, before: datetime) -> int:
         """The same for all jobs that ended before then; gives how many."""
         if self._client is not None:
             return 0
@@ -234,7 +234,7 @@ class DurableJobs:
         # DBOS had made its own pool the loop's, and has just shut it down
         asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(thread_name_prefix="parley"))
         _Registered.jobs = None
-        await self._presence.release()
+        await self._workers.deregister()
 
 
 def _priority(job: Job) -> int:

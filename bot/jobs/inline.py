@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from bot.errors import BotError
 from bot.jobs import elapsed_ms, with_retries
 from bot.ports import Clock, Handler, Job
-from bot.types import StepNote
+from bot.types import StepRecord
 
 T = TypeVar("T")
 
@@ -21,7 +21,7 @@ class InlineStep:
     """Calls each step, retries included, and notes how it went."""
 
     def __init__(self, clock: Clock) -> None:
-        self.notes: list[StepNote] = []
+        self.notes: list[StepRecord] = []
         self._clock = clock
 
     async def __call__(self, name: str, fn: Callable[..., Awaitable[T]], *args: Any) -> T:
@@ -31,9 +31,9 @@ class InlineStep:
             result: T
             result, attempts = await with_retries(self._clock, name, fn, args)
         except BotError as error:
-            self.notes.append(StepNote(name, error.__dict__.get("attempts", 1), elapsed_ms(began), error.code))
+            self.notes.append(StepRecord(name, error.__dict__.get("attempts", 1), elapsed_ms(began), error.code))
             raise
-        self.notes.append(StepNote(name, attempts, elapsed_ms(began)))
+        self.notes.append(StepRecord(name, attempts, elapsed_ms(began)))
         return result
 
 
@@ -69,7 +69,7 @@ class InlineJobs:
     async def forget(self, job_ids: Sequence[str]) -> None:
         """Nothing is remembered."""
 
-    async def tidy(self, before: datetime) -> int:
+    async def prune(self, before: datetime) -> int:
         """Nothing is remembered."""
         return 0
 

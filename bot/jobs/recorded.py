@@ -16,8 +16,8 @@ from typing import Any, TypeVar
 
 from bot.errors import BotError
 from bot.jobs import disclose, elapsed_ms, kept, kept_failure, with_retries
-from bot.ports import Clock, Handler, Job, Outcomes, Presence
-from bot.types import StepNote
+from bot.ports import Clock, Handler, Job, StepJournal, WorkerRegistry
+from bot.types import StepRecord
 
 T = TypeVar("T")
 REMEMBERED = 10_000
@@ -28,10 +28,10 @@ log = logging.getLogger(__name__)
 class RecordedStep:
     """Runs each step, retries included, and records its outcome; gives a recorded one instead of running it."""
 
-    def __init__(self, job_id: str, outcomes: Outcomes, clock: Clock) -> None:
-        self.notes: list[StepNote] = []
+    def __init__(self, job_id: str, journal: StepJournal, clock: Clock) -> None:
+        self.notes: list[StepRecord] = []
         self._job_id = job_id
-        self._outcomes = outcomes
+        self._outcomes = journal
         self._clock = clock
         self._before: list[tuple[str, str]] | None = None
 
@@ -39,23 +39,23 @@ class RecordedStep:
         """The step's result, perhaps of before a restart; raises BotError."""
         began, ordinal = time.perf_counter(), len(self.notes)
         if (outcome := await self._recorded(ordinal, name)) is not None:
-            known: T = disclose(outcome, StepNote(name, 0, elapsed_ms(began)), self.notes)
+            known: T = disclose(outcome, StepRecord(name, 0, elapsed_ms(began)), self.notes)
             return known
         try:
             result: T
             result, attempts = await with_retries(self._clock, name, fn, args)
         except BotError as error:
             await self._record(ordinal, name, kept_failure(error))
-            self.notes.append(StepNote(name, error.__dict__.get("attempts", 1), elapsed_ms(began), error.code))
+            self.notes.append(StepRecord(name, error.__dict__.get("attempts", 1), elapsed_ms(began), error.code))
             raise
         await self._record(ordinal, name, kept(result))
-        self.notes.append(StepNote(name, attempts, elapsed_ms(began)))
+        self.notes.append(StepRecord(name, attempts, elapsed_ms(began)))
         return result
 
     async def _recorded(self, ordinal: int, name: str) -> str | None:
         """What the step gave before a restart. When an older version took other steps, those from here on run anew."""
         if self._before is None:
-            found, _ = await with_retries(self._clock, "steps", self._outcomes.of, (self._job_id,))
+            found, _ = await with_retries(self._clock, "steps", self._outcomes.load, (self._job_id,))
             self._before = list(found)
         if ordinal < len(self._before) and self._before[ordinal][0] != name:
             log.warning("job %s: step %s was %s before; it runs anew", self._job_id, name, self._before[ordinal][0])
@@ -63,7 +63,7 @@ class RecordedStep:
         return self._before[ordinal][1] if ordinal < len(self._before) else None
 
     async def _record(self, ordinal: int, name: str, outcome: str) -> None:
-        await with_retries(self._clock, "record", self._outcomes.add, (self._job_id, ordinal, name, outcome))
+        await with_retries(self._clock, "record", self._outcomes.append, (self._job_id, ordinal, name, outcome))
 
 
 class RecordedJobs:
@@ -71,8 +71,8 @@ class RecordedJobs:
 
     def __init__(
         self,
-        outcomes: Outcomes,
-        presence: Presence,
+        journal: StepJournal,
+        workers: WorkerRegistry,
         clock: Clock,
         *,
         name: str,
@@ -85,8 +85,8 @@ class RecordedJobs:
         adopt: called with their names, to hand over their jobs.
         """
         self.name = name
-        self._outcomes = outcomes
-        self._presence = presence
+        self._outcomes = journal
+        self._workers = workers
         self._clock = clock
         self._takes_over = take_over
         self._adopt = adopt
@@ -102,18 +102,18 @@ class RecordedJobs:
         """Begin; what dead processes left is taken over. A process that does not work leaves its jobs to the next that does."""
         if not working:
             return
-        self.name = await self._presence.claim(self.name)
+        self.name = await self._workers.register(self.name)
         self._handlers = handlers
         if self._takes_over:
             self._spawn(self._sweep())
 
     async def _sweep(self) -> None:
         with suppress(BotError):  # what stays unfinished is found at the next start
-            dead = await self._presence.dead()
+            dead = await self._workers.expired()
             if dead and self._adopt is not None:
                 await self._adopt(dead)
             for name in dead:
-                await self._presence.bury(name)
+                await self._workers.remove(name)
 
     async def enqueue(self, job: Job) -> None:
         """Hand over a job; harmless when repeated."""
@@ -159,7 +159,7 @@ class RecordedJobs:
         if ended := [one for one in job_ids if one not in self._open]:
             await self._outcomes.forget(ended)
 
-    async def tidy(self, before: datetime) -> int:
+    async def prune(self, before: datetime) -> int:
         """The same for all jobs that ended before then; gives how many."""
         return await self._outcomes.forget_before(before, self._open)
 
@@ -173,4 +173,4 @@ class RecordedJobs:
             for task in late:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
-        await self._presence.release()
+        await self._workers.deregister()

@@ -8,7 +8,8 @@ from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Integer, Row, Select, and_, bindparam, case, delete, exists, func, or_, select, text, update
+from sqlalchemy import Integer, Row, Select, and_, bindparam, case, delete, func, or_, select, text, update
+from sqlalchemy import exists as exists_
 
 from bot.errors import StoreError
 from bot.store import Store, Transaction, prepared
@@ -19,31 +20,31 @@ from bot.types import (
     Attachment,
     Audio,
     Author,
+    Backfill,
     Blob,
+    ButtonPress,
     Command,
     Conversation,
-    Earlier,
-    Entry,
     File,
     Image,
     InboundMessage,
     Message,
     Part,
-    Press,
     Receipt,
     Reply,
+    ResumePoint,
     Role,
-    Seen,
     Settings,
-    StepNote,
+    StepRecord,
     Text,
+    TimelineEntry,
     ToolCall,
     ToolResult,
     Turn,
-    Unread,
+    UnreadAttachment,
     clean_text,
-    from_plain,
-    to_plain,
+    from_json,
+    to_json,
 )
 
 TITLE_LENGTH = 80
@@ -51,7 +52,7 @@ PARTIAL = Message("system", (Text("Earlier messages of this conversation exist, 
 
 
 @dataclass(frozen=True)
-class Waiting:
+class UnfinishedTurn:
     """A turn that has not ended, as the jobs need it."""
 
     id: str
@@ -61,7 +62,7 @@ class Waiting:
 
 
 @dataclass(frozen=True)
-class Found:
+class SearchHit:
     """A message of the history that a search found."""
 
     text: str
@@ -74,35 +75,37 @@ class Found:
     platform_id: str
 
 
-RECORD = prepared(inbox, lambda made: made.on_conflict_do_nothing().returning(inbox.c.id))
+INSERT_EVENT = prepared(inbox, lambda made: made.on_conflict_do_nothing().returning(inbox.c.id))
 
 
-async def record(tx: Transaction, event_id: str, payload: Any, now: datetime) -> int | None:
+async def record_event(tx: Transaction, event_id: str, payload: Any, now: datetime) -> int | None:
     """Write an event down; gives its place in the order, or None when it was written before."""
-    row = {"tenant_id": tx.tenant_id, "event_id": event_id, "payload": to_plain(payload), "received_at": now}
-    found: int | None = await tx.connection.scalar(RECORD(tx.connection), row)
+    row = {"tenant_id": tx.tenant_id, "event_id": event_id, "payload": to_json(payload), "received_at": now}
+    found: int | None = await tx.connection.scalar(INSERT_EVENT(tx.connection), row)
     return found
 
 
-HELD_AT = select(conversations.c.id).where(
+SELECT_OPEN = select(conversations.c.id).where(
     conversations.c.tenant_id == bindparam("tenant"),
     conversations.c.channel == bindparam("at"),
     conversations.c.thread == bindparam("beneath"),
     conversations.c.is_open,
 )
-HOLD = prepared(conversations, lambda made: made.on_conflict_do_nothing().returning(conversations.c.id))
+INSERT_CONVERSATION = prepared(conversations, lambda made: made.on_conflict_do_nothing().returning(conversations.c.id))
 
 
-async def held_at(tx: Transaction, address: Address) -> int | None:
+async def find_open(tx: Transaction, address: Address) -> int | None:
     """The conversation now held at this address, if any."""
     where = {"tenant": tx.tenant_id, "at": address.channel, "beneath": address.thread}
-    found: int | None = await tx.connection.scalar(HELD_AT, where)
+    found: int | None = await tx.connection.scalar(SELECT_OPEN, where)
     return found
 
 
-async def hold_at(tx: Transaction, address: Address, now: datetime, *, is_direct: bool = False, title: str = "") -> int:
+async def get_or_open(
+    tx: Transaction, address: Address, now: datetime, *, is_direct: bool = False, title: str = ""
+) -> int:
     """The conversation now held at this address; begins one where there is none."""
-    if (found := await held_at(tx, address)) is not None:
+    if (found := await find_open(tx, address)) is not None:
         return found
     row = {
         "tenant_id": tx.tenant_id,
@@ -113,8 +116,8 @@ async def hold_at(tx: Transaction, address: Address, now: datetime, *, is_direct
         "created_at": now,
         "updated_at": now,
     }
-    made = await tx.connection.scalar(HOLD(tx.connection), row)
-    found = made if made is not None else await held_at(tx, address)
+    made = await tx.connection.scalar(INSERT_CONVERSATION(tx.connection), row)
+    found = made if made is not None else await find_open(tx, address)
     if found is None:
         raise StoreError("The conversation could not be begun. Please try again.", detail=address.channel)
     return found
@@ -129,7 +132,7 @@ def _is(tx: Transaction, conversation_id: int) -> tuple[Any, ...]:
     return (conversations.c.tenant_id == tx.tenant_id, conversations.c.id == conversation_id)
 
 
-SPOKEN_IN = (
+TOUCH_WITH_TITLE = (
     update(conversations)
     .where(conversations.c.tenant_id == bindparam("tenant"), conversations.c.id == bindparam("conversation"))
     .values(
@@ -137,7 +140,7 @@ SPOKEN_IN = (
         title=case((conversations.c.title == "", bindparam("first")), else_=conversations.c.title),
     )
 )
-ANSWERED_IN = (
+TOUCH = (
     update(conversations)
     .where(conversations.c.tenant_id == bindparam("tenant"), conversations.c.id == bindparam("conversation"))
     .values(updated_at=bindparam("now"))
@@ -151,7 +154,7 @@ def words_of(inbound: InboundMessage | Command) -> str:
     return f"/{inbound.name} {inbound.text}".strip()
 
 
-async def said(
+async def add_user_message(
     tx: Transaction,
     conversation_id: int,
     source_id: int,
@@ -166,7 +169,7 @@ async def said(
     row |= {"author_id": inbound.author.id, "author_name": inbound.author.name, "for_model": for_model}
     await _add(tx, row | {"platform_id": inbound.message_id}, message)
     values = {"conversation": conversation_id, "tenant": tx.tenant_id, "now": inbound.sent_at, "first": _title(text)}
-    await tx.connection.execute(SPOKEN_IN, values)
+    await tx.connection.execute(TOUCH_WITH_TITLE, values)
 
 
 def _title(text: str) -> str:
@@ -175,7 +178,7 @@ def _title(text: str) -> str:
 
 def _as_said(inbound: InboundMessage | Command, text: str) -> tuple[Part, ...]:
     words: tuple[Part, ...] = (Text(text),) if text else ()
-    return (*words, *(Unread(attachment) for attachment in inbound.attachments))
+    return (*words, *(UnreadAttachment(attachment) for attachment in inbound.attachments))
 
 
 def _row(
@@ -188,7 +191,7 @@ def _row(
         "ordinal": ordinal,
         "role": message.role,
         "text": plain_text(message),
-        "parts": to_plain(message.parts),
+        "parts": to_json(message.parts),
         "created_at": now,
     }
 
@@ -271,7 +274,7 @@ async def waiting_before(tx: Transaction, conversation_id: int, sequence: int) -
     return int((await tx.connection.execute(WAITING, where)).scalar_one())
 
 
-async def unfinished(store: Store, before: datetime | None = None) -> list[Waiting]:
+async def unfinished(store: Store, before: datetime | None = None) -> list[UnfinishedTurn]:
     """The turns of all tenants that have not ended, in the order in which they were asked for; only those of before then."""
     query = select(turns.c.id, turns.c.conversation_id, turns.c.sequence, turns.c.owner).where(
         turns.c.ended_at.is_(None)
@@ -280,10 +283,10 @@ async def unfinished(store: Store, before: datetime | None = None) -> list[Waiti
         query = query.where(turns.c.created_at < before)
     async with store.connect(write=False) as connection:
         rows = await connection.execute(query.order_by(turns.c.sequence))
-        return [Waiting(*row) for row in rows]
+        return [UnfinishedTurn(*row) for row in rows]
 
 
-async def unfinished_of(tx: Transaction, event_id: str) -> Waiting | None:
+async def unfinished_of(tx: Transaction, event_id: str) -> UnfinishedTurn | None:
     """The turn that this event asked for, if it has not ended."""
     query = (
         select(turns.c.id, turns.c.conversation_id, turns.c.sequence, turns.c.owner)
@@ -291,7 +294,7 @@ async def unfinished_of(tx: Transaction, event_id: str) -> Waiting | None:
         .where(inbox.c.tenant_id == tx.tenant_id, inbox.c.event_id == event_id, turns.c.ended_at.is_(None))
     )
     row = (await tx.connection.execute(query)).one_or_none()
-    return Waiting(*row) if row else None
+    return UnfinishedTurn(*row) if row else None
 
 
 async def take_over(store: Store, turn_ids: Sequence[str], owner: str) -> None:
@@ -301,7 +304,7 @@ async def take_over(store: Store, turn_ids: Sequence[str], owner: str) -> None:
 
 
 @dataclass(frozen=True)
-class Loaded:
+class TurnRecord:
     """A turn as the jobs find it."""
 
     turn: Turn
@@ -328,10 +331,10 @@ EARLIER_RECEIPT = (
     .order_by(turns.c.attempt.desc())
     .limit(1)
 )
-LATER_ATTEMPT = select(exists().where(turns.c.source_id == bindparam("source"), turns.c.attempt > bindparam("after")))
+LATER_ATTEMPT = select(exists_().where(turns.c.source_id == bindparam("source"), turns.c.attempt > bindparam("after")))
 
 
-async def load_turn(store: Store, turn_id: str) -> Loaded | None:
+async def load_turn(store: Store, turn_id: str) -> TurnRecord | None:
     """A turn; None when it was forgotten. A further answer gets the receipt with which the one before it ended."""
     async with store.connect(write=False) as connection:
         row = (await connection.execute(LOAD, {"turn": turn_id})).one_or_none()
@@ -342,21 +345,21 @@ async def load_turn(store: Store, turn_id: str) -> Loaded | None:
             earlier = {"source": row.source_id, "before": row.attempt}
             kept = await connection.scalar(EARLIER_RECEIPT, earlier)
         is_superseded = await connection.scalar(LATER_ATTEMPT, {"source": row.source_id, "after": row.attempt})
-    inbound, receipt = _asked_again(row), from_plain(kept) if kept else None
-    turn = Turn(row.id, row.tenant_id, row.conversation_id, inbound, Settings(), receipt, row.attempt)
-    return Loaded(turn, row.source_id, row.state, row.stop_requested, bool(is_superseded))
+    inbound, receipt = _asked_again(row), from_json(kept) if kept else None
+    turn = Turn(row.id, row.tenant_id, row.conversation_id, inbound, Settings(), receipt, row.attempt, row.source_id)
+    return TurnRecord(turn, row.source_id, row.state, row.stop_requested, bool(is_superseded))
 
 
 def _asked_again(row: Row[Any]) -> InboundMessage | Command:
     """What is to be answered; asked again by a button, it is answered by what the button's press brings along."""
-    inbound: InboundMessage | Command = from_plain(row.payload)
+    inbound: InboundMessage | Command = from_json(row.payload)
     if row.sequence == row.source_id or not row.asked:
         return inbound
-    again = from_plain(row.asked)
-    return replace(inbound, ref={**inbound.ref, **again.ref}) if isinstance(again, Press) else inbound
+    again = from_json(row.asked)
+    return replace(inbound, ref={**inbound.ref, **again.ref}) if isinstance(again, ButtonPress) else inbound
 
 
-async def end_unasked(store: Store, turn_id: str, now: datetime) -> None:
+async def cancel_turn(store: Store, turn_id: str, now: datetime) -> None:
     """Its question was deleted before anybody began to answer it."""
     async with store.connect(write=True) as connection:
         ended = _this(turn_id).where(turns.c.ended_at.is_(None)).values(state="stopped", ended_at=now)
@@ -378,7 +381,7 @@ KEEP_POST = prepared(
 
 async def note_receipt(tx: Transaction, turn_id: str, receipt: Receipt, **more: Any) -> None:
     """Remember what was posted, so that an edit, a button or a restart finds it; `more` columns of the turn with it."""
-    await tx.connection.execute(CHANGE_TURN, {"turn": turn_id, "receipt": to_plain(receipt), **more})
+    await tx.connection.execute(CHANGE_TURN, {"turn": turn_id, "receipt": to_json(receipt), **more})
     rows = [
         {"tenant_id": tx.tenant_id, "channel": receipt.address.channel, "platform_id": platform_id, "turn_id": turn_id}
         for platform_id in receipt.message_ids
@@ -415,7 +418,7 @@ async def settle(
     reply: Reply,
     answer: Sequence[Message],
     receipt: Receipt | None,
-    notes: Sequence[StepNote],
+    notes: Sequence[StepRecord],
     now: datetime,
     *,
     for_model: bool = True,
@@ -447,7 +450,7 @@ async def settle(
         await tx.connection.execute(CHANGE_TURN, {"turn": turn.id, **values})
     await _note_steps(tx, turn.id, notes)
     values = {"tenant": tx.tenant_id, "conversation": turn.conversation_id, "now": now}
-    await tx.connection.execute(ANSWERED_IN, values)
+    await tx.connection.execute(TOUCH, values)
 
 
 async def _understood(tx: Transaction, conversation_id: int, source_id: int, user: Message | None) -> bool:
@@ -456,7 +459,7 @@ async def _understood(tx: Transaction, conversation_id: int, source_id: int, use
     if message_id is None:
         return False
     if user is not None:
-        values = {"message": message_id, "parts": to_plain(user.parts), "text": plain_text(user)}
+        values = {"message": message_id, "parts": to_json(user.parts), "text": plain_text(user)}
         await tx.connection.execute(CHANGE_MESSAGE, values)
         await note_uses(tx, message_id, blobs_of(user))
     return True
@@ -479,7 +482,7 @@ async def _drop_messages(tx: Transaction, where: Iterable[Any]) -> int:
     return gone
 
 
-async def _note_steps(tx: Transaction, turn_id: str, notes: Sequence[StepNote]) -> None:
+async def _note_steps(tx: Transaction, turn_id: str, notes: Sequence[StepRecord]) -> None:
     await tx.connection.execute(DROP_STEPS, {"turn": turn_id})
     rows = [
         {"tenant_id": tx.tenant_id, "turn_id": turn_id, "ordinal": ordinal, **asdict(note)}
@@ -513,7 +516,7 @@ async def history(tx: Transaction, conversation_id: int, before: int, limit: int
 
 
 def _message(row: Row[Any]) -> Message:
-    return Message(row.role, from_plain(row.parts), row.author_name)
+    return Message(row.role, from_json(row.parts), row.author_name)
 
 
 async def question(tx: Transaction, conversation_id: int, source_id: int) -> Message | None:
@@ -527,7 +530,7 @@ async def question(tx: Transaction, conversation_id: int, source_id: int) -> Mes
     return _message(row) if row else None
 
 
-async def entries(tx: Transaction, conversation_id: int, limit: int = 200) -> list[Entry]:
+async def timeline(tx: Transaction, conversation_id: int, limit: int = 200) -> list[TimelineEntry]:
     """The newest messages as people saw them, oldest first, each with the turn that answers or answered it."""
     newest = (
         select(messages, inbox.c.payload)
@@ -549,13 +552,13 @@ async def _latest_turns(tx: Transaction, conversation_id: int) -> Mapping[int, R
     return {row.source_id: row for row in await tx.connection.execute(query.order_by(turns.c.attempt))}
 
 
-def _entry(row: Row[Any], turn: Row[Any] | None) -> Entry:
+def _entry(row: Row[Any], turn: Row[Any] | None) -> TimelineEntry:
     mine = row.ordinal > 0
-    entry = Entry(
+    entry = TimelineEntry(
         turn_id=turn.id if turn else "",
         role=row.role,
         author=Author(row.author_id, row.author_name),
-        parts=from_plain(row.parts),
+        parts=from_json(row.parts),
         created_at=row.created_at,
         message_id=row.platform_id,
         is_running=bool(turn and turn.ended_at is None),
@@ -572,9 +575,9 @@ def _entry(row: Row[Any], turn: Row[Any] | None) -> Entry:
     return entry
 
 
-async def of_person(tx: Transaction, platform: str, workspace: str, author_id: str, limit: int) -> list[Conversation]:
+async def by_author(tx: Transaction, platform: str, workspace: str, author_id: str, limit: int) -> list[Conversation]:
     """The open conversations in which this person said something, newest first."""
-    took_part = exists().where(messages.c.conversation_id == conversations.c.id, messages.c.author_id == author_id)
+    took_part = exists_().where(messages.c.conversation_id == conversations.c.id, messages.c.author_id == author_id)
     where = (conversations.c.tenant_id == tx.tenant_id, conversations.c.is_open, took_part)
     rows = await tx.connection.execute(
         select(conversations).where(*where).order_by(conversations.c.updated_at.desc()).limit(limit)
@@ -585,12 +588,12 @@ async def of_person(tx: Transaction, platform: str, workspace: str, author_id: s
     ]
 
 
-async def took_part(tx: Transaction, conversation_id: int) -> bool:
+async def has_turns(tx: Transaction, conversation_id: int) -> bool:
     """Whether an answer of ours stands or is being made in it."""
-    return bool(await tx.connection.scalar(select(exists().where(turns.c.conversation_id == conversation_id))))
+    return bool(await tx.connection.scalar(select(exists_().where(turns.c.conversation_id == conversation_id))))
 
 
-KNOWN = (
+SELECT_MESSAGE_ID = (
     select(messages.c.id)
     .join(conversations, conversations.c.id == messages.c.conversation_id)
     .where(
@@ -603,23 +606,23 @@ KNOWN = (
 )
 
 
-ALONE = text("SELECT pg_advisory_xact_lock(hashtextextended(:named, 0))")
+ADVISORY_LOCK = text("SELECT pg_advisory_xact_lock(hashtextextended(:named, 0))")
 
 
-async def is_known(tx: Transaction, address: Address, platform_id: str, *, alone: bool = False) -> bool:
+async def exists(tx: Transaction, address: Address, platform_id: str, *, lock: bool = False) -> bool:
     """Whether a message that the platform calls so is in the history already.
 
-    alone: whoever asks the same in another process waits until this transaction has ended. On SQLite only one writes anyway.
+    lock: another process that asks the same waits until this transaction has ended. SQLite allows one writer anyway.
     """
-    if alone and tx.connection.dialect.name != "sqlite":
+    if lock and tx.connection.dialect.name != "sqlite":
         named = f"{tx.tenant_id}/{address.channel}/{platform_id}"
-        await tx.connection.execute(ALONE, {"named": named})
+        await tx.connection.execute(ADVISORY_LOCK, {"named": named})
     where = {"tenant": tx.tenant_id, "named": platform_id, "at": address.channel}
-    return await tx.connection.scalar(KNOWN, where) is not None
+    return await tx.connection.scalar(SELECT_MESSAGE_ID, where) is not None
 
 
 @dataclass(frozen=True)
-class Said:
+class MessageRef:
     """Where a message of the platform stands in the history."""
 
     conversation_id: int
@@ -636,7 +639,7 @@ class Said:
     """As the platform calls the person's message."""
 
 
-async def find_said(tx: Transaction, address: Address, platform_id: str) -> Said | None:
+async def find_message(tx: Transaction, address: Address, platform_id: str) -> MessageRef | None:
     """The message that the platform calls so, be it a person's or a post of ours, with its latest turn."""
     answered = select(turns.c.source_id).join(posts, posts.c.turn_id == turns.c.id)
     answered = answered.where(
@@ -660,9 +663,9 @@ async def find_said(tx: Transaction, address: Address, platform_id: str) -> Said
     if row is None:
         return None
     turn = (await _latest_turns(tx, row.conversation_id)).get(row.source_id) if row.ordinal == 0 else None
-    receipt = from_plain(turn.receipt) if turn is not None and turn.receipt else None
+    receipt = from_json(turn.receipt) if turn is not None and turn.receipt else None
     turn_id, is_running = (turn.id, turn.ended_at is None) if turn is not None else ("", False)
-    return Said(
+    return MessageRef(
         row.conversation_id,
         row.source_id,
         turn_id,
@@ -675,29 +678,29 @@ async def find_said(tx: Transaction, address: Address, platform_id: str) -> Said
     )
 
 
-async def reword(tx: Transaction, said_: Said, inbound: InboundMessage | Command) -> None:
+async def edit_message(tx: Transaction, ref: MessageRef, inbound: InboundMessage | Command) -> None:
     """A person changed what they said: the history and the event that a further turn will read. What was heard and seen stays."""
     where = (
-        messages.c.conversation_id == said_.conversation_id,
-        messages.c.source_id == said_.source_id,
+        messages.c.conversation_id == ref.conversation_id,
+        messages.c.source_id == ref.source_id,
         messages.c.ordinal == 0,
     )
     row = (await tx.connection.execute(select(messages.c.id, messages.c.parts).where(*where))).one()
-    kept = tuple(part for part in from_plain(row.parts) if not isinstance(part, Text))
+    kept = tuple(part for part in from_json(row.parts) if not isinstance(part, Text))
     message = Message("user", (Text(inbound.text), *kept))
-    values = {"text": plain_text(message), "parts": to_plain(message.parts)}
+    values = {"text": plain_text(message), "parts": to_json(message.parts)}
     await tx.connection.execute(update(messages).where(messages.c.id == row.id).values(values))
-    await replace_payload(tx, said_.source_id, inbound)
+    await replace_payload(tx, ref.source_id, inbound)
 
 
 async def replace_payload(tx: Transaction, source_id: int, inbound: InboundMessage | Command) -> None:
     """What an event stands for, once it is known."""
-    await tx.connection.execute(update(inbox).where(inbox.c.id == source_id).values(payload=to_plain(inbound)))
+    await tx.connection.execute(update(inbox).where(inbox.c.id == source_id).values(payload=to_json(inbound)))
 
 
-async def source(tx: Transaction, source_id: int) -> Any:
+async def load_event(tx: Transaction, source_id: int) -> Any:
     """The event as it was written down."""
-    return from_plain(
+    return from_json(
         (
             await tx.connection.execute(
                 select(inbox.c.payload).where(inbox.c.id == source_id, inbox.c.tenant_id == tx.tenant_id)
@@ -706,25 +709,25 @@ async def source(tx: Transaction, source_id: int) -> Any:
     )
 
 
-async def unsay(tx: Transaction, said_: Said) -> int:
+async def delete_exchange(tx: Transaction, ref: MessageRef) -> int:
     """A message was deleted: it, its answer and their bytes leave the history; gives how many messages."""
-    where = [messages.c.conversation_id == said_.conversation_id, messages.c.source_id == said_.source_id]
-    if said_.ordinal < 0:
-        return await _drop_messages(tx, [*where, messages.c.ordinal == said_.ordinal])
+    where = [messages.c.conversation_id == ref.conversation_id, messages.c.source_id == ref.source_id]
+    if ref.ordinal < 0:
+        return await _drop_messages(tx, [*where, messages.c.ordinal == ref.ordinal])
     gone = await _drop_messages(tx, [*where, messages.c.ordinal >= 0])
-    await _blank(tx, inbox.c.id == said_.source_id)
+    await _erase_payloads(tx, inbox.c.id == ref.source_id)
     return gone
 
 
-async def unsay_answer(tx: Transaction, said_: Said, platform_id: str) -> int:
+async def delete_answer(tx: Transaction, ref: MessageRef, platform_id: str) -> int:
     """A post of ours was deleted: the answer leaves the history, unless it is being written anew; gives how many messages."""
-    if said_.is_running or said_.receipt is None or platform_id not in said_.receipt.message_ids:
+    if ref.is_running or ref.receipt is None or platform_id not in ref.receipt.message_ids:
         return 0
-    where = (messages.c.conversation_id == said_.conversation_id, messages.c.source_id == said_.source_id)
+    where = (messages.c.conversation_id == ref.conversation_id, messages.c.source_id == ref.source_id)
     return await _drop_messages(tx, (*where, messages.c.ordinal > 0))
 
 
-async def _blank(tx: Transaction, which: Any) -> None:
+async def _erase_payloads(tx: Transaction, which: Any) -> None:
     """Empty what events carried, but keep their ids, so that a repeat of a forgotten event stays a repeat."""
     await tx.connection.execute(update(inbox).where(inbox.c.tenant_id == tx.tenant_id, which).values(payload={}))
 
@@ -744,7 +747,7 @@ async def forget(tx: Transaction, address: Address, author_id: str | None) -> tu
     sources = {row.source_id for row in found} | {row.source_id for row in said_here}
     if author_id is not None:
         sources = set((await tx.connection.scalars(asked)).all())
-    await _blank(tx, inbox.c.id.in_(sources | {row.sequence for row in found}))
+    await _erase_payloads(tx, inbox.c.id.in_(sources | {row.sequence for row in found}))
     answers = (messages.c.conversation_id.in_(here), messages.c.source_id.in_(sources), messages.c.ordinal >= 0)
     gone = await _drop_messages(tx, (or_(messages.c.id.in_([row.id for row in said_here]), and_(*answers)),))
     turn_ids = [row.id for row in found]
@@ -758,13 +761,13 @@ async def forget(tx: Transaction, address: Address, author_id: str | None) -> tu
 
 async def search(
     tx: Transaction, words: Sequence[str], author_id: str, address: Address, limit: int = 10
-) -> list[Found]:
+) -> list[SearchHit]:
     """The newest messages holding all the words, among what this person may see from here; never what was for one person's eyes.
 
     That is: this channel, and the conversations in which they took part; never another person's direct conversation.
     """
     own = messages.alias("own")
-    mine = exists(select(own.c.id).where(own.c.conversation_id == conversations.c.id, own.c.author_id == author_id))
+    mine = exists_(select(own.c.id).where(own.c.conversation_id == conversations.c.id, own.c.author_id == author_id))
     visible = or_(mine, and_(conversations.c.channel == address.channel, ~conversations.c.is_direct))
     query = (
         select(messages, conversations.c.channel, conversations.c.thread, conversations.c.title)
@@ -776,7 +779,9 @@ async def search(
     )
     rows = await tx.connection.execute(query.execution_options(in_thread=True))
     return [
-        Found(row.text, row.author_name, row.role, row.created_at, row.channel, row.thread, row.title, row.platform_id)
+        SearchHit(
+            row.text, row.author_name, row.role, row.created_at, row.channel, row.thread, row.title, row.platform_id
+        )
         for row in rows
     ]
 
@@ -788,7 +793,7 @@ async def pictures_of(tx: Transaction, turn_id: str) -> list[Image]:
             messages.c.tenant_id == tx.tenant_id, messages.c.turn_id == turn_id, messages.c.ordinal > 0
         )
     )
-    return [part for parts in found for part in from_plain(parts) if isinstance(part, Image)]
+    return [part for parts in found for part in from_json(parts) if isinstance(part, Image)]
 
 
 async def give_feedback(tx: Transaction, turn_id: str, author_id: str, value: int, now: datetime) -> None:
@@ -814,7 +819,7 @@ async def address_of(store: Store, conversation_id: int) -> Address | None:
     return Address(*row) if row else None
 
 
-async def active(store: Store, platform: str, since: datetime) -> list[Seen]:
+async def resume_points(store: Store, platform: str, since: datetime) -> list[ResumePoint]:
     """The newest message of a person in each open conversation of the platform in which something happened since then."""
     newest = (
         select(messages.c.conversation_id, func.max(messages.c.id).label("message_id"))
@@ -837,10 +842,10 @@ async def active(store: Store, platform: str, since: datetime) -> list[Seen]:
     )
     async with store.connect(write=False) as connection:
         rows = await connection.execute(query)
-        return [Seen(Address(platform, *row[:3]), row.platform_id, row.created_at) for row in rows]
+        return [ResumePoint(Address(platform, *row[:3]), row.platform_id, row.created_at) for row in rows]
 
 
-async def add_earlier(tx: Transaction, conversation_id: int, source_id: int, earlier: Earlier, now: datetime) -> int:
+async def add_earlier(tx: Transaction, conversation_id: int, source_id: int, earlier: Backfill, now: datetime) -> int:
     """Put what was said before that source into the history, right before it; what is known already stays. Gives how many were new.
 
     The order of a conversation is (source, ordinal), so they take ordinals below 0.
@@ -872,28 +877,28 @@ async def unread(tx: Transaction, conversation_id: int, before: int, limit: int)
     found = [
         (row.id, part.attachment)
         for row in await tx.connection.execute(PARTS_BEFORE, where)
-        for part in from_plain(row.parts)
-        if isinstance(part, Unread) and (not part.why or part.may_work_later)
+        for part in from_json(row.parts)
+        if isinstance(part, UnreadAttachment) and (not part.reason or part.is_retryable)
     ]
     return found[:limit]
 
 
-async def read(tx: Transaction, message_id: int, attachment: Attachment, parts: Sequence[Part]) -> None:
+async def replace_attachment(tx: Transaction, message_id: int, attachment: Attachment, parts: Sequence[Part]) -> None:
     """An attachment of an earlier message was read: its parts stand in its place."""
     row = (await tx.connection.execute(select(messages).where(messages.c.id == message_id))).one_or_none()
     if row is None:
         return
     made: list[Part] = []
-    for part in from_plain(row.parts):
-        made += parts if isinstance(part, Unread) and part.attachment == attachment else [part]
+    for part in from_json(row.parts):
+        made += parts if isinstance(part, UnreadAttachment) and part.attachment == attachment else [part]
     message = Message(row.role, tuple(made))
-    values = {"parts": to_plain(message.parts), "text": plain_text(message)}
+    values = {"parts": to_json(message.parts), "text": plain_text(message)}
     await tx.connection.execute(update(messages).where(messages.c.id == message_id).values(values))
     await note_uses(tx, message_id, blobs_of(message))
 
 
 EARLIER_TURN = select(
-    exists().where(turns.c.conversation_id == bindparam("conversation"), turns.c.sequence < bindparam("before"))
+    exists_().where(turns.c.conversation_id == bindparam("conversation"), turns.c.sequence < bindparam("before"))
 )
 
 

@@ -1,4 +1,4 @@
-"""What the steps of jobs gave: the `Outcomes` port on the store, which belongs to no tenant."""
+"""What the steps of jobs gave: the `StepJournal` port on the store, which belongs to no tenant."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ def _add(made: Any) -> Any:
 ADD = prepared(outcomes, _add)
 
 
-class StoreOutcomes:
+class StoreStepJournal:
     """Outcomes beside our other rows, so that one file holds all of a turn."""
 
     def __init__(self, store: Store, clock: Clock) -> None:
         self._store = store
         self._clock = clock
 
-    async def of(self, job_id: str) -> Sequence[tuple[str, str]]:
+    async def load(self, job_id: str) -> Sequence[tuple[str, str]]:
         """The name and the outcome of each step so far, in order."""
         async with self._store.connect(write=False) as connection:
             return [(row.name, row.outcome) for row in await connection.execute(IN_ORDER, {"of": job_id})]
 
-    async def add(self, job_id: str, ordinal: int, name: str, outcome: str) -> None:
+    async def append(self, job_id: str, ordinal: int, name: str, outcome: str) -> None:
         """Keep one, in the place of one that was kept there before."""
         row = {"job_id": job_id, "ordinal": ordinal, "name": name, "outcome": outcome, "recorded_at": self._clock.now()}
         async with self._store.connect(write=True) as connection:

@@ -14,7 +14,7 @@ from bot.errors import ConfigError
 from bot.ports import Installation
 from bot.store import Store, Transaction, insert
 from bot.store.schema import settings, tenants
-from bot.types import Scope, Settings, from_plain, to_plain
+from bot.types import Scope, Settings, from_json, to_json
 
 
 class Seal:
@@ -101,7 +101,7 @@ async def settings_rows(tx: Transaction, scopes: Sequence[tuple[Scope, str]]) ->
     wanted = dict(scopes)
     for row in await tx.connection.execute(CHOSEN, {"tenant": tx.tenant_id, "scopes": list(wanted.values())}):
         if wanted.get(row.scope) == row.scope_id:
-            found[row.scope][row.name] = from_plain(row.value)
+            found[row.scope][row.name] = from_json(row.value)
     return found
 
 
@@ -117,7 +117,7 @@ def merge_settings(rows: Mapping[Scope, Mapping[str, Any]]) -> Settings:
 
 async def set_setting(tx: Transaction, scope: Scope, scope_id: str, name: str, value: Any) -> None:
     """Choose a value in this scope."""
-    row = {"tenant_id": tx.tenant_id, "scope": scope, "scope_id": scope_id, "name": name, "value": to_plain(value)}
+    row = {"tenant_id": tx.tenant_id, "scope": scope, "scope_id": scope_id, "name": name, "value": to_json(value)}
     keys = ["tenant_id", "scope", "scope_id", "name"]
     await tx.connection.execute(
         tx.insert(settings).values(row).on_conflict_do_update(index_elements=keys, set_={"value": row["value"]})

@@ -31,15 +31,15 @@ LOCK_SPACE = 7_274_540
 log = logging.getLogger(__name__)
 
 
-class StorePresence:
-    """The `Presence` port on the store."""
+class StoreWorkerRegistry:
+    """The `WorkerRegistry` port on the store."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
         self._locks = _PostgresLocks(store) if store.is_shared else _FileLocks(store)
         self._name = ""
 
-    async def claim(self, name: str) -> str:
+    async def register(self, name: str) -> str:
         """Take this name, or with a number behind it when a living process has it."""
         tried, number = name, 1
         while not await self._locks.take(tried):
@@ -55,7 +55,7 @@ class StorePresence:
             )
         return tried
 
-    async def dead(self) -> Sequence[str]:
+    async def expired(self) -> Sequence[str]:
         """Names in the table that are silent and whose lock nobody holds; this process keeps their locks until it buries them.
 
         Asked again and again, it also says that this process is alive, and takes its lock again where the server lost it.
@@ -72,13 +72,13 @@ class StorePresence:
             names = (await connection.scalars(silent)).all()
         return [name for name in names if await self._locks.take(name)]
 
-    async def bury(self, name: str) -> None:
+    async def remove(self, name: str) -> None:
         """Forget a dead process."""
         async with self._store.connect(write=True) as connection:
             await connection.execute(delete(workers).where(workers.c.name == name))
         await self._locks.give(name)
 
-    async def release(self) -> None:
+    async def deregister(self) -> None:
         """Give the name back; its row stays, so that what was left unfinished under it is found."""
         await self._locks.close()
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from bot.app import App
-from bot.types import Finding
+from bot.types import Diagnostic
 from tests.conftest import MakeConfig
 from tests.emulators.openai import KEY, OpenAIEmulator
 from tests.fakes import PLATFORM, FakeAdapter, FakeClock, answer
@@ -19,7 +19,7 @@ def _app(config: Any, platform: FakeAdapter, clock: FakeClock) -> App:
     return App(config, only=(), clock=clock, durable=False, more={PLATFORM: platform})
 
 
-def _rows(findings: list[Finding]) -> dict[str, Finding]:
+def _rows(findings: list[Diagnostic]) -> dict[str, Diagnostic]:
     return {one.subject: one for one in findings}
 
 
@@ -30,7 +30,7 @@ async def test_with_a_key_and_another_server_a_picture_needs_its_model_named(
     async with OpenAIEmulator() as server:
         config = make_config(**NAMED_BY_NOBODY, openai_base_url=server.base_url, openai_api_key=KEY)
         async with _app(config, platform, clock).running() as app:
-            image = _rows(app.overview())["image"]
+            image = _rows(app.diagnostics())["image"]
             drawn = await answer(app, platform, platform.commands("imagine", "a lighthouse"))
     assert (image.level, image.text) == ("off", "cannot make pictures: set IMAGE_MODEL, such as openai:gpt-image-2")
     assert "IMAGE_MODEL" in drawn.text and "OPENAI_API_KEY" not in drawn.text
@@ -59,7 +59,7 @@ async def test_without_anything_the_key_is_the_way(
 ) -> None:
     """A picture model that was switched off can be switched on again; one that nobody named comes with a key."""
     async with _app(make_config(image_model=named), platform, clock).running() as app:
-        text = _rows(app.overview())["image"].text
+        text = _rows(app.diagnostics())["image"].text
     expected = "set IMAGE_MODEL to something else than none" if named else "set OPENAI_API_KEY or IMAGE_MODEL"
     assert text == f"cannot make pictures: {expected}"
 

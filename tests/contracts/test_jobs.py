@@ -19,8 +19,8 @@ from bot.jobs.recorded import RecordedJobs
 from bot.ports import Handler, Job, Jobs, Step
 from bot.store import open_store
 from bot.store.migrate import migrate
-from bot.store.outcomes import StoreOutcomes
-from bot.store.workers import StorePresence
+from bot.store.outcomes import StoreStepJournal
+from bot.store.workers import StoreWorkerRegistry
 from bot.types import Address, Receipt
 from tests.fakes import FakeClock
 
@@ -41,8 +41,8 @@ def start(request: pytest.FixtureRequest, tmp_path: Path, clock: FakeClock) -> S
         url = request.getfixturevalue("postgres_url") if is_shared else f"sqlite:///{tmp_path / 'p.db'}"
         store = open_store(url)
         await migrate(store)
-        presence = StorePresence(store)
-        recorded = RecordedJobs(StoreOutcomes(store, clock), presence, clock, name="one", concurrency=8)
+        presence = StoreWorkerRegistry(store)
+        recorded = RecordedJobs(StoreStepJournal(store, clock), presence, clock, name="one", concurrency=8)
         jobs: Jobs = DurableJobs(make_url(url), presence, clock, name="one", concurrency=8) if is_shared else recorded
         await jobs.start({"turn": handler})
         try:
@@ -185,6 +185,6 @@ async def test_what_was_remembered_can_be_forgotten(start: Start, clock: FakeClo
         await log.until(3)
         await jobs.forget(["old", "running", "never heard of"])
         async with asyncio.timeout(10):
-            while await jobs.tidy(datetime.now(UTC) + timedelta(seconds=1)) and not gate.is_set():
+            while await jobs.prune(datetime.now(UTC) + timedelta(seconds=1)) and not gate.is_set():
                 await asyncio.sleep(0.01)
         gate.set()

@@ -64,7 +64,7 @@ async def test_an_answer_streams_and_ends(ready: Ready) -> None:
     assert sum(isinstance(event, TextDelta) for event in events) > 1
     done = events[-1]
     assert isinstance(done, ModelDone)
-    assert done.finish == "stop"
+    assert done.finish_reason == "stop"
     assert done.usage.input_tokens > 0
     assert done.usage.output_tokens > 0
 
@@ -89,7 +89,7 @@ async def test_a_tool_is_called_and_its_result_read(ready: Ready) -> None:
     assert (call.name, call.arguments["prompt"]) == ("generate_image", "a red cat")
     done = events[-1]
     assert isinstance(done, ModelDone)
-    assert done.finish == "tools"
+    assert done.finish_reason == "tools"
     result = Message("tool", (ToolResult(call.id, "it is made"),))
     again = await ask(ready, question, Message("assistant", (call,)), result, tools=(DRAW,))
     assert "it is made" in text_of(again)
@@ -128,7 +128,9 @@ async def test_speech_is_heard(ready: Ready) -> None:
     """A voice note gives words and its length; usage counts the sound."""
     if ready.openai:
         ready.openai.transcripts.append("good morning")
-    heard = await ready.provider.transcriber(ready.transcribe).transcribe(making.voice_note("good morning"), "note.ogg")
+    heard = await ready.provider.speech_to_text(ready.transcribe).transcribe(
+        making.voice_note("good morning"), "note.ogg"
+    )
     assert heard.transcript.text == "good morning"
     assert heard.transcript.duration_s > 0
     assert heard.usage.audio_s > 0
@@ -137,12 +139,12 @@ async def test_speech_is_heard(ready: Ready) -> None:
 async def test_what_is_no_sound_is_refused(ready: Ready) -> None:
     """Bytes that are no recording raise an error for the person."""
     with pytest.raises(UnreadableError):
-        await ready.provider.transcriber(ready.transcribe).transcribe(b"nonsense" * 50, "note.ogg")
+        await ready.provider.speech_to_text(ready.transcribe).transcribe(b"nonsense" * 50, "note.ogg")
 
 
 async def test_text_is_spoken(ready: Ready) -> None:
     """Speech is samples that are not silent, longer for a longer text; an unknown voice lists the known ones."""
-    speaker = ready.provider.speaker(ready.speech)
+    speaker = ready.provider.text_to_speech(ready.speech)
     short, long = [await speaker.synthesize(text) for text in ("Hi.", "This is quite a bit longer than that.")]
     assert len(long.pcm) / long.rate_hz > len(short.pcm) / short.rate_hz > 0.1
     assert np.abs(np.frombuffer(long.pcm, np.int16).astype(int)).max() > 1_000
@@ -152,13 +154,13 @@ async def test_text_is_spoken(ready: Ready) -> None:
 
 async def test_pictures_are_made_and_changed(ready: Ready) -> None:
     """Words give a picture; a picture and words give another; odd wishes are left out rather than failed."""
-    painter = ready.provider.painter(ready.image)
-    first = await painter.generate("a red cat", size="square")
+    image_generator = ready.provider.image_generator(ready.image)
+    first = await image_generator.generate("a red cat", size="square")
     assert first.pictures[0].data.startswith(b"\x89PNG")
     assert first.usage.images == 1
-    second = await painter.generate("bluer", images=first.pictures)
+    second = await image_generator.generate("bluer", images=first.pictures)
     assert second.pictures[0].data.startswith(b"\x89PNG")
-    odd = await painter.generate("a dog", size="1000x999", quality="max")
+    odd = await image_generator.generate("a dog", size="1000x999", quality="max")
     assert odd.pictures
 
 

@@ -65,7 +65,7 @@ class LastingPlatform(FakeAdapter):
             self._outside.note("post", turn=turn.id, id=message_id)
         return Receipt(turn.inbound.address, turn.id, (message_id,))
 
-    async def show(self, receipt: Receipt, events: AsyncIterator[ReplyEvent]) -> None:
+    async def stream(self, receipt: Receipt, events: AsyncIterator[ReplyEvent]) -> None:
         """Edit the post as the text comes."""
         text = ""
         async for event in events:
@@ -135,7 +135,7 @@ async def main(home: Path, url: str, text: str, moment: str) -> None:
 
     setattr(Script, "note", note)  # noqa: B010  (before the start: what a crash left is taken up at once)
     async with app.running():
-        await app.accept(InboundMessage("E1", "M1", HERE, ANN, text, is_direct=True, ref={"speak": "1"}))
+        await app.accept(InboundMessage("E1", "M1", HERE, ANN, text, is_direct=True, wants_speech=True))
         if moment == "accepted":
             die()
         async with asyncio.timeout(60):

@@ -15,12 +15,12 @@ from pydantic import SecretStr
 
 from bot.app import App
 from bot.errors import CutOffError, OverloadedError, PlatformError, QuotaError
-from bot.jobs import stoppable, with_retries
+from bot.jobs import interruptible_by, with_retries
 from bot.media import audio
-from bot.ports import ModelDone, Synthesized
+from bot.ports import ModelDone, SpeechResult
 from bot.providers.openai import audio as openai_audio
 from bot.store import schema
-from bot.types import Image, Press, Receipt, ReplyEvent, Text, TextDelta, ToolCall, ToolResult, Usage
+from bot.types import ButtonPress, Image, Receipt, ReplyEvent, Text, TextDelta, ToolCall, ToolResult, Usage
 from tests import making
 from tests.conftest import MakeApp
 from tests.emulators.openai import KEY, Fault, OpenAIEmulator
@@ -163,7 +163,7 @@ async def test_the_picture_just_made_is_the_one_to_edit(
 class Failing(FakeAdapter):
     """A platform that fails while text streams."""
 
-    async def show(self, receipt: Receipt, events: AsyncIterator[ReplyEvent]) -> None:
+    async def stream(self, receipt: Receipt, events: AsyncIterator[ReplyEvent]) -> None:
         """Fail at the first text."""
         async for event in events:
             if isinstance(event, TextDelta):
@@ -172,7 +172,7 @@ class Failing(FakeAdapter):
 
 async def test_a_stream_that_nobody_reads_any_more_is_settled(make_app: MakeApp, platform: FakeAdapter) -> None:
     """When the platform fails in the middle of an answer, its call is settled with an estimate, and not open for ever."""
-    platform.show = Failing.show.__get__(platform)  # type: ignore[method-assign]
+    platform.stream = Failing.stream.__get__(platform)  # type: ignore[method-assign]
     async with make_app() as app:
         await answer(app, platform, platform.says("hello there"))
         [call] = await rows(app, schema.calls)
@@ -182,7 +182,7 @@ async def test_a_stream_that_nobody_reads_any_more_is_settled(make_app: MakeApp,
 
 async def test_speech_that_fails_half_way_counts_what_was_spoken(app: App, platform: FakeAdapter) -> None:
     """Of several pieces those that were spoken are in the ledger, though the clip came to nothing."""
-    spoken = Synthesized(b"\0\0" * 24_000, 24_000, Usage(characters=350))
+    spoken = SpeechResult(b"\0\0" * 24_000, 24_000, Usage(characters=350))
     for item in (spoken, spoken, QuotaError("No credit.")):
         echo(app).enqueue(item, modality="speech")
     await answer(app, platform, platform.commands("say", SENTENCES))
@@ -305,7 +305,7 @@ async def stopped(app: App, platform: FakeAdapter, stuck: Stuck, inbound: Any) -
     accepted = await app.accept(inbound)
     await asyncio.wait_for(stuck.began.wait(), 10)
     began = time.monotonic()
-    await app.accept(Press("P1", inbound.message_id, HERE, ANN, "stop"))
+    await app.accept(ButtonPress("P1", inbound.message_id, HERE, ANN, "stop"))
     shown = await platform.answered(accepted.turn_id)
     await ended(app, accepted.turn_id)
     return shown, time.monotonic() - began
@@ -317,7 +317,7 @@ async def test_stop_is_heard_while_a_picture_is_made(
 ) -> None:
     """The picture is given up within a second, its call settled at a cost that nobody knows, and the history stays whole."""
     stuck = Stuck()
-    monkeypatch.setattr(echo(app), "painter", lambda model: stuck)
+    monkeypatch.setattr(echo(app), "image_generator", lambda model: stuck)
     echo(app).enqueue("I draw.", DRAW)
     said = platform.says("draw") if way == "tool" else platform.commands("imagine", "a cat")
     shown, took_s = await stopped(app, platform, stuck, said)
@@ -336,7 +336,7 @@ async def test_stop_is_heard_while_the_answer_is_spoken(
 ) -> None:
     """The voice message is given up within a second; the written answer stays."""
     stuck = Stuck()
-    monkeypatch.setattr(echo(app), "speaker", lambda model: stuck)
+    monkeypatch.setattr(echo(app), "text_to_speech", lambda model: stuck)
     await answer(app, platform, platform.commands("settings", "set speech always"))
     shown, took_s = await stopped(app, platform, stuck, platform.says("hello"))
     assert took_s < 1
@@ -364,7 +364,7 @@ async def test_stop_ends_the_wait_for_another_try() -> None:
         await waiting.wait()
         stop.set()
 
-    with stoppable(stop):
+    with interruptible_by(stop):
         async with asyncio.timeout(1):
             (result, attempts), _ = await asyncio.gather(with_retries(Standing(), "answer", work, ()), press())
     assert (result, attempts, tries) == ("stopped", 2, [False, True])

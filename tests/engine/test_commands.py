@@ -89,7 +89,7 @@ async def test_say_speaks_the_words(app: App, platform: FakeAdapter) -> None:
     assert shown.reply is not None
     [clip] = [part for part in shown.reply.parts if isinstance(part, Audio)]
     spoken = await app.host.blobs(HERE).read(clip.blob)
-    heard = await app.runtime.models.transcriber().transcribe(spoken, "a.ogg")
+    heard = await app.runtime.models.speech_to_text().transcribe(spoken, "a.ogg")
     assert heard.transcript.text == "good night"
 
 
@@ -115,7 +115,7 @@ async def test_search_finds_what_the_asker_may_see(app: App, platform: FakeAdapt
     """`/search` finds by words over this channel and one's own conversations, never in another person's direct one."""
     private = Address("fake", "W1", "D-ben")
     await answer(app, platform, platform.says("my secret garden", address=private, author=BEN))
-    await answer(app, platform, platform.says("the garden party is on Sunday", is_direct=False, mentions_us=True))
+    await answer(app, platform, platform.says("the garden party is on Sunday", is_direct=False, mentions_bot=True))
     text = await say(app, platform, "/search GARDEN")
     assert "party" in text
     assert "secret" not in text

@@ -17,7 +17,7 @@ from bot.store import conversations as conv
 from bot.store import open_store, schema
 from bot.store.bus import MemoryBus
 from bot.store.migrate import migrate
-from bot.types import Address, Deletion, Edit, Image, Press, Receipt, Reply, Turn
+from bot.types import Address, ButtonPress, Deletion, Edit, Image, Receipt, Reply, Turn
 from tests.conftest import MakeApp
 from tests.engine.test_turns import echo, last_request, rows, words
 from tests.fakes import ANN, BEN, HERE, FakeAdapter, FakeClock, answer, ended
@@ -91,7 +91,7 @@ async def test_deleting_our_answer_leaves_the_question(app: App, platform: FakeA
     await answer(app, platform, message)
     gate = asyncio.Event()
     echo(app).enqueue(gate, "because")
-    again = await app.accept(Press("P1", message.message_id, HERE, ANN, "regenerate"))
+    again = await app.accept(ButtonPress("P1", message.message_id, HERE, ANN, "regenerate"))
     assert (await app.accept(Deletion("X1", "R1", HERE))).outcome == "ignored"
     gate.set()
     await ended(app, again.turn_id)
@@ -263,7 +263,7 @@ async def test_two_processes_make_one_turn_of_one_post(
 
     one, two = (Inbox(store, Jobs(), MemoryBus(), clock, SPECS) for _ in "ab")  # type: ignore[arg-type]
     for number in range(20):
-        message = platform.says("hi", address=Address("fake", "W1", "C", f"T{number}"), mentions_us=True)
+        message = platform.says("hi", address=Address("fake", "W1", "C", f"T{number}"), mentions_bot=True)
         await asyncio.gather(one.accept(message), two.accept(replace(message, event_id=f"{message.event_id}x")))
     assert len(got) == 20
     await store.close()
@@ -306,9 +306,9 @@ async def test_a_private_answer_is_found_by_nobody_else(app: App, platform: Fake
 
 async def test_what_one_person_sees_is_not_in_the_others_talk(app: App, platform: FakeAdapter) -> None:
     """A message action whose answer only its author sees does not reach the model with other people's questions."""
-    told = platform.says("Bob is to be fired", address=ROOM, is_direct=False, asks="summarize", ephemeral=True)
+    told = platform.says("Bob is to be fired", address=ROOM, is_direct=False, intent="summarize", ephemeral=True)
     await answer(app, platform, told)
-    await answer(app, platform, platform.says("hi", address=ROOM, is_direct=False, mentions_us=True, author=BEN))
+    await answer(app, platform, platform.says("hi", address=ROOM, is_direct=False, mentions_bot=True, author=BEN))
     assert words(last_request(app)) == ["hi"]
 
 
@@ -320,7 +320,7 @@ async def test_vary_changes_the_picture_above_it(app: App, platform: FakeAdapter
     assert cat and first.reply
     (old,) = (part for part in first.reply.parts if isinstance(part, Image))
     for action, value in (("vary", ""), ("edit_image", "make it red")):
-        pressed = await app.accept(Press(f"P-{action}", "M-cat2", HERE, ANN, action, value))  # type: ignore[arg-type]
+        pressed = await app.accept(ButtonPress(f"P-{action}", "M-cat2", HERE, ANN, action, value))  # type: ignore[arg-type]
         shown = await platform.answered(pressed.turn_id)
         await ended(app, pressed.turn_id)
         assert shown.reply and [type(part) for part in shown.reply.parts] == [Image]
@@ -337,8 +337,8 @@ async def test_a_buttons_turn_can_be_stopped(app: App, platform: FakeAdapter) ->
     """While Continue is being answered, it is found by the press's own id, and Stop under it stops it."""
     message = platform.says("go")
     await answer(app, platform, message)
-    pressed = await app.accept(Press("P1", message.message_id, HERE, ANN, "continue"))
-    assert (await app.accept(Press("P2", "P1", HERE, ANN, "stop"))).outcome in ("done", "ignored")
+    pressed = await app.accept(ButtonPress("P1", message.message_id, HERE, ANN, "continue"))
+    assert (await app.accept(ButtonPress("P2", "P1", HERE, ANN, "stop"))).outcome in ("done", "ignored")
     shown = await platform.answered(pressed.turn_id)
     assert shown.reply is not None
 
@@ -355,7 +355,7 @@ async def test_asked_again_by_a_button_it_is_answered_by_the_buttons_means(app: 
     platform.open = look  # type: ignore[method-assign]
     message = platform.says("hello", ref={"token": "old", "kept": "1"})
     await answer(app, platform, message)
-    again = await app.accept(Press("P1", message.message_id, HERE, ANN, "regenerate", ref={"token": "fresh"}))
+    again = await app.accept(ButtonPress("P1", message.message_id, HERE, ANN, "regenerate", ref={"token": "fresh"}))
     await ended(app, again.turn_id)
     assert seen == [{"token": "old", "kept": "1"}, {"token": "fresh", "kept": "1"}]
 
@@ -363,7 +363,7 @@ async def test_asked_again_by_a_button_it_is_answered_by_the_buttons_means(app: 
 async def test_forgetting_in_a_shared_place_is_ones_own(app: App, platform: FakeAdapter) -> None:
     """In a channel, `/forget` deletes what its asker said there, in every thread, and the answers; others' words stay."""
     thread = replace(ROOM, thread="T1")
-    shared = {"is_direct": False, "mentions_us": True}
+    shared = {"is_direct": False, "mentions_bot": True}
     await answer(app, platform, platform.says("the red treasure", address=thread, **shared))
     await answer(app, platform, platform.says("the blue treasure", address=thread, author=BEN, **shared))
     await answer(app, platform, platform.commands("ask", "the green treasure", address=ROOM, is_direct=False))
@@ -380,7 +380,7 @@ async def test_forgetting_in_a_shared_place_is_ones_own(app: App, platform: Fake
 
 async def test_a_command_can_be_typed_behind_a_mention(app: App, platform: FakeAdapter) -> None:
     """Where slash commands are not taken, such as threads: mentioned with one, we obey it; a path is no command."""
-    there = {"address": replace(ROOM, thread="T1"), "is_direct": False, "mentions_us": True}
+    there = {"address": replace(ROOM, thread="T1"), "is_direct": False, "mentions_bot": True}
     await answer(app, platform, platform.says("the red treasure", **there))
     assert "Forgotten: 2" in (await answer(app, platform, platform.says("/forget", **there))).text
     assert (await answer(app, platform, platform.says("/etc/hosts says what?", **there))).text.startswith("You said")
@@ -407,7 +407,7 @@ async def test_a_stop_ends_the_wait_before_another_try(
         accepted = await app.accept(said)
         async with asyncio.timeout(5):
             await waiting.wait()
-            await app.accept(Press("P1", said.message_id, HERE, ANN, "stop"))
+            await app.accept(ButtonPress("P1", said.message_id, HERE, ANN, "stop"))
             shown = await platform.answered(accepted.turn_id)
         await ended(app, accepted.turn_id)
         assert shown.reply and shown.reply.stopped and not shown.reply.error

@@ -9,8 +9,8 @@ import pytest
 from bot.app import App
 from bot.engine.speak import sentences, spoken_text
 from bot.media import apart
-from bot.ports import Transcribed
-from bot.types import Address, Audio, File, Image, Press, Segment, Text, Transcript, Unread, Usage
+from bot.ports import TranscriptionResult
+from bot.types import Address, Audio, ButtonPress, File, Image, Segment, Text, Transcript, UnreadAttachment, Usage
 from tests import making
 from tests.conftest import MakeApp
 from tests.engine.test_turns import echo, last_request, rows
@@ -34,7 +34,7 @@ async def test_a_voice_note_is_heard_and_answered_aloud(app: App, platform: Fake
     [clip] = [part for part in shown.reply.parts if isinstance(part, Audio)]
     assert (clip.blob.mime_type, clip.is_voice_note) == ("audio/ogg", True)
     spoken = await app.host.blobs(HERE).read(clip.blob)
-    again = await app.runtime.models.transcriber().transcribe(spoken, "answer.ogg")
+    again = await app.runtime.models.speech_to_text().transcribe(spoken, "answer.ogg")
     assert again.transcript.text.split() == spoken_text(shown.text).split()
 
 
@@ -60,7 +60,7 @@ async def test_the_model_may_decide_to_speak(app: App, platform: FakeAdapter) ->
 async def test_a_voice_that_fails_leaves_the_words(app: App, platform: FakeAdapter) -> None:
     """An answer that cannot be spoken is still an answer, with a remark."""
     await answer(app, platform, platform.commands("settings", "set voice nobody"))
-    shown = await answer(app, platform, platform.says("hi", ref={"speak": "1"}))
+    shown = await answer(app, platform, platform.says("hi", wants_speech=True))
     assert shown.reply is not None
     assert shown.text.startswith("You said: hi")
     assert shown.reply.notices[0].startswith("This could not be spoken: There is no voice 'nobody'")
@@ -107,7 +107,7 @@ async def test_a_scan_says_whether_it_was_read(
 ) -> None:
     """One remark: that the text in the pictures was read, or that nothing here can read it."""
     if not reads:
-        monkeypatch.setattr(app.runtime.models, "text_reader", lambda: None)
+        monkeypatch.setattr(app.runtime.models, "ocr", lambda: None)
     shown = await answer(app, platform, platform.says("what is it?", files={"scan.pdf": making.scanned_pdf("READ")}))
     assert shown.reply is not None
     assert shown.reply.notices == (
@@ -186,9 +186,9 @@ async def test_what_cannot_be_read_stays_with_its_message(app: App, platform: Fa
     await answer(app, platform, platform.says("what?", files={"empty.png": b"", "note.txt": b"the words"}))
     assert asked(app)[1] == Text("[attached, could not be read: empty.png]")
     await answer(app, platform, platform.says("and now?"))
-    question = (await app.host.entries(HERE))[0]
-    unread = [part for part in question.parts if isinstance(part, Unread)]
-    assert [(one.attachment.name, one.why) for one in unread] == [("empty.png", "empty.png is empty (0 bytes).")]
+    question = (await app.host.timeline(HERE))[0]
+    unread = [part for part in question.parts if isinstance(part, UnreadAttachment)]
+    assert [(one.attachment.name, one.reason) for one in unread] == [("empty.png", "empty.png is empty (0 bytes).")]
     assert any(isinstance(part, File) for part in question.parts)
     assert platform.fetched["empty.png"] == 1
 
@@ -203,7 +203,7 @@ async def test_what_only_a_setting_stands_in_the_way_of_is_tried_again(
         assert "TRANSCRIBE_MODEL" in shown.text
     async with make_app() as app:
         await answer(app, platform, platform.says("what did I say?"))
-        question = (await app.host.entries(HERE))[0]
+        question = (await app.host.timeline(HERE))[0]
     assert [part.transcript for part in question.parts if isinstance(part, Audio)] == ["the words"]
 
 
@@ -247,7 +247,7 @@ async def test_a_regeneration_hears_nothing_twice(app: App, platform: FakeAdapte
     """Another answer to a voice note reuses what was heard: nothing is paid again."""
     await answer(app, platform, platform.says("", files={"note.ogg": making.voice_note("good morning")}))
     [reply_id] = platform.posts
-    accepted = await app.accept(Press("P1", reply_id, HERE, ANN, "regenerate"))
+    accepted = await app.accept(ButtonPress("P1", reply_id, HERE, ANN, "regenerate"))
     await platform.answered(accepted.turn_id)
     await ended(app, accepted.turn_id)
     assert len([call for call in echo(app).calls if call.modality == "transcribe"]) == 1
@@ -261,7 +261,7 @@ async def test_an_earlier_voice_note_is_heard_when_asked_about(app: App, platfor
     note = platform.upload("note.ogg", making.voice_note("meet at nine"), is_voice_note=True)
     noted = await app.accept(platform.says(attachments=(note,), address=place, is_direct=False))
     assert noted.outcome == "noted"
-    await answer(app, platform, platform.says("when?", address=place, is_direct=False, mentions_us=True))
+    await answer(app, platform, platform.says("when?", address=place, is_direct=False, mentions_bot=True))
     parts = [part for message in last_request(app).messages for part in message.parts]
     assert [part.transcript for part in parts if isinstance(part, Audio)] == ["meet at nine"]
     await answer(app, platform, platform.says("and where?", address=place))
@@ -299,7 +299,7 @@ async def test_a_stop_ends_what_is_being_read(app: App, platform: FakeAdapter, m
     message = platform.says("sum up", files=files)
     accepted = await app.accept(message)
     await platform.until(lambda me: any("Reading slow.pdf…" in one.statuses for one in me.posts.values()))
-    assert (await app.accept(Press("P1", message.message_id, HERE, ANN, "stop"))).outcome == "done"
+    assert (await app.accept(ButtonPress("P1", message.message_id, HERE, ANN, "stop"))).outcome == "done"
     shown = await platform.answered(accepted.turn_id)
     await ended(app, accepted.turn_id)
     assert shown.reply is not None
@@ -308,7 +308,7 @@ async def test_a_stop_ends_what_is_being_read(app: App, platform: FakeAdapter, m
     assert readers.idle() == 0
 
     platform.files["slow.pdf"] = making.pdf("Not slow.")
-    again = await app.accept(Press("P2", message.message_id, HERE, ANN, "regenerate"))
+    again = await app.accept(ButtonPress("P2", message.message_id, HERE, ANN, "regenerate"))
     await platform.answered(again.turn_id)
     await ended(app, again.turn_id)
     _, first, second, third = asked(app)
@@ -341,12 +341,12 @@ async def test_what_was_heard_and_read_can_be_kept(
     app: App, platform: FakeAdapter, monkeypatch: pytest.MonkeyPatch, says: str
 ) -> None:
     """Whatever a transcriber or a file gives, its text can be stored and sent."""
-    transcriber = app.runtime.models.transcriber()
+    speech_to_text = app.runtime.models.speech_to_text()
 
-    async def transcribe(*_: Any, **__: Any) -> Transcribed:
-        return Transcribed(Transcript(says, segments=(Segment(0, 1, says),)), Usage())
+    async def transcribe(*_: Any, **__: Any) -> TranscriptionResult:
+        return TranscriptionResult(Transcript(says, segments=(Segment(0, 1, says),)), Usage())
 
-    monkeypatch.setattr(type(transcriber), "transcribe", transcribe)
+    monkeypatch.setattr(type(speech_to_text), "transcribe", transcribe)
     files = {"note.ogg": making.voice_note(), "a.log": b"words " * 12_000 + b"\0"}
     shown = await answer(app, platform, platform.says("what?", files=files))
     _, heard, log = asked(app)

@@ -21,11 +21,11 @@ from bot.store import schema
 from bot.types import (
     Address,
     Author,
+    Backfill,
+    ButtonPress,
     Deletion,
-    Earlier,
     Edit,
     Image,
-    Press,
     Text,
     ToolCall,
     Usage,
@@ -238,7 +238,7 @@ async def test_stop_keeps_what_had_come(app: App, platform: FakeAdapter) -> None
     message = platform.says("tell me")
     accepted = await app.accept(message)
     await platform.until(lambda me: any(one.text for one in me.posts.values()))
-    press = Press("P1", message.message_id, HERE, ANN, "stop")
+    press = ButtonPress("P1", message.message_id, HERE, ANN, "stop")
     assert (await app.accept(press)).outcome == "done"
     shown = await platform.answered(accepted.turn_id)
     await ended(app, accepted.turn_id)
@@ -255,7 +255,7 @@ async def test_regenerate_replaces_the_answer(app: App, platform: FakeAdapter) -
     await answer(app, platform, platform.says("pick a number"))
     echo(app).enqueue("Seven.")
     [reply_id] = platform.posts
-    accepted = await app.accept(Press("P1", reply_id, HERE, ANN, "regenerate"))
+    accepted = await app.accept(ButtonPress("P1", reply_id, HERE, ANN, "regenerate"))
     shown = await platform.answered(accepted.turn_id)
     await ended(app, accepted.turn_id)
     assert (list(platform.posts), shown.text) == ([reply_id], "Seven.")
@@ -293,9 +293,9 @@ async def test_thumbs_are_kept(app: App, platform: FakeAdapter) -> None:
     """A thumb is kept for its turn; a second one of the same person replaces the first."""
     await answer(app, platform, platform.says("hello"))
     [reply_id] = platform.posts
-    await app.accept(Press("P1", reply_id, HERE, ANN, "thumbs_up"))
-    await app.accept(Press("P2", reply_id, HERE, ANN, "thumbs_down"))
-    await app.accept(Press("P3", reply_id, HERE, BEN, "thumbs_up"))
+    await app.accept(ButtonPress("P1", reply_id, HERE, ANN, "thumbs_up"))
+    await app.accept(ButtonPress("P2", reply_id, HERE, ANN, "thumbs_down"))
+    await app.accept(ButtonPress("P3", reply_id, HERE, BEN, "thumbs_up"))
     assert {(row.author_id, row.value) for row in await rows(app, schema.feedback)} == {(ANN.id, -1), (BEN.id, 1)}
 
 
@@ -305,7 +305,7 @@ async def test_continue_asks_for_more(app: App, platform: FakeAdapter) -> None:
     assert shown.reply is not None
     assert shown.reply.truncated
     [reply_id] = platform.posts
-    accepted = await app.accept(Press("P1", reply_id, HERE, ANN, "continue"))
+    accepted = await app.accept(ButtonPress("P1", reply_id, HERE, ANN, "continue"))
     await platform.answered(accepted.turn_id)
     assert words(last_request(app))[-1] == "Go on exactly where you stopped."
 
@@ -327,7 +327,7 @@ async def test_channels_are_answered_as_set(
     place = Address("fake", "W1", "C1", "T1" if in_thread else "")
     if follow:
         await answer(app, platform, platform.commands("settings", f"set follow {follow} for channel", address=place))
-    await answer(app, platform, platform.says("hey", address=place, is_direct=False, mentions_us=True))
+    await answer(app, platform, platform.says("hey", address=place, is_direct=False, mentions_bot=True))
     later = await app.accept(platform.says("and?", address=place, is_direct=False, author=BEN))
     assert later.outcome == expected
 
@@ -336,7 +336,7 @@ async def test_what_was_not_asked_is_still_history(app: App, platform: FakeAdapt
     """Messages that are not answered are read when somebody asks later, with their authors' names."""
     place = Address("fake", "W1", "C1", "T1")
     await app.accept(platform.says("lunch at noon?", address=place, is_direct=False, author=BEN))
-    await answer(app, platform, platform.says("when is lunch?", address=place, is_direct=False, mentions_us=True))
+    await answer(app, platform, platform.says("when is lunch?", address=place, is_direct=False, mentions_bot=True))
     assert words(last_request(app)) == ["Ben: lunch at noon?", "Ann: when is lunch?"]
 
 
@@ -344,8 +344,8 @@ async def test_what_was_said_before_parley_came_is_read(app: App, platform: Fake
     """In a conversation joined late the earlier messages are fetched once, and the model is told when they are not all."""
     place = Address("fake", "W1", "C1", "T1")
     old = tuple(platform.says(text, address=place, author=BEN, is_direct=False) for text in ("first", "second"))
-    platform.before = Earlier(old, is_complete=False)
-    await answer(app, platform, platform.says("sum up", address=place, mentions_us=True, is_direct=False))
+    platform.before = Backfill(old, is_complete=False)
+    await answer(app, platform, platform.says("sum up", address=place, mentions_bot=True, is_direct=False))
     read = last_request(app).messages
     assert "could not be read" in read[1].parts[0].text
     assert words(last_request(app))[1:] == ["Ben: first", "Ben: second", "Ann: sum up"]
@@ -439,7 +439,7 @@ async def test_a_stop_before_the_beginning_saves_the_call(app: App, platform: Fa
     first = await app.accept(platform.says("one"))
     message = platform.says("two")
     second = await app.accept(message)
-    assert (await app.accept(Press("P1", message.message_id, HERE, ANN, "stop"))).outcome == "done"
+    assert (await app.accept(ButtonPress("P1", message.message_id, HERE, ANN, "stop"))).outcome == "done"
     gate.set()
     await platform.answered(first.turn_id)
     shown = await platform.answered(second.turn_id)

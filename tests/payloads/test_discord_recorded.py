@@ -13,7 +13,7 @@ import pytest
 from adapters.discord.entities import Payload
 from adapters.discord.parse import THREADS, Lookup, Place, Us, parse_command, parse_message, parse_press
 from bot.engine.commands import SPECS
-from bot.types import from_plain, to_plain
+from bot.types import from_json, to_json
 
 ROOT = Path(__file__).resolve().parents[2]
 RECORDED = ROOT.parent / "shared" / "specs" / "recorded-discord"
@@ -43,12 +43,12 @@ def parsed(body: dict[str, Any], us: Us) -> Any:
         at, guild = str(data["channel_id"]), str(data.get("guild_id") or "")
         is_thread = data.get("channel_type") in THREADS
         place = Place(at, guild or "@me", "PARENT" if is_thread else at, at if is_thread else "", not guild)
-        return _without_words(to_plain(parse_message(data, place, Lookup(us))))
+        return _without_words(to_json(parse_message(data, place, Lookup(us))))
     if kind == 3:
-        return _without_words(to_plain(parse_press(_as_ours(body))))
+        return _without_words(to_json(parse_press(_as_ours(body))))
     if kind == 2:
         value = parse_command(body, SPECS)
-        return _without_words(to_plain(replace(value, ref={**value.ref, "token": ""})))
+        return _without_words(to_json(replace(value, ref={**value.ref, "token": ""})))
     return None
 
 
@@ -83,10 +83,10 @@ def test_each_recorded_delivery_parses_to_its_golden_value() -> None:
 def test_the_golden_values_are_values() -> None:
     """The golden file holds plain forms that can be read back, and the mentions among them are known as such."""
     golden = json.loads(GOLDEN.read_text(encoding="utf-8"))
-    values = {name: from_plain(value) for name, value in golden.items() if value}
+    values = {name: from_json(value) for name, value in golden.items() if value}
     assert len(golden) >= 20
-    assert values["discord/gatewayMention"].mentions_us and values["discord/gatewayRoleMention"].mentions_us
-    assert not values["discord/gatewaySubscribedMessage"].mentions_us
+    assert values["discord/gatewayMention"].mentions_bot and values["discord/gatewayRoleMention"].mentions_bot
+    assert not values["discord/gatewaySubscribedMessage"].mentions_bot
     assert values["discord/gatewayBotWelcome"].author.is_bot
 
 

@@ -18,7 +18,7 @@ from sqlalchemy import func, select
 from adapters.slack import parse
 from bot.engine.commands import SPECS
 from bot.store.schema import turns
-from bot.types import from_plain, to_plain
+from bot.types import from_json, to_json
 from tests.acceptance.slack_support import world
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -40,7 +40,7 @@ def deliveries() -> Iterator[tuple[str, dict[str, Any]]]:
 
 def parsed(body: dict[str, Any]) -> Any:
     """The plain form of what it parses to, its words as their length."""
-    return _without_words(to_plain(parse.parse(body, SPECS)))
+    return _without_words(to_json(parse.parse(body, SPECS)))
 
 
 def _without_words(plain: Any) -> Any:
@@ -68,7 +68,7 @@ def test_the_golden_values_are_values() -> None:
     """The golden file holds plain forms that can be read back."""
     golden = json.loads(GOLDEN.read_text(encoding="utf-8"))
     assert len(golden) >= 30
-    assert all(value is None or from_plain(value) for value in golden.values())
+    assert all(value is None or from_json(value) for value in golden.values())
 
 
 @needs_recordings

@@ -21,7 +21,7 @@ from bot.types import (
     Text,
     ToolCall,
     ToolResult,
-    Unread,
+    UnreadAttachment,
 )
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
@@ -130,7 +130,7 @@ def test_old_pictures_are_only_named() -> None:
 
 def test_what_nobody_read_is_named() -> None:
     """An attachment that was not read is named, so that the model does not pretend."""
-    history = [Message("user", (Text("see"), Unread(Attachment("plan.pdf", "application/pdf", 3))))]
+    history = [Message("user", (Text("see"), UnreadAttachment(Attachment("plan.pdf", "application/pdf", 3))))]
     prompt = compose(history, user("what is it?"), Settings(), profile(), "S", NOW)
     assert Text("[attached, not read: plan.pdf]") in prompt.messages[1].parts
 

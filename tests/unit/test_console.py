@@ -101,7 +101,7 @@ def test_a_slash_and_a_word_is_a_command() -> None:
     """The engine's commands are known by name, and all after the name is theirs."""
     command = said("/imagine  a cat\non a mat", speak=True)
     assert isinstance(command, Command)
-    assert (command.name, command.text, dict(command.ref)) == ("imagine", "a cat\non a mat", {"speak": "1"})
+    assert (command.name, command.text, command.wants_speech) == ("imagine", "a cat\non a mat", True)
 
 
 @pytest.mark.parametrize("text", ["/etc/hosts says what?", "/ hm", "//", "1/2"])
@@ -132,7 +132,7 @@ async def test_an_attached_file_is_read_whole(tmp_path: Path, name: str, kind: s
     path.write_bytes(b"x" * 3_000_000)
     found = attachment(path)
     assert (found.name, found.kind, found.size_bytes) == (name, kind, 3_000_000)
-    pieces = [piece async for piece in Console(host=None).fetch(found)]  # type: ignore[arg-type]
+    pieces = [piece async for piece in Console(host=None).download(found)]  # type: ignore[arg-type]
     assert len(pieces) > 1 and b"".join(pieces) == b"x" * 3_000_000
 
 
@@ -147,7 +147,7 @@ async def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     found = attachment(path)
     path.unlink()
     with pytest.raises(UnreadableError, match=r"soon\.txt cannot be read any more"):
-        [piece async for piece in Console(host=None).fetch(found)]  # type: ignore[arg-type]
+        [piece async for piece in Console(host=None).download(found)]  # type: ignore[arg-type]
 
 
 def test_names_of_files_may_hold_spaces_or_be_several(tmp_path: Path) -> None:
@@ -301,7 +301,7 @@ async def test_an_answer_that_is_shown_again_starts_over() -> None:
         yield Done(Reply())
 
     for _ in range(2):
-        await Console(loud).show(receipt, streamed())  # type: ignore[arg-type]
+        await Console(loud).stream(receipt, streamed())  # type: ignore[arg-type]
     assert await loud.events() == [TextReset(), TextDelta("a"), TextReset(), TextDelta("a")]
     assert topic("m") == "console/m"
 

@@ -30,7 +30,7 @@ from adapters.discord.parse import (
     place_of,
 )
 from bot.engine.commands import SPECS
-from bot.types import Address, Seen
+from bot.types import Address, ResumePoint
 
 US = Us("900", frozenset({"901"}))
 LOOKUP = Lookup(US, Names(roles={"7": "bakers"}, channels={"8": "random"}), "https://cdn.example")
@@ -47,7 +47,7 @@ def message(**changes: Any) -> dict[str, Any]:
 def test_a_message_in_a_channel_begins_its_own_conversation() -> None:
     """The mention of us is taken off, and the message is the root of what is answered to it."""
     value = parse_message(message(), PLACE, LOOKUP)
-    assert value is not None and value.text == "hello" and value.mentions_us
+    assert value is not None and value.text == "hello" and value.mentions_bot
     assert value.address == Address("discord", "10", "20", "100") and value.event_id == "message:100"
     assert value.sent_at == datetime(2026, 11, 23, 12, tzinfo=UTC)
     assert value.ref == {"at": "20", "anchor": "100", "user": "1", "limit": "10485760"}
@@ -247,10 +247,10 @@ def test_gaps_are_looked_for_once_a_channel() -> None:
         snowflake_at(datetime(2026, 11, 23, 2, tzinfo=UTC)),
     )
     seen = [
-        Seen(Address("discord", "10", "20", "a"), new, since),
-        Seen(Address("discord", "10", "20", "b"), newer, since),
-        Seen(Address("discord", "10", "20", "30"), "5", since),
-        Seen(Address("discord", "@me", "40"), "interaction", since),
+        ResumePoint(Address("discord", "10", "20", "a"), new, since),
+        ResumePoint(Address("discord", "10", "20", "b"), newer, since),
+        ResumePoint(Address("discord", "10", "20", "30"), "5", since),
+        ResumePoint(Address("discord", "@me", "40"), "interaction", since),
     ]
     found = dict(gaps(seen, {"30"}, since))
     assert found == {("10", "20"): newer, ("10", "30"): snowflake_at(since), ("@me", "40"): snowflake_at(since)}

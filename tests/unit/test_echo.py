@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from bot.errors import BotError, CutOffError, OverloadedError, RejectedError, UnavailableError, UsageError
-from bot.ports import ChatRequest, ModelDone, ModelEvent, Painted, Picture
+from bot.ports import ChatRequest, ImageData, ImageResult, ModelDone, ModelEvent
 from bot.providers import echo
 from bot.types import Audio, Blob, File, Image, Message, Part, Settings, Text, TextDelta, ToolCall, ToolResult, Usage
 
@@ -87,7 +87,7 @@ async def test_calls_tools_as_told_and_tells_their_results(provider: echo.EchoPr
     asked = said('go [[tool draw {"prompt": "a [b] c"}]] [[tool stop]]')
     events = await ask(provider, asked)
     assert events[:2] == [ToolCall("call_1", "draw", {"prompt": "a [b] c"}), ToolCall("call_2", "stop", {})]
-    assert done(events).finish == "tools"
+    assert done(events).finish_reason == "tools"
     after = Message("tool", (ToolResult("call_1", "made"), ToolResult("call_2", "no", is_error=True)))
     answer = words(await ask(provider, asked, Message("assistant", tuple(events[:2])), after))  # type: ignore[arg-type]
     assert answer == "You said: go\n\nThe tool said: made\n\nThe tool failed: no"
@@ -96,7 +96,7 @@ async def test_calls_tools_as_told_and_tells_their_results(provider: echo.EchoPr
 async def test_a_model_without_tools_calls_none(provider: echo.EchoProvider) -> None:
     """`echo-blind` answers in words where `echo` would call."""
     events = await ask(provider, said("go [[tool draw]]"), model="echo-blind")
-    assert words(events) == "You said: go" and done(events).finish == "stop"
+    assert words(events) == "You said: go" and done(events).finish_reason == "stop"
 
 
 async def test_fails_as_told(provider: echo.EchoProvider) -> None:
@@ -140,7 +140,7 @@ async def test_breaks_off_as_told(provider: echo.EchoProvider) -> None:
 async def test_ends_as_told(provider: echo.EchoProvider, text: str, answer: str, finish: str) -> None:
     """Each directive bends the answer in its one way."""
     events = await ask(provider, said(text))
-    assert (words(events), done(events).finish) == (answer, finish)
+    assert (words(events), done(events).finish_reason) == (answer, finish)
 
 
 async def test_honours_length_and_stop(provider: echo.EchoProvider) -> None:
@@ -168,7 +168,7 @@ async def test_hears_what_it_spoke(provider: echo.EchoProvider) -> None:
     """Echo's own clips come back word for word, in any script, also several in a row and as Opus."""
     from bot.media import audio
 
-    speaker, ear = provider.speaker("echo"), provider.transcriber("echo")
+    speaker, ear = provider.text_to_speech("echo"), provider.speech_to_text("echo")
     first = await speaker.synthesize("Grüße, 日本! One two three.")
     second = await speaker.synthesize("And more.", voice="high")
     import numpy as np
@@ -186,7 +186,7 @@ async def test_says_how_long_a_stranger_spoke_and_nothing_for_silence(provider: 
 
     from bot.media import audio
 
-    ear = provider.transcriber("echo")
+    ear = provider.speech_to_text("echo")
     tone = (8000 * np.sin(np.arange(32_000) / 7)).astype(np.int16)
     assert (await ear.transcribe(audio.to_wav(tone, 16_000), "a.wav")).transcript.text == "heard 2.0 seconds"
     assert (await ear.transcribe(audio.to_wav(tone * 0, 16_000), "a.wav")).transcript.text == ""
@@ -195,7 +195,7 @@ async def test_says_how_long_a_stranger_spoke_and_nothing_for_silence(provider: 
 async def test_unknown_voices_and_models_are_named_errors(provider: echo.EchoProvider) -> None:
     """What does not exist is refused, with what does."""
     with pytest.raises(UsageError, match="low, high"):
-        await provider.speaker("echo").synthesize("hi", voice="alloy")
+        await provider.text_to_speech("echo").synthesize("hi", voice="alloy")
     with pytest.raises(UnavailableError, match="echo-blind"):
         provider.chat("gpt")
 
@@ -206,29 +206,29 @@ async def test_paints_and_reads_its_pictures(provider: echo.EchoProvider) -> Non
 
     from PIL import Image as Pictures
 
-    painter = provider.painter("echo")
-    made = await painter.generate("a red house", size="200x100", count=2)
+    image_generator = provider.image_generator("echo")
+    made = await image_generator.generate("a red house", size="200x100", count=2)
     assert len(made.pictures) == 2 and made.usage == Usage(input_tokens=3, images=2)
     with Pictures.open(io.BytesIO(made.pictures[0].data)) as picture:
         assert picture.size == (200, 100)
-    assert await provider.text_reader().read(made.pictures[0].data) == "a red house"
-    assert (await painter.generate("a red house", size="200x100")).pictures[0] == made.pictures[0]
-    edited = await painter.generate("", size="200x100", images=[made.pictures[0]])
+    assert await provider.ocr().read(made.pictures[0].data) == "a red house"
+    assert (await image_generator.generate("a red house", size="200x100")).pictures[0] == made.pictures[0]
+    edited = await image_generator.generate("", size="200x100", images=[made.pictures[0]])
     assert edited.pictures[0] != made.pictures[0]
     with pytest.raises(UsageError):
-        await painter.generate("x", size="enormous")
+        await image_generator.generate("x", size="enormous")
 
 
 async def test_other_modalities_can_be_scripted(provider: echo.EchoProvider) -> None:
     """A result or an exception laid ready comes instead, once."""
-    ready = Painted((Picture(b"x", "image/png"),), Usage())
+    ready = ImageResult((ImageData(b"x", "image/png"),), Usage())
     provider.enqueue(ready, modality="image")
     provider.enqueue(BotError("no"), modality="embedding")
-    assert await provider.painter("echo").generate("x") is ready
+    assert await provider.image_generator("echo").generate("x") is ready
     with pytest.raises(BotError):
         await provider.embedder("echo").embed(["x"])
     with pytest.raises(OverloadedError):
-        await provider.painter("echo").generate("[[fail overloaded]]")
+        await provider.image_generator("echo").generate("[[fail overloaded]]")
 
 
 async def test_vectors_are_unit_and_near_when_words_are_shared(provider: echo.EchoProvider) -> None:

@@ -73,9 +73,9 @@ async def answer(model: ChatModel, *messages: Message, **settings: int) -> tuple
 
 async def test_a_voice_note_is_spoken_heard_and_answered(provider: local.LocalProvider) -> None:
     """From text to a clip as platforms play it, back to text, into an answer that knows it."""
-    spoken = await provider.speaker("pico").synthesize("My favourite colour is green.", language="en")
+    spoken = await provider.text_to_speech("pico").synthesize("My favourite colour is green.", language="en")
     clip = audio.encode_voice(np.frombuffer(spoken.pcm, dtype=np.int16), spoken.rate_hz)
-    heard = await provider.transcriber(provider.default("transcribe")).transcribe(clip.data, "note.ogg")
+    heard = await provider.speech_to_text(provider.default("transcribe")).transcribe(clip.data, "note.ogg")
     assert "green" in heard.transcript.text and heard.transcript.language == "en"
     assert heard.transcript.segments[0].end_s <= heard.transcript.duration_s + 1
     chat = provider.chat(provider.default("chat"))
@@ -84,14 +84,14 @@ async def test_a_voice_note_is_spoken_heard_and_answered(provider: local.LocalPr
         chat, history, Message("assistant", (Text("I see."),)), Message("user", (Text("Which colour did I name?"),))
     )
     assert "green" in text.lower()
-    assert end.finish == "stop" and end.usage.output_tokens > 0 and not end.usage.is_estimate
+    assert end.finish_reason == "stop" and end.usage.output_tokens > 0 and not end.usage.is_estimate
 
 
 async def test_the_chat_model_keeps_to_its_limits(provider: local.LocalProvider) -> None:
     """A length limit ends it, a conversation that is too long is cut with a notice, of a picture it reads the text."""
     chat = provider.chat(provider.default("chat"))
     _, short = await answer(chat, Message("user", (Text("Count to one hundred."),)), max_tokens=5)
-    assert short.finish == "length" and short.usage.output_tokens <= 6
+    assert short.finish_reason == "length" and short.usage.output_tokens <= 6
     picture = Image(Blob("0" * 64, "image/png", 1), "sign.png", "OPEN 9 TO 5")
     text, end = await answer(chat, Message("user", (Text("What is written in this picture?"), picture)))
     assert "9" in text and end.notices == ()  # the engine has told that it sees none
@@ -110,7 +110,7 @@ async def test_an_answer_can_be_stopped(provider: local.LocalProvider) -> None:
 
 async def test_silence_has_no_words_and_noise_of_a_file_is_refused(provider: local.LocalProvider) -> None:
     """Nothing is invented for silence; what is no sound is said to be unreadable."""
-    ear = provider.transcriber(provider.default("transcribe"))
+    ear = provider.speech_to_text(provider.default("transcribe"))
     silence = audio.to_wav(np.zeros(48_000, dtype=np.int16), 16_000)
     assert (await ear.transcribe(silence, "silence.wav")).transcript.text == ""
     with pytest.raises(UnreadableError):
@@ -137,4 +137,4 @@ async def test_text_in_a_picture_is_read(provider: local.LocalProvider) -> None:
         ImageDraw.Draw(canvas).text((40, 60), words, fill="black", font=font)
         kept = io.BytesIO()
         canvas.save(kept, "PNG")
-        assert await provider.text_reader().read(kept.getvalue()) == words
+        assert await provider.ocr().read(kept.getvalue()) == words

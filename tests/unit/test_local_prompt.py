@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.providers.local.prompt import ABOUT, NO_DRAWING, NO_SEEING, Plain, fit, plain, tokens
-from bot.types import Attachment, Audio, Blob, File, Image, Message, Text, ToolCall, ToolResult, Unread
+from bot.types import Attachment, Audio, Blob, File, Image, Message, Text, ToolCall, ToolResult, UnreadAttachment
 
 BLOB = Blob("0" * 64, "image/png", 3)
 
@@ -22,7 +22,7 @@ def test_every_part_is_put_into_words() -> None:
             Audio(BLOB, transcript="hello", is_voice_note=True),
             Audio(BLOB, "talk.mp3", "long ago"),
             File(BLOB, "a.txt", "inside"),
-            Unread(Attachment("b.zip", "application/zip", 1)),
+            UnreadAttachment(Attachment("b.zip", "application/zip", 1)),
         ),
     )
     called = Message("assistant", (ToolCall("1", "draw", {}),))

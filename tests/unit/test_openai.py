@@ -141,7 +141,7 @@ async def test_an_answer_at_its_limit_says_so(server: OpenAIEmulator, provider: 
     """The length limit and the content filter are told apart from an end."""
     server.enqueue(Answer(text="one two", end="max_output_tokens"), Answer(text="one", end="content_filter"))
     finishes = [(await ask(provider))[-1] for _ in range(2)]
-    assert [getattr(one, "finish", "") for one in finishes] == ["length", "refused"]
+    assert [getattr(one, "finish_reason", "") for one in finishes] == ["length", "refused"]
 
 
 @pytest.mark.parametrize(
@@ -239,7 +239,7 @@ async def test_a_long_recording_is_split_and_joined(
     loud[second * 45 :] = 0
     recording = audio.encode_voice(np.concatenate([loud, loud[: second * 30]]), second).data
     server.transcripts.extend(["first part", "second part"])
-    heard = await provider.transcriber("gpt-4o-transcribe").transcribe(recording, "meeting.ogg")
+    heard = await provider.speech_to_text("gpt-4o-transcribe").transcribe(recording, "meeting.ogg")
     assert set(heard.transcript.text.split()) == {"first", "second", "part"}
     starts = [segment.start_s for segment in heard.transcript.segments]
     assert starts[0] == 0
@@ -250,7 +250,7 @@ async def test_a_long_recording_is_split_and_joined(
 async def test_formats_that_the_server_does_not_take_are_converted(server: OpenAIEmulator, provider: Any) -> None:
     """A recording is named by its true format, and one of an unknown container is encoded anew."""
     for name, data in (("voice.bin", making.voice_note()), ("clip.mov", making.video())):
-        await provider.transcriber("gpt-transcribe").transcribe(data, name)
+        await provider.speech_to_text("gpt-transcribe").transcribe(data, name)
     names = [one.files[0].name for one in server.asked("/audio/transcriptions")]
     assert all(name.endswith((".ogg", ".m4a", ".mp4")) for name in names)
 
@@ -258,7 +258,7 @@ async def test_formats_that_the_server_does_not_take_are_converted(server: OpenA
 async def test_times_come_where_the_model_gives_them(server: OpenAIEmulator, provider: Any) -> None:
     """whisper-1 gives segments, the diarizing model speakers."""
     for model, speaker in (("whisper-1", ""), ("gpt-4o-transcribe-diarize", "A")):
-        heard = await provider.transcriber(model).transcribe(
+        heard = await provider.speech_to_text(model).transcribe(
             making.voice_note(), "a.ogg", language="en", prompt="names"
         )
         assert heard.transcript.segments[0].speaker == speaker
@@ -268,7 +268,7 @@ async def test_times_come_where_the_model_gives_them(server: OpenAIEmulator, pro
 async def test_without_realtime_the_speech_endpoint_speaks(server: OpenAIEmulator, provider: Any) -> None:
     """An account without Realtime is served by the older endpoint while that lives."""
     server.has_realtime = False
-    spoken = await provider.speaker("gpt-realtime-2.1-mini").synthesize("good night")
+    spoken = await provider.text_to_speech("gpt-realtime-2.1-mini").synthesize("good night")
     assert len(spoken.pcm) > 10_000
     assert server.sent("/audio/speech")[0]["model"] == "gpt-4o-mini-tts"
 
@@ -276,8 +276,8 @@ async def test_without_realtime_the_speech_endpoint_speaks(server: OpenAIEmulato
 async def test_a_refused_picture_is_said(server: OpenAIEmulator, provider: Any) -> None:
     """Moderation is a refusal; a size and a quality that the model lacks are left out and told."""
     with pytest.raises(RefusedError, match="content rules"):
-        await provider.painter("gpt-image-2").generate("a forbidden thing")
-    painted = await provider.painter("gpt-image-2").generate("a cat", size="1000x999", quality="xhigh")
+        await provider.image_generator("gpt-image-2").generate("a forbidden thing")
+    painted = await provider.image_generator("gpt-image-2").generate("a cat", size="1000x999", quality="xhigh")
     assert len(painted.notices) == 2
 
 
@@ -371,13 +371,13 @@ async def everything(server: OpenAIEmulator, provider: Any) -> None:
         exchange = [Message("assistant", (Text("wait"), call)), Message("tool", (ToolResult(call.id, "ok"),))]
         request = ChatRequest([system, question, *exchange], settings, blobs, (DRAW,), "p" * 64, "c-1")
         assert [event async for event in provider.chat("gpt-5.2").stream(request)]
-    await provider.painter("gpt-image-2").generate("a cat", size="landscape", quality="high", count=2)
-    await provider.speaker("gpt-4o-mini-tts").synthesize("hi", voice="coral", instructions="softly")
+    await provider.image_generator("gpt-image-2").generate("a cat", size="landscape", quality="high", count=2)
+    await provider.text_to_speech("gpt-4o-mini-tts").synthesize("hi", voice="coral", instructions="softly")
     await provider.embedder("text-embedding-3-large").embed(["a", "b"])
-    cat = await provider.painter("gpt-image-1.5").generate("a cat")
-    await provider.painter("gpt-image-2").generate("a hat for it", images=[*cat.pictures, *cat.pictures])
+    cat = await provider.image_generator("gpt-image-1.5").generate("a cat")
+    await provider.image_generator("gpt-image-2").generate("a hat for it", images=[*cat.pictures, *cat.pictures])
     for model in ("gpt-transcribe", "whisper-1", "gpt-4o-transcribe", "gpt-4o-transcribe-diarize"):
-        await provider.transcriber(model).transcribe(making.voice_note(), "a.ogg", language="en", prompt="names")
+        await provider.speech_to_text(model).transcribe(making.voice_note(), "a.ogg", language="en", prompt="names")
 
 
 async def test_an_empty_answer_is_no_crash(server: OpenAIEmulator, provider: Any) -> None:

@@ -12,7 +12,7 @@ from PIL import Image as PIL
 from pydantic import SecretStr
 
 from bot.errors import CredentialError, OverloadedError, RejectedError, UsageError
-from bot.ports import ChatRequest, ModelDone, Picture
+from bot.ports import ChatRequest, ImageData, ModelDone
 from bot.providers.openai import OpenAIProvider, Options, create
 from bot.types import Message, Settings, Text, TextDelta, ToolCall, ToolResult
 from tests import making
@@ -83,7 +83,7 @@ async def test_a_refusal_is_told(server: OpenAIEmulator, provider: Any) -> None:
     events = [event async for event in provider.chat("gpt-5.2").stream(request())]
     assert [event.text for event in events if isinstance(event, TextDelta)] == ["I will not do that."]
     assert isinstance(events[-1], ModelDone)
-    assert events[-1].finish == "refused"
+    assert events[-1].finish_reason == "refused"
 
 
 async def test_a_short_limit_is_raised_to_the_least(server: OpenAIEmulator, provider: Any) -> None:
@@ -118,7 +118,7 @@ async def test_a_server_that_never_answers_is_given_up(server: OpenAIEmulator) -
 
 async def test_silence_is_heard_without_asking(server: OpenAIEmulator, provider: Any) -> None:
     """Nothing said gives no words and no bill."""
-    heard = await provider.transcriber("gpt-transcribe").transcribe(making.silence(), "note.ogg")
+    heard = await provider.speech_to_text("gpt-transcribe").transcribe(making.silence(), "note.ogg")
     assert (heard.transcript.text, heard.usage.audio_s) == ("", 0)
     assert not server.requests
 
@@ -126,7 +126,7 @@ async def test_silence_is_heard_without_asking(server: OpenAIEmulator, provider:
 @pytest.mark.parametrize("model", ["gpt-transcribe", "whisper-1"])
 async def test_languages_come_by_their_codes(provider: Any, model: str) -> None:
     """Whether a model says `english` or `en`, we say `en`."""
-    heard = await provider.transcriber(model).transcribe(making.voice_note(), "note.ogg")
+    heard = await provider.speech_to_text(model).transcribe(making.voice_note(), "note.ogg")
     assert heard.transcript.language == "en"
 
 
@@ -134,7 +134,7 @@ async def test_an_account_without_realtime_is_asked_once(server: OpenAIEmulator,
     """The answer's other sentences go straight to the speech endpoint."""
     server.has_realtime = False
     for sentence in ("One.", "Two."):
-        assert (await provider.speaker("gpt-realtime-2.1-mini").synthesize(sentence)).pcm
+        assert (await provider.text_to_speech("gpt-realtime-2.1-mini").synthesize(sentence)).pcm
     paths = [one.path for one in server.requests]
     assert paths.count("/audio/speech") == 2
     assert paths.count("/realtime") == 1
@@ -143,21 +143,21 @@ async def test_an_account_without_realtime_is_asked_once(server: OpenAIEmulator,
 async def test_a_realtime_model_that_is_not_there_falls_back(server: OpenAIEmulator, provider: Any) -> None:
     """A model that the account lacks does not leave the person without a voice while another lives."""
     del server.models["gpt-realtime-2.1-mini"]
-    assert (await provider.speaker("gpt-realtime-2.1-mini").synthesize("Hello.")).pcm
+    assert (await provider.text_to_speech("gpt-realtime-2.1-mini").synthesize("Hello.")).pcm
 
 
 async def test_a_wrong_key_is_said_for_speech_too(server: OpenAIEmulator) -> None:
     """It is no missing feature."""
     made = create(_options(server, openai_api_key=SecretStr("wrong")))
     with pytest.raises(CredentialError, match="OPENAI_API_KEY"):
-        await made.speaker("gpt-realtime-2.1-mini").synthesize("Hello.")
+        await made.text_to_speech("gpt-realtime-2.1-mini").synthesize("Hello.")
     assert not server.asked("/audio/speech")
     await made.close()
 
 
 async def test_speech_is_asked_for_out_of_any_conversation(server: OpenAIEmulator, provider: Any) -> None:
     """Realtime gets the text as what to read, in PCM, outside of its conversation; usage tells the sound's tokens."""
-    spoken = await provider.speaker("gpt-realtime-2.1-mini").synthesize("Read this.", voice="cedar")
+    spoken = await provider.text_to_speech("gpt-realtime-2.1-mini").synthesize("Read this.", voice="cedar")
     order = server.realtime_events[-1]["response"]
     assert (order["conversation"], order["output_modalities"]) == ("none", ["audio"])
     assert order["audio"]["output"]["voice"] == "cedar"
@@ -168,10 +168,10 @@ async def test_speech_is_asked_for_out_of_any_conversation(server: OpenAIEmulato
 
 async def test_each_speech_model_has_its_voices(server: OpenAIEmulator, provider: Any) -> None:
     """The old models speak with the voices that they have, and say which."""
-    assert (await provider.speaker("tts-1").synthesize("Hello.", instructions="softly")).pcm
+    assert (await provider.text_to_speech("tts-1").synthesize("Hello.", instructions="softly")).pcm
     assert server.sent("/audio/speech")[0]["voice"] == "alloy"
     with pytest.raises(UsageError, match="Voices: alloy"):
-        await provider.speaker("tts-1").synthesize("Hello.", voice="marin")
+        await provider.text_to_speech("tts-1").synthesize("Hello.", voice="marin")
 
 
 # --- Pictures --------------------------------------------------------------------------------------------------------
@@ -183,15 +183,15 @@ async def test_each_speech_model_has_its_voices(server: OpenAIEmulator, provider
 )
 async def test_pictures_have_the_size_asked_for(provider: Any, asked: str, size: tuple[int, int]) -> None:
     """Shapes by name, and any size that the model makes."""
-    painted = await provider.painter("gpt-image-2").generate("a cat", size=asked)
+    painted = await provider.image_generator("gpt-image-2").generate("a cat", size=asked)
     assert PIL.open(io.BytesIO(painted.pictures[0].data)).size == size
     assert painted.notices == ()
 
 
 async def test_several_pictures_of_other_kinds_are_references(server: OpenAIEmulator, provider: Any) -> None:
     """What the endpoint does not take is converted first; each source is one part of the form."""
-    sources = [Picture(making.picture("A", format=kind), f"image/{kind.lower()}") for kind in ("GIF", "JPEG", "PNG")]
-    painted = await provider.painter("gpt-image-1.5").generate("together", count=2, images=sources)
+    sources = [ImageData(making.picture("A", format=kind), f"image/{kind.lower()}") for kind in ("GIF", "JPEG", "PNG")]
+    painted = await provider.image_generator("gpt-image-1.5").generate("together", count=2, images=sources)
     assert len(painted.pictures) == 2
     assert painted.usage.input_image_tokens > 0
     [logged] = server.asked("/images/edits")
@@ -201,4 +201,4 @@ async def test_several_pictures_of_other_kinds_are_references(server: OpenAIEmul
 async def test_an_image_model_that_is_gone_is_said(provider: Any) -> None:
     """The person reads that it is gone and what the operator can do."""
     with pytest.raises(RejectedError, match="does not have that model"):
-        await provider.painter("dall-e-3").generate("a cat")
+        await provider.image_generator("dall-e-3").generate("a cat")

@@ -16,7 +16,7 @@ from adapters.playground import news, parse, reply
 from adapters.playground.live import View
 from bot.errors import StoreError, UsageError
 from bot.ports import Host
-from bot.types import Author, Blob, Command, InboundMessage, Receipt, Reply, Text, to_plain
+from bot.types import Author, Blob, Command, InboundMessage, Receipt, Reply, Text, to_json
 
 HANDLE = "0123456789abcdef"
 CHANNEL = f"{HANDLE}-aaaabbbbcccc"
@@ -164,7 +164,7 @@ def test_the_end_comes_with_everything() -> None:
     """The final event carries words, notices and how it ended."""
     view = View()
     answer = Reply((Text("Done *so*"),), notices=("left out",), error="quota", stopped=True)
-    view.take({"kind": "done", "to": ID, "turn": "t", "reply": to_plain(answer)})
+    view.take({"kind": "done", "to": ID, "turn": "t", "reply": to_json(answer)})
     ((name, data),) = list(view.changes())
     assert name == "done"
     assert (data["text"], data["notices"], data["error"], data["is_stopped"]) == (

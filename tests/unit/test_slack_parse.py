@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from adapters.slack import entities, parse
 from adapters.slack.entities import Names
-from bot.types import Command, Deletion, Edit, InboundMessage, Press, from_plain, to_plain
+from bot.types import ButtonPress, Command, Deletion, Edit, InboundMessage, from_json, to_json
 
 
 def event(**fields: Any) -> dict[str, Any]:
@@ -31,7 +31,9 @@ def test_a_mention_as_message_and_as_app_mention_have_one_message_id() -> None:
     first = parse.parse(event(text="<@U0BOT> hello"))
     second = parse.parse(event(type="app_mention", text="<@U0BOT> hello"))
     assert isinstance(first, InboundMessage) and isinstance(second, InboundMessage)
-    assert first.message_id == second.message_id and first.mentions_us and second.mentions_us and first.text == "hello"
+    assert (
+        first.message_id == second.message_id and first.mentions_bot and second.mentions_bot and first.text == "hello"
+    )
 
 
 def test_a_direct_message_is_the_root_of_its_own_thread() -> None:
@@ -145,9 +147,9 @@ def test_buttons_refer_to_the_question() -> None:
     body = {"type": "block_actions", "team": {"id": "T1"}, "user": {"id": "U1"}, "trigger_id": "t"}
     body |= {"container": {"channel_id": "C1", "message_ts": "200.1", "thread_ts": "100.1"}}
     stop = parse.parse({**body, "actions": [{"action_id": "parley:stop", "value": "100.1", "action_ts": "300.1"}]})
-    assert isinstance(stop, Press) and stop.message_id == "100.1" and stop.action == "stop"
+    assert isinstance(stop, ButtonPress) and stop.message_id == "100.1" and stop.action == "stop"
     thumb = parse.parse({**body, "actions": [{"action_id": "parley:feedback", "value": "thumbs_down 100.1"}]})
-    assert isinstance(thumb, Press) and thumb.action == "thumbs_down" and thumb.message_id == "100.1"
+    assert isinstance(thumb, ButtonPress) and thumb.action == "thumbs_down" and thumb.message_id == "100.1"
     for action_id in ("other:stop", "parley:unknown", "", "parley:edit_image"):
         assert parse.parse({**body, "actions": [{"action_id": action_id}]}) is None
 
@@ -183,4 +185,4 @@ def test_entities_read_as_people_read_them() -> None:
 def test_any_event_parses_to_a_value_that_travels_or_to_nothing(fields: dict[str, Any]) -> None:
     """No event breaks the parser, and what comes out survives a queue."""
     found = parse.parse(event(**fields))
-    assert found is None or from_plain(json.loads(json.dumps(to_plain(found)))) == found
+    assert found is None or from_json(json.loads(json.dumps(to_json(found)))) == found

@@ -20,7 +20,7 @@ from bot.store import Store, open_store, schema, tenants
 from bot.store.blobs import TenantBlobs, drop_unused_everywhere
 from bot.store.bus import open_bus
 from bot.store.migrate import migrate
-from bot.store.workers import StorePresence
+from bot.store.workers import StoreWorkerRegistry
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
@@ -117,17 +117,17 @@ async def test_news_reach_every_subscriber(store_url: str, store: Store) -> None
 async def test_a_name_is_held_by_one_process(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """A second process of the same name gets another; when the first is gone, it counts as dead and its name is free."""
     monkeypatch.setattr("bot.store.workers.SILENCE", timedelta(0))
-    one, two = StorePresence(store), StorePresence(store)
-    assert await one.claim("main") == "main"
-    assert await two.claim("main") == "main-2"
-    assert await two.dead() == []
-    await one.release()
-    assert await two.dead() == ["main"]
-    await two.bury("main")
-    three = StorePresence(store)
-    assert await three.claim("main") == "main"
-    await three.release()
-    await two.release()
+    one, two = StoreWorkerRegistry(store), StoreWorkerRegistry(store)
+    assert await one.register("main") == "main"
+    assert await two.register("main") == "main-2"
+    assert await two.expired() == []
+    await one.deregister()
+    assert await two.expired() == ["main"]
+    await two.remove("main")
+    three = StoreWorkerRegistry(store)
+    assert await three.register("main") == "main"
+    await three.deregister()
+    await two.deregister()
     async with store.connect(write=False) as connection:
         assert await connection.scalar(select(func.count()).select_from(schema.workers)) == 2
 
@@ -136,9 +136,9 @@ async def test_a_process_whose_server_was_away_is_not_taken_for_dead(postgres_ur
     """When PostgreSQL cuts all connections, a living process takes its lock again, and nobody works in its place meanwhile."""
     store = open_store(postgres_url)
     await migrate(store)
-    one, two = StorePresence(store), StorePresence(store)
-    await one.claim("one")
-    await two.claim("two")
+    one, two = StoreWorkerRegistry(store), StoreWorkerRegistry(store)
+    await one.register("one")
+    await two.register("two")
     bus = open_bus(store)
     await bus.start()
     await bus.publish("t", {"n": 0})
@@ -146,13 +146,13 @@ async def test_a_process_whose_server_was_away_is_not_taken_for_dead(postgres_ur
         await connection.execute(
             text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()")
         )
-    assert await two.dead() == []
-    assert await one.dead() == []
-    three = StorePresence(store)
-    assert await three.claim("one") == "one-2"
+    assert await two.expired() == []
+    assert await one.expired() == []
+    three = StoreWorkerRegistry(store)
+    assert await three.register("one") == "one-2"
     await bus.publish("t", {"n": 1})
     for each in (one, two, three):
-        await each.release()
+        await each.deregister()
     await bus.close()
     await store.close()
 

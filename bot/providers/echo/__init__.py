@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel
 
 from bot.errors import UnavailableError
-from bot.types import Finding, Modality, Usage
+from bot.types import Diagnostic, Modality, Usage
 
 if TYPE_CHECKING:
-    from bot.ports import ChatModel, Embedder, Host, ImageGenerator, SpeechToText, TextReader, TextToSpeech
+    from bot.ports import ChatModel, Embedder, Host, ImageGenerator, OcrReader, SpeechToText, TextToSpeech
     from bot.providers.echo.script import Call, Scripted
 
 MODELS = ("echo", "echo-blind", "echo-unpriced")
@@ -62,19 +62,19 @@ class EchoProvider:
 
         return EchoChat(_known(model), self.script)
 
-    def transcriber(self, model: str) -> SpeechToText:
+    def speech_to_text(self, model: str) -> SpeechToText:
         """Reads back what echo's own speaker spoke, word for word; says how long anything else is."""
         from bot.providers.echo.speech import EchoTranscriber
 
         return EchoTranscriber(_known(model), self.script)
 
-    def speaker(self, model: str) -> TextToSpeech:
+    def text_to_speech(self, model: str) -> TextToSpeech:
         """Speaks in tones, about as fast as a person."""
         from bot.providers.echo.speech import EchoSpeaker
 
         return EchoSpeaker(_known(model), self.script)
 
-    def painter(self, model: str) -> ImageGenerator:
+    def image_generator(self, model: str) -> ImageGenerator:
         """Writes the prompt on a coloured ground."""
         from bot.providers.echo.pictures import EchoPainter
 
@@ -86,7 +86,7 @@ class EchoProvider:
 
         return EchoEmbedder(_known(model), self.script)
 
-    def text_reader(self) -> TextReader:
+    def ocr(self) -> OcrReader:
         """Reads the prompt off echo's own pictures; says how large anything else is."""
         from bot.providers.echo.pictures import EchoTextReader
 
@@ -107,10 +107,10 @@ class EchoProvider:
         counted = usage.input_tokens + usage.output_tokens + usage.characters + usage.images * IMAGE_MICRO_USD
         return counted + -int(-usage.audio_s // 1)
 
-    async def check(self, models: Mapping[Modality, str]) -> Sequence[Finding]:
+    async def check(self, models: Mapping[Modality, str]) -> Sequence[Diagnostic]:
         """Nothing can be wrong; says that the answers are no answers."""
         text = "says back what it is told; it is meant for tests"
-        return [Finding(modality, "ok", f"{self.name}:{model} {text}") for modality, model in models.items()]
+        return [Diagnostic(modality, "ok", f"{self.name}:{model} {text}") for modality, model in models.items()]
 
     async def close(self) -> None:
         """Nothing is held."""

@@ -7,7 +7,7 @@ import math
 import re
 from collections.abc import Sequence
 
-from bot.ports import Embedded
+from bot.ports import EmbeddingResult
 from bot.providers.echo.script import Script
 from bot.types import ModelProfile, Usage
 
@@ -22,12 +22,12 @@ class EchoEmbedder:
         self._model = model
         self.profile = ModelProfile(name=f"echo:{model}", is_local=True, dimensions=DIMENSIONS)
 
-    async def embed(self, texts: Sequence[str]) -> Embedded:
+    async def embed(self, texts: Sequence[str]) -> EmbeddingResult:
         """A vector of length 1 for each text; a token is a word."""
         self._script.note("embedding", self._model, tuple(texts))
         scripted = self._script.result("embedding", " ".join(texts))
         used = Usage(input_tokens=sum(len(_words(text)) for text in texts))
-        return scripted or Embedded(tuple(vector(text) for text in texts), used)
+        return scripted or EmbeddingResult(tuple(vector(text) for text in texts), used)
 
 
 def vector(text: str) -> tuple[float, ...]:

@@ -10,7 +10,7 @@ import textwrap
 from collections.abc import Sequence
 
 from bot.errors import UnreadableError, UsageError
-from bot.ports import Painted, Picture
+from bot.ports import ImageData, ImageResult
 from bot.providers.echo.script import Script, without_directives
 from bot.types import ModelProfile, Usage
 
@@ -34,8 +34,8 @@ class EchoPainter:
         self.profile = ModelProfile(name=f"echo:{model}", is_local=True)
 
     async def generate(
-        self, prompt: str, *, size: str = "", quality: str = "", count: int = 1, images: Sequence[Picture] = ()
-    ) -> Painted:
+        self, prompt: str, *, size: str = "", quality: str = "", count: int = 1, images: Sequence[ImageData] = ()
+    ) -> ImageResult:
         """PNGs with the prompt written on a ground whose colour follows from it, or on the first of the images."""
         self._script.note("image", self._model, prompt, size=size, quality=quality, count=count, images=tuple(images))
         if scripted := self._script.result("image", prompt):
@@ -43,7 +43,7 @@ class EchoPainter:
         words, sides = without_directives(prompt), _sides(size)
         made = [await asyncio.to_thread(_paint, words, sides, images, number) for number in range(count)]
         used = Usage(input_tokens=len(words.split()), images=count)
-        return Painted(tuple(Picture(data, "image/png") for data in made), used)
+        return ImageResult(tuple(ImageData(data, "image/png") for data in made), used)
 
 
 class EchoTextReader:
@@ -67,7 +67,7 @@ def _sides(size: str) -> tuple[int, int]:
     return int(found[1]), int(found[2])
 
 
-def _paint(prompt: str, sides: tuple[int, int], images: Sequence[Picture], number: int) -> bytes:
+def _paint(prompt: str, sides: tuple[int, int], images: Sequence[ImageData], number: int) -> bytes:
     from PIL import Image, ImageDraw, ImageFont, ImageOps, PngImagePlugin
 
     colour = hashlib.sha256(f"{prompt}{number}".encode()).digest()

@@ -10,10 +10,12 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from bot.errors import BotError, from_json
-from bot.ports import Embedded, ModelEvent, Painted, Synthesized, Transcribed
+from bot.ports import EmbeddingResult, ImageResult, ModelEvent, SpeechResult, TranscriptionResult
 from bot.types import Modality
 
-Scripted: TypeAlias = ModelEvent | str | Exception | asyncio.Event | Transcribed | Synthesized | Painted | Embedded
+Scripted: TypeAlias = (
+    ModelEvent | str | Exception | asyncio.Event | TranscriptionResult | SpeechResult | ImageResult | EmbeddingResult
+)
 DIRECTIVE = re.compile(r"\[\[(?P<name>[a-z_]+)(?:\s+(?P<rest>.*?))?\]\]", re.DOTALL)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from bot.errors import UsageError
-from bot.ports import Synthesized, Transcribed
+from bot.ports import SpeechResult, TranscriptionResult
 from bot.providers.echo import tones
 from bot.providers.echo.script import Script, without_directives
 from bot.types import ModelProfile, Segment, Transcript, Usage
@@ -24,7 +24,7 @@ class EchoTranscriber:
         self._model = model
         self.profile = ModelProfile(name=f"echo:{model}", is_local=True)
 
-    async def transcribe(self, data: bytes, name: str, *, language: str = "", prompt: str = "") -> Transcribed:
+    async def transcribe(self, data: bytes, name: str, *, language: str = "", prompt: str = "") -> TranscriptionResult:
         """What echo's speaker spoke, word for word; otherwise `heard 3.2 seconds`; nothing for silence."""
         self._script.note("transcribe", self._model, data, name=name, language=language, prompt=prompt)
         if scripted := self._script.result("transcribe"):
@@ -32,7 +32,7 @@ class EchoTranscriber:
         return await asyncio.to_thread(_listen, data, language)
 
 
-def _listen(data: bytes, language: str) -> Transcribed:
+def _listen(data: bytes, language: str) -> TranscriptionResult:
     from bot.media import audio
 
     samples = audio.decode(data, rate_hz=tones.HEARD_HZ)
@@ -42,7 +42,7 @@ def _listen(data: bytes, language: str) -> Transcribed:
         text = f"heard {duration_s} seconds"
     segments = (Segment(0.0, duration_s, text),) if text else ()
     transcript = Transcript(text, language or ("en" if text else ""), duration_s, segments)
-    return Transcribed(transcript, Usage(audio_s=duration_s))
+    return TranscriptionResult(transcript, Usage(audio_s=duration_s))
 
 
 class EchoSpeaker:
@@ -55,7 +55,7 @@ class EchoSpeaker:
 
     async def synthesize(
         self, text: str, *, voice: str = "", instructions: str = "", language: str = ""
-    ) -> Synthesized:
+    ) -> SpeechResult:
         """Tones at 24 kHz, that echo's transcriber hears as the text; the voice `high` is louder."""
         self._script.note("speech", self._model, text, voice=voice, instructions=instructions, language=language)
         if voice and voice not in VOICES:
@@ -63,4 +63,4 @@ class EchoSpeaker:
         if scripted := self._script.result("speech", text):
             return scripted  # type: ignore[no-any-return]
         pcm = await asyncio.to_thread(tones.spoken, without_directives(text), RATE_HZ)
-        return Synthesized((pcm * 2 if voice == "high" else pcm).tobytes(), RATE_HZ, Usage(characters=len(text)))
+        return SpeechResult((pcm * 2 if voice == "high" else pcm).tobytes(), RATE_HZ, Usage(characters=len(text)))

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 from pydantic import BaseModel, Field, ValidationInfo, field_validator
 
 from bot.errors import BotError, UnavailableError
-from bot.types import Finding, Modality, Usage
+from bot.types import Diagnostic, Modality, Usage
 
 if TYPE_CHECKING:
-    from bot.ports import ChatModel, Embedder, Host, ImageGenerator, SpeechToText, TextReader, TextToSpeech
+    from bot.ports import ChatModel, Embedder, Host, ImageGenerator, OcrReader, SpeechToText, TextToSpeech
     from bot.providers.local.weights import Library
 
 RUNTIMES = ("faster_whisper", "xllamacpp", "onnxruntime", "tokenizers", "rapidocr")
@@ -143,7 +143,7 @@ class LocalProvider:
         tuning = Tuning(threads, self._options.local_context_tokens)
         return LocalChat(model, self._chat_file(model), self.worker, tuning)
 
-    def transcriber(self, model: str) -> SpeechToText:
+    def speech_to_text(self, model: str) -> SpeechToText:
         """Whisper: a name from the catalogue, or the folder of LOCAL_WHISPER_MODEL."""
         _need("faster_whisper")
         from bot.providers.local.transcribe import LocalTranscriber
@@ -152,7 +152,7 @@ class LocalProvider:
         folder = own if own and model == own.name else self.library.path(model)
         return LocalTranscriber(model, folder, self.worker)
 
-    def speaker(self, model: str) -> TextToSpeech:
+    def text_to_speech(self, model: str) -> TextToSpeech:
         """`pico`, `piper-joe`, or the path of a Piper voice."""
         from bot.providers.local.speak import PicoSpeaker, PiperSpeaker
 
@@ -164,7 +164,7 @@ class LocalProvider:
         path = Path(model) if model.endswith(".onnx") else self.library.file(model)
         return PiperSpeaker(model, path)
 
-    def painter(self, model: str) -> ImageGenerator:
+    def image_generator(self, model: str) -> ImageGenerator:
         """There is none."""
         raise UnavailableError(NO_PAINTER)
 
@@ -175,7 +175,7 @@ class LocalProvider:
 
         return LocalEmbedder(model, self.library.path(model), self.worker)
 
-    def text_reader(self) -> TextReader:
+    def ocr(self) -> OcrReader:
         """PP-OCR; its weights are part of the runtime."""
         _need("rapidocr")
         from bot.providers.local.read_text import LocalTextReader
@@ -209,7 +209,7 @@ class LocalProvider:
         """Nothing."""
         return 0
 
-    async def check(self, models: Mapping[Modality, str]) -> Sequence[Finding]:
+    async def check(self, models: Mapping[Modality, str]) -> Sequence[Diagnostic]:
         """For each model: whether its runtime and its weights are here, and the weights what was published."""
         return [await asyncio.to_thread(self._finding, modality, model) for modality, model in models.items()]
 
@@ -235,23 +235,23 @@ class LocalProvider:
     def _best(self, purpose: Literal["chat", "transcribe", "embedding"], otherwise: str = "") -> str:
         return next((weights.name for weights in self.library.present(purpose)), otherwise)
 
-    def _finding(self, modality: Modality, model: str) -> Finding:
+    def _finding(self, modality: Modality, model: str) -> Diagnostic:
         makers = {
             "chat": self.chat,
-            "transcribe": self.transcriber,
-            "speech": self.speaker,
-            "image": self.painter,
+            "transcribe": self.speech_to_text,
+            "speech": self.text_to_speech,
+            "image": self.image_generator,
             "embedding": self.embedder,
         }
         variable = f"{modality.upper()}_MODEL"
         try:
             makers[modality](model)
         except BotError as error:
-            return Finding(modality, "error", f"local:{model}: {error.text}", variable)
+            return Diagnostic(modality, "error", f"local:{model}: {error.text}", variable)
         if complaints := self.library.verify(model):
             text = f"local:{model}: {'; '.join(complaints)}: delete it and run `parley models pull`"
-            return Finding(modality, "error", text, variable)
-        return Finding(modality, "ok", f"local:{model} runs on this machine", variable)
+            return Diagnostic(modality, "error", text, variable)
+        return Diagnostic(modality, "ok", f"local:{model} runs on this machine", variable)
 
 
 def _need(module: str, install: str = INSTALL) -> None:

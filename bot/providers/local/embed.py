@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bot.ports import Embedded
+from bot.ports import EmbeddingResult
 from bot.providers.local.worker import Worker
 from bot.types import ModelProfile, Usage
 
@@ -33,7 +33,7 @@ class LocalEmbedder:
             name=f"local:{name}", context_tokens=MAX_TOKENS, is_local=True, dimensions=DIMENSIONS
         )
 
-    async def embed(self, texts: Sequence[str]) -> Embedded:
+    async def embed(self, texts: Sequence[str]) -> EmbeddingResult:
         """A vector of 384 numbers for each text, of which it reads the first 256 tokens."""
         vectors: list[tuple[float, ...]] = []
         tokens = 0
@@ -42,7 +42,7 @@ class LocalEmbedder:
             found, used = await self._worker.run(lambda batch=batch: self._embed(batch))  # type: ignore[misc]
             vectors += found
             tokens += used
-        return Embedded(tuple(vectors), Usage(input_tokens=tokens))
+        return EmbeddingResult(tuple(vectors), Usage(input_tokens=tokens))
 
     def _embed(self, texts: list[str]) -> tuple[list[tuple[float, ...]], int]:
         """The mean over each text's tokens, scaled to length 1."""

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import TypeAlias
 
-from bot.types import Audio, File, Image, Message, Part, Text, ToolCall, ToolResult, Unread
+from bot.types import Audio, File, Image, Message, Part, Text, ToolCall, ToolResult, UnreadAttachment
 
 Plain: TypeAlias = dict[str, str]
 """One message as chat templates take it: `role` and `content`."""
@@ -73,7 +73,7 @@ def described(part: Part) -> str:
             return f"[File {part.name}]\n{part.text}"
         case ToolResult():
             return f"[Result: {part.text}]"
-        case Unread():
+        case UnreadAttachment():
             return f"[Attachment {part.attachment.name}, not opened]"
         case ToolCall():
             return ""

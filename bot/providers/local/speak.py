@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from bot.errors import ProviderError, UnavailableError, UsageError
-from bot.ports import Synthesized
+from bot.ports import SpeechResult
 from bot.providers.local.worker import Worker
 from bot.types import ModelProfile, Usage
 
@@ -46,7 +46,7 @@ class PicoSpeaker:
 
     async def synthesize(
         self, text: str, *, voice: str = "", instructions: str = "", language: str = ""
-    ) -> Synthesized:
+    ) -> SpeechResult:
         """16 kHz. Without a voice the language chooses it; instructions change nothing."""
         chosen = pico_voice(voice, language, self._preferred)
         spoken = speakable(text)
@@ -56,7 +56,7 @@ class PicoSpeaker:
                 "The local voice cannot speak this text: it knows English, German, Spanish, French and Italian. "
                 "Set SPEECH_MODEL to another voice, such as openai:gpt-4o-mini-tts."
             )
-        return Synthesized(pcm, PICO_RATE_HZ, Usage(characters=len(text)))
+        return SpeechResult(pcm, PICO_RATE_HZ, Usage(characters=len(text)))
 
     def _speak(self, text: str, voice: str) -> bytes:
         engine = self._worker.resident("speak pico", _load_pico)
@@ -87,15 +87,15 @@ class PiperSpeaker:
 
     async def synthesize(
         self, text: str, *, voice: str = "", instructions: str = "", language: str = ""
-    ) -> Synthesized:
+    ) -> SpeechResult:
         """At the voice's own rate. There is one voice, for one language."""
         if voice and voice != self._path.stem:
             raise UsageError(f"There is no voice {voice!r}. Voices: {self._path.stem}.")
         used = Usage(characters=len(text))
         spoken = " ".join(text.split())
         if not spoken:
-            return Synthesized(b"", self._rate_hz, used)
-        return Synthesized(await self._run(spoken), self._rate_hz, used)
+            return SpeechResult(b"", self._rate_hz, used)
+        return SpeechResult(await self._run(spoken), self._rate_hz, used)
 
     async def _run(self, text: str) -> bytes:
         pipe = asyncio.subprocess.PIPE

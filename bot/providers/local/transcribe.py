@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from bot.errors import UnavailableError
-from bot.ports import Transcribed
+from bot.ports import TranscriptionResult
 from bot.providers.local.worker import Emit, Stopped, Worker
 from bot.types import ModelProfile, Segment, Transcript, Usage
 
@@ -26,14 +26,14 @@ class LocalTranscriber:
         self._worker = worker
         self.profile = ModelProfile(name=f"local:{name}", is_local=True)
 
-    async def transcribe(self, data: bytes, name: str, *, language: str = "", prompt: str = "") -> Transcribed:
+    async def transcribe(self, data: bytes, name: str, *, language: str = "", prompt: str = "") -> TranscriptionResult:
         """The words with their times; silence gives an empty text. Raises UnreadableError for what is no sound."""
         from bot.media import audio
 
         samples = await asyncio.to_thread(audio.decode, data, rate_hz=RATE_HZ)
         duration_s = len(samples) / RATE_HZ
         if not len(samples):
-            return Transcribed(Transcript(""), Usage())
+            return TranscriptionResult(Transcript(""), Usage())
         segments: list[Segment] = []
         found = language
 
@@ -48,7 +48,7 @@ class LocalTranscriber:
                     segments.append(item)
         text = " ".join(segment.text for segment in segments)
         transcript = Transcript(text, found if text else "", duration_s, tuple(segments))
-        return Transcribed(transcript, Usage(audio_s=duration_s))
+        return TranscriptionResult(transcript, Usage(audio_s=duration_s))
 
     def _work(
         self, samples: Any, language: str, prompt: str, emit: Emit[Segment | str], stopped: Stopped

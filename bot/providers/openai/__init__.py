@@ -10,10 +10,10 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, Field, SecretStr, field_validator
 
 from bot.errors import UnavailableError
-from bot.types import Finding, Modality, Usage
+from bot.types import Diagnostic, Modality, Usage
 
 if TYPE_CHECKING:
-    from bot.ports import ChatModel, Embedder, Host, ImageGenerator, SpeechToText, TextReader, TextToSpeech
+    from bot.ports import ChatModel, Embedder, Host, ImageGenerator, OcrReader, SpeechToText, TextToSpeech
     from bot.providers.openai.client import Connection
 
 OPENAI_HOST = "api.openai.com"
@@ -127,19 +127,19 @@ class OpenAIProvider:
             return CompletionsModel(model, self._connection)
         return ResponsesModel(model, self._connection)
 
-    def transcriber(self, model: str) -> SpeechToText:
+    def speech_to_text(self, model: str) -> SpeechToText:
         """A model that listens."""
         from bot.providers.openai.audio import Transcriber
 
         return Transcriber(model, self._connection)
 
-    def speaker(self, model: str) -> TextToSpeech:
+    def text_to_speech(self, model: str) -> TextToSpeech:
         """A model that speaks: by Realtime when it is a realtime model, else by the speech endpoint."""
         from bot.providers.openai.audio import RealtimeSpeaker, Speaker
 
         return RealtimeSpeaker(model, self._connection) if "realtime" in model else Speaker(model, self._connection)
 
-    def painter(self, model: str) -> ImageGenerator:
+    def image_generator(self, model: str) -> ImageGenerator:
         """A model that makes pictures."""
         from bot.providers.openai.images import Painter
 
@@ -151,7 +151,7 @@ class OpenAIProvider:
 
         return VectorModel(model, self._connection)
 
-    def text_reader(self) -> TextReader:
+    def ocr(self) -> OcrReader:
         """The models here see; nothing else reads."""
         raise UnavailableError("Models of this provider see pictures themselves.")
 
@@ -176,7 +176,7 @@ class OpenAIProvider:
         price = price_micro_usd if self._is_openai else overridden
         return price(model, usage, self._options.openai_prices)
 
-    async def check(self, models: Mapping[Modality, str]) -> Sequence[Finding]:
+    async def check(self, models: Mapping[Modality, str]) -> Sequence[Diagnostic]:
         """Whether the key works and the models exist, and which will end."""
         from bot.providers.openai.check import check
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from bot.errors import BotError, CredentialError, OverloadedError, ProviderError, UsageError
 from bot.media import audio
-from bot.ports import Synthesized, Transcribed
+from bot.ports import SpeechResult, TranscriptionResult
 from bot.providers.openai.client import Connection
 from bot.providers.openai.errors import WRONG_KEY, failed, ours
 from bot.providers.openai.prices import PER_SPOKEN_MINUTE_TOKENS
@@ -48,7 +48,7 @@ class Transcriber:
         self._model = model
         self._connection = connection
 
-    async def transcribe(self, data: bytes, name: str, *, language: str = "", prompt: str = "") -> Transcribed:
+    async def transcribe(self, data: bytes, name: str, *, language: str = "", prompt: str = "") -> TranscriptionResult:
         """The whole recording: too large or too long ones are cut at silences and put together again, with times."""
         pieces = await asyncio.to_thread(
             audio.split_at_silences, data, max_bytes=MAX_UPLOAD_BYTES, max_s=MAX_TRANSCRIBE_S
@@ -136,12 +136,14 @@ def _usage(answer: Any, piece: audio.Piece) -> Usage:
     )
 
 
-def _joined(pieces: list[audio.Piece], heard: list[tuple[Transcript, Usage]]) -> Transcribed:
+def _joined(pieces: list[audio.Piece], heard: list[tuple[Transcript, Usage]]) -> TranscriptionResult:
     text = " ".join(transcript.text for transcript, _ in heard if transcript.text)
     segments = tuple(segment for transcript, _ in heard for segment in transcript.segments)
     language = next((transcript.language for transcript, _ in heard if transcript.language), "")
     duration_s = sum(piece.duration_s for piece in pieces)
-    return Transcribed(Transcript(text, language, duration_s, segments), sum((usage for _, usage in heard), Usage()))
+    return TranscriptionResult(
+        Transcript(text, language, duration_s, segments), sum((usage for _, usage in heard), Usage())
+    )
 
 
 class Speaker:
@@ -155,7 +157,7 @@ class Speaker:
 
     async def synthesize(
         self, text: str, *, voice: str = "", instructions: str = "", language: str = ""
-    ) -> Synthesized:
+    ) -> SpeechResult:
         """PCM of the spoken text."""
         body: dict[str, Any] = {
             "model": self._model,
@@ -170,7 +172,7 @@ class Speaker:
                 pcm = await answer.read()
         if not pcm:
             raise ProviderError("The speech model gave no sound. Please try again.")
-        return Synthesized(pcm[: len(pcm) // 2 * 2], RATE_HZ, _spoken(text, pcm))
+        return SpeechResult(pcm[: len(pcm) // 2 * 2], RATE_HZ, _spoken(text, pcm))
 
 
 def known_voice(voice: str, known: tuple[str, ...]) -> str:
@@ -208,7 +210,7 @@ class RealtimeSpeaker:
 
     async def synthesize(
         self, text: str, *, voice: str = "", instructions: str = "", language: str = ""
-    ) -> Synthesized:
+    ) -> SpeechResult:
         """PCM of the spoken text; an account without Realtime is served by the speech endpoint while that lives."""
         chosen = known_voice(voice, REALTIME_VOICES)
         if self._connection.has_realtime:
@@ -224,7 +226,7 @@ class RealtimeSpeaker:
         spoken = await speaker.synthesize(text, voice=chosen, instructions=instructions, language=language)
         return replace(spoken, model=FALLBACK_SPEAKER)
 
-    async def _speak(self, text: str, voice: str, instructions: str) -> Synthesized:
+    async def _speak(self, text: str, voice: str, instructions: str) -> SpeechResult:
         from websockets.exceptions import InvalidHandshake, InvalidStatus, WebSocketException
 
         try:
@@ -254,7 +256,7 @@ def _order(text: str, voice: str, instructions: str) -> Any:
     }
 
 
-async def _listen(connection: Any, text: str) -> Synthesized:
+async def _listen(connection: Any, text: str) -> SpeechResult:
     pcm = bytearray()
     async for event in connection:
         match event.type:
@@ -274,13 +276,13 @@ def _told(error: Any) -> ProviderError:
     return failed(code, error.message)
 
 
-def _finished(response: Any, pcm: bytes, text: str) -> Synthesized:
+def _finished(response: Any, pcm: bytes, text: str) -> SpeechResult:
     if response.status != "completed" or not pcm:
         error = getattr(response.status_details, "error", None)
         raise failed(str(getattr(error, "code", "") or ""), f"speech ended as {response.status}")
     usage = response.usage
     if usage is None:
-        return Synthesized(pcm, RATE_HZ, _spoken(text, pcm))
+        return SpeechResult(pcm, RATE_HZ, _spoken(text, pcm))
     sound = getattr(usage.output_token_details, "audio_tokens", 0) or 0
     cached = getattr(usage.input_token_details, "cached_tokens", 0) or 0
     counted = Usage(
@@ -291,4 +293,4 @@ def _finished(response: Any, pcm: bytes, text: str) -> Synthesized:
         characters=len(text),
         audio_s=len(pcm) / 2 / RATE_HZ,
     )
-    return Synthesized(pcm, RATE_HZ, counted)
+    return SpeechResult(pcm, RATE_HZ, counted)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
-from bot.ports import Embedded
+from bot.ports import EmbeddingResult
 from bot.providers.openai.client import Connection
 from bot.providers.openai.errors import ours
 from bot.providers.openai.profiles import media_profile
@@ -26,7 +26,7 @@ class VectorModel:
         self._model = model
         self._connection = connection
 
-    async def embed(self, texts: Sequence[str]) -> Embedded:
+    async def embed(self, texts: Sequence[str]) -> EmbeddingResult:
         """Vectors of length 1, in the order of the texts; each text is cut to what the model reads."""
         vectors: list[tuple[float, ...]] = []
         usage = Usage()
@@ -35,7 +35,7 @@ class VectorModel:
                 answer = await self._connection.client.embeddings.create(model=self._model, input=batch)
             vectors += [unit(item.embedding) for item in sorted(answer.data, key=lambda item: item.index)]
             usage += Usage(input_tokens=answer.usage.prompt_tokens if answer.usage else 0)
-        return Embedded(tuple(vectors), usage)
+        return EmbeddingResult(tuple(vectors), usage)
 
 
 def tokens(text: str) -> int:

@@ -9,7 +9,7 @@ from typing import Any
 
 from bot.errors import ProviderError, RejectedError
 from bot.media.images import prepare
-from bot.ports import Painted, Picture
+from bot.ports import ImageData, ImageResult
 from bot.providers.openai.client import Connection
 from bot.providers.openai.errors import ours, parameter
 from bot.providers.openai.profiles import media_profile
@@ -32,8 +32,8 @@ class Painter:
         self._connection = connection
 
     async def generate(
-        self, prompt: str, *, size: str = "", quality: str = "", count: int = 1, images: Sequence[Picture] = ()
-    ) -> Painted:
+        self, prompt: str, *, size: str = "", quality: str = "", count: int = 1, images: Sequence[ImageData] = ()
+    ) -> ImageResult:
         """New pictures, or the given ones changed. A value that the model refuses is left out, and said."""
         body: dict[str, Any] = {
             "model": self._model,
@@ -47,9 +47,9 @@ class Painter:
         pictures = tuple(_picture(item, answer) for item in answer.data or () if item.b64_json)
         if not pictures:
             raise ProviderError("The image model gave no picture. Please try again.")
-        return Painted(pictures, _usage(answer.usage, len(pictures)), notices)
+        return ImageResult(pictures, _usage(answer.usage, len(pictures)), notices)
 
-    async def _create(self, body: dict[str, Any], images: Sequence[Picture]) -> tuple[Any, tuple[str, ...]]:
+    async def _create(self, body: dict[str, Any], images: Sequence[ImageData]) -> tuple[Any, tuple[str, ...]]:
         notices: list[str] = []
         while True:
             try:
@@ -62,7 +62,7 @@ class Painter:
                 notices.append(f"The image {name} {body[name]} was left out: {self._model} does not take it.")
                 del body[name]
 
-    async def _call(self, body: dict[str, Any], images: Sequence[Picture]) -> Any:
+    async def _call(self, body: dict[str, Any], images: Sequence[ImageData]) -> Any:
         client = self._connection.client.with_options(timeout=self._connection.timeout("high"))
         if not images:
             return await client.images.generate(**body)
@@ -73,21 +73,21 @@ class Painter:
         return await client.images.edit(image=files, **body)
 
 
-def _source(picture: Picture) -> Picture:
+def _source(picture: ImageData) -> ImageData:
     """As the endpoint takes it: PNG, WebP or JPEG."""
     if picture.mime_type in EXTENSIONS:
         return picture
     made = prepare(picture.data)
-    return Picture(made.data, made.mime_type)
+    return ImageData(made.data, made.mime_type)
 
 
 def _extension(mime_type: str) -> str:
     return EXTENSIONS.get(mime_type, "png")
 
 
-def _picture(item: Any, answer: Any) -> Picture:
+def _picture(item: Any, answer: Any) -> ImageData:
     kind = getattr(answer, "output_format", None) or "png"
-    return Picture(base64.b64decode(item.b64_json), f"image/{kind}")
+    return ImageData(base64.b64decode(item.b64_json), f"image/{kind}")
 
 
 def _usage(usage: Any, count: int) -> Usage:

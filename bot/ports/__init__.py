@@ -1,0 +1,55 @@
+"""The protocols behind which every outside thing stands: platforms, models, jobs, and what each of them is lent."""
+
+from bot.ports.host import Blobs, Bus, Clock, Host, Installation
+from bot.ports.jobs import Handler, Job, Jobs, Step, StepJournal, WorkerRegistry
+from bot.ports.models import (
+    ChatModel,
+    ChatRequest,
+    Embedder,
+    EmbeddingResult,
+    ImageData,
+    ImageGenerator,
+    ImageResult,
+    ModelDone,
+    ModelEvent,
+    OcrReader,
+    Provider,
+    SpeechResult,
+    SpeechToText,
+    TextToSpeech,
+    Tool,
+    TranscriptionResult,
+)
+from bot.ports.platform import Accept, Adapter
+
+__all__ = [
+    "Accept",
+    "Adapter",
+    "Blobs",
+    "Bus",
+    "ChatModel",
+    "ChatRequest",
+    "Clock",
+    "Embedder",
+    "EmbeddingResult",
+    "Handler",
+    "Host",
+    "ImageData",
+    "ImageGenerator",
+    "ImageResult",
+    "Installation",
+    "Job",
+    "Jobs",
+    "ModelDone",
+    "ModelEvent",
+    "OcrReader",
+    "Provider",
+    "SpeechResult",
+    "SpeechToText",
+    "Step",
+    "StepJournal",
+    "TextToSpeech",
+    "Tool",
+    "TranscriptionResult",
+    "WorkerRegistry",
+]

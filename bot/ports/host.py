@@ -1,0 +1,128 @@
+"""What adapters and providers are lent: time, bytes, news, installations and what the core knows."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol
+
+from bot.types import (
+    Address,
+    Blob,
+    CommandSpec,
+    Conversation,
+    Diagnostic,
+    Modality,
+    ResumePoint,
+    Scope,
+    Settings,
+    TimelineEntry,
+)
+
+
+class Clock(Protocol):
+    """Time, so that tests can move it."""
+
+    def now(self) -> datetime:
+        """The time in UTC."""
+
+    def monotonic(self) -> float:
+        """Seconds from some fixed moment, never going back."""
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait."""
+
+
+class Blobs(Protocol):
+    """The bytes of one tenant."""
+
+    async def read(self, blob: Blob) -> bytes:
+        """The bytes; raises StoreError when they were forgotten."""
+
+    async def write(self, data: bytes, mime_type: str) -> Blob:
+        """Keep the bytes, once for each content."""
+
+
+class Bus(Protocol):
+    """Short-lived news between the processes of one installation; whoever does not listen misses it."""
+
+    async def publish(self, topic: str, news: Mapping[str, Any]) -> None:
+        """Tell everybody who subscribed; at most once, in order for one publisher."""
+
+    def subscribe(self, topic: str) -> AbstractAsyncContextManager[AsyncIterator[dict[str, Any]]]:
+        """Listen while the context is open; what is published after it opened arrives."""
+
+
+@dataclass(frozen=True)
+class Installation:
+    """What a platform gave us when somebody installed Parley into a workspace."""
+
+    platform: str
+    workspace: str
+    name: str = ""
+    data: Mapping[str, Any] = field(default_factory=dict)
+    """Ids and scopes: plain, may be logged."""
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Tokens: sealed in the database, never logged."""
+
+
+class Host(Protocol):
+    """What adapters and providers are lent."""
+
+    @property
+    def clock(self) -> Clock: ...
+    @property
+    def bus(self) -> Bus: ...
+    @property
+    def commands(self) -> Mapping[str, CommandSpec]:
+        """Every slash command by its name."""
+
+    @property
+    def models(self) -> Mapping[Modality, str]:
+        """The configured model of each modality, `provider:model`; empty when it is off."""
+
+    def chat_models(self) -> Sequence[str]:
+        """The chat models that a person may choose, as `provider:model`."""
+
+    def personas(self) -> Sequence[str]:
+        """The names that `/persona` knows."""
+
+    def diagnostics(self) -> Sequence[Diagnostic]:
+        """What is on, and what is off with the setting that brings it; asks nobody outside."""
+
+    def blobs(self, address: Address) -> Blobs:
+        """The bytes of the tenant that this place belongs to."""
+
+    async def timeline(self, address: Address, limit: int = 200) -> Sequence[TimelineEntry]:
+        """The newest messages of the conversation held there, oldest first."""
+
+    async def conversations(
+        self, platform: str, workspace: str, author_id: str, limit: int = 100
+    ) -> Sequence[Conversation]:
+        """The conversations in which this person takes part, newest first."""
+
+    async def settings(self, address: Address, author_id: str) -> Settings:
+        """What holds for this person at this place."""
+
+    async def usage(self, address: Address, author_id: str) -> str:
+        """What this person's calls used in the last 30 days, as Markdown: what `/usage` shows."""
+
+    async def set_setting(self, address: Address, author_id: str, scope: Scope, name: str, value: str) -> str:
+        """Set a setting as `/settings` does, or reset it when the value is empty; gives the sentence for the person.
+
+        Raises UsageError.
+        """
+
+    async def resume_points(self, platform: str, since: datetime) -> Sequence[ResumePoint]:
+        """The newest message of each open conversation of this platform in which something happened since then."""
+
+    async def installation(self, platform: str, workspace: str) -> Installation | None:
+        """What was kept when Parley was installed there."""
+
+    async def keep_installation(self, installation: Installation) -> None:
+        """Keep it, its secrets sealed; raises ConfigError when no key to seal with is set."""
+
+    async def drop_installation(self, platform: str, workspace: str) -> None:
+        """Forget it and its secrets; harmless when unknown."""

@@ -1,0 +1,61 @@
+"""A platform, and the only way in."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from typing import Protocol, TypeAlias
+
+from aiohttp import web
+
+from bot.types import (
+    Accepted,
+    Attachment,
+    Backfill,
+    Capabilities,
+    Command,
+    Diagnostic,
+    Inbound,
+    InboundMessage,
+    Receipt,
+    Reply,
+    ReplyEvent,
+    Turn,
+)
+
+Accept: TypeAlias = Callable[[Inbound], Awaitable[Accepted]]
+"""The only way in: `inbox.accept`. When it returns, the inbound is written; when it raises, it is not."""
+
+
+class Adapter(Protocol):
+    """A platform. One object serves listening and answering; answering works without listening, from any worker."""
+
+    name: str
+    capabilities: Capabilities
+
+    async def listen(self, accept: Accept) -> None:
+        """Hold the platform's socket and hand in what comes, until cancelled. Returns at once when there is no socket to hold."""
+
+    def routes(self, accept: Accept) -> Sequence[web.AbstractRouteDef]:
+        """The HTTP routes this platform calls."""
+
+    def download(self, attachment: Attachment) -> AsyncIterator[bytes]:
+        """The bytes of an attachment as they come. Raises PlatformError, or UnreadableError when it is gone."""
+
+    async def open(self, turn: Turn) -> Receipt:
+        """Give the sign of life. Repeated for the same turn it must not post twice; a turn with a receipt reuses its post."""
+
+    async def stream(self, receipt: Receipt, events: AsyncIterator[ReplyEvent]) -> None:
+        """Show the events as they come, each visible text being the whole so far; ends with the events. May be repeated."""
+
+    async def finish(self, receipt: Receipt, reply: Reply) -> Receipt:
+        """Leave exactly the reply at the receipt: final text, uploads, buttons. Repeated, it changes nothing more."""
+
+    async def backfill(self, inbound: InboundMessage | Command) -> Backfill:
+        """What was said at the inbound's place before it, for a conversation that Parley joins late; nothing where the platform
+        cannot tell. Attachments come along unfetched."""
+
+    async def check(self) -> Sequence[Diagnostic]:
+        """What `doctor` should know: tokens, permissions, reachability."""
+
+    async def close(self) -> None:
+        """Let go of connections."""

@@ -1,0 +1,99 @@
+"""Facts about models, platforms and commands, and the lines of `doctor`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from typing import Literal, TypeAlias
+
+from bot.types.plain import value
+
+Modality: TypeAlias = Literal["chat", "transcribe", "speech", "image", "embedding"]
+
+MODALITIES: tuple[Modality, ...] = ("chat", "transcribe", "speech", "image", "embedding")
+
+
+@value
+@dataclass(frozen=True, slots=True)
+class ModelProfile:
+    """Facts about a model. What is unknown has the careful default."""
+
+    name: str
+    """As in the configuration: `provider:model`."""
+    context_tokens: int = 8_192
+    output_tokens: int = 4_096
+    sees_images: bool = False
+    reads_files: bool = False
+    calls_tools: bool = False
+    settings: frozenset[str] = frozenset()
+    """Names of `Settings` that the model takes."""
+    efforts: tuple[str, ...] = ()
+    shutdown_at: date | None = None
+    successor: str = ""
+    is_local: bool = False
+    max_audio_s: float | None = None
+    voices: tuple[str, ...] = ()
+    dimensions: int = 0
+    """Of an embedding model's vectors."""
+
+
+@value
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a platform can do with a reply."""
+
+    max_text: int = 4_000
+    """In Unicode characters, for one posted message."""
+    streams: bool = True
+    edits: bool = True
+    shows_images: bool = True
+    plays_voice: bool = True
+    has_buttons: bool = True
+    has_ephemeral: bool = False
+    upload_limit_bytes: int = 10 * 1024 * 1024
+    keeps_history: bool = True
+    """The platform shows old messages itself."""
+    hears_all: bool = True
+    """Every message of a channel arrives, not just those that mention us: what came before a conversation's first question is the
+    only gap."""
+
+
+@value
+@dataclass(frozen=True, slots=True)
+class CommandOption:
+    """One argument of a slash command, for platforms that ask for them by name."""
+
+    name: str
+    summary: str
+    required: bool = False
+    choices: tuple[str, ...] = ()
+    is_attachment: bool = False
+
+
+@value
+@dataclass(frozen=True, slots=True)
+class CommandSpec:
+    """A slash command as every platform shows it."""
+
+    name: str
+    summary: str
+    """One line, at most 100 characters."""
+    usage: str = ""
+    """The arguments, such as `TEXT`."""
+    options: tuple[CommandOption, ...] = ()
+    is_private: bool = False
+    """The answer concerns only the person who asked."""
+    begins_anew: bool = False
+    """What is said after it belongs to a new conversation."""
+
+
+@value
+@dataclass(frozen=True, slots=True)
+class Diagnostic:
+    """One line of `doctor`."""
+
+    subject: str
+    level: Literal["ok", "off", "warning", "error"]
+    text: str
+    setting: str = ""
+    """The environment variable that changes it."""
