@@ -6,10 +6,13 @@ import pkgutil
 from importlib import import_module
 from types import ModuleType
 
+SHARED = "shared"
+"""The folder of what platforms share, itself no platform."""
+
 
 def names() -> list[str]:
     """The platforms there are, in alphabetical order; a folder without `create` yet, such as a lone emulator, is none."""
-    return sorted(module.name for module in pkgutil.iter_modules(__path__) if module.ispkg)
+    return sorted(module.name for module in pkgutil.iter_modules(__path__) if module.ispkg and module.name != SHARED)
 
 
 def load(name: str) -> ModuleType:

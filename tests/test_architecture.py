@@ -23,7 +23,7 @@ ALLOWED: dict[str, set[str]] = {
     "bot/jobs": VALUES,
     "bot/engine": VALUES | WORK,
     "bot/inbox.py": VALUES | WORK | {"bot.engine"},
-    "bot/web": VALUES | WORK,
+    "bot/web": VALUES | WORK | {"bot.policy"},
     "bot/providers/__init__.py": VALUES,
     "bot/config.py": {"bot.types", "bot.errors", "bot.providers", "adapters"},
 }
@@ -63,8 +63,10 @@ def allowed_for(path: str) -> set[str] | None:
     if EMULATOR.match(path):
         return {path.split("/emulator/")[0].replace("/", ".") + ".emulator"}
     parts = path.split("/")
-    if parts[0] == "adapters" or (path.startswith("bot/providers/") and len(parts) > 3):
-        return VALUES | {".".join(parts[: 2 if parts[0] == "adapters" else 3])}
+    if parts[0] == "adapters":
+        return VALUES | {"bot.policy", "adapters.shared", f"adapters.{parts[1]}"}
+    if path.startswith("bot/providers/") and len(parts) > 3:
+        return VALUES | {".".join(parts[:3])}
     key = next(key for key in sorted(ALLOWED, key=len, reverse=True) if path == key or path.startswith(f"{key}/"))
     return ALLOWED[key] | {key.removesuffix(".py").replace("/", ".")}
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import hmac
-import ipaddress
 import re
 import secrets
 from urllib.parse import urlsplit
 
 from aiohttp import web
 
+from bot.policy.this_machine import is_loopback
 from bot.ports import Clock
 from bot.types import Author
 
@@ -91,11 +91,3 @@ def author_of(request: web.Request) -> Author:
 def handle(person: str) -> str:
     """What may be known of a person's id: the start of its hash. Their conversations' ids begin with it."""
     return hashlib.sha256(person.encode()).hexdigest()[:16]
-
-
-def is_loopback(host: str) -> bool:
-    """Whether this name or address can only mean this machine."""
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return host == "localhost"

@@ -7,9 +7,10 @@ from collections.abc import AsyncIterator, Sequence
 from aiohttp import web
 
 from adapters.playground import CAPABILITIES, reply
-from adapters.playground.guard import Guard, is_loopback
+from adapters.playground.guard import Guard
 from adapters.playground.routes import Routes
 from bot.errors import StoreError, UnreadableError
+from bot.policy.this_machine import is_loopback
 from bot.ports import Accept, Host
 from bot.types import (
     Address,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import ipaddress
 import logging
 import socket
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
@@ -13,6 +12,7 @@ from urllib.parse import urlsplit
 from aiohttp import web
 
 from bot.errors import BotError, ConfigError
+from bot.policy.this_machine import is_loopback
 
 log = logging.getLogger(__name__)
 
@@ -179,14 +179,6 @@ def close(sockets: Iterable[socket.socket]) -> None:
     """Let go of what `bind` took; harmless when repeated."""
     for one in sockets:
         one.close()
-
-
-def is_loopback(host: str) -> bool:
-    """Whether this name or address, with or without brackets, can only mean this machine."""
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def check_host(request: web.Request) -> None:

@@ -1,0 +1,1 @@
+"""What several platforms share: no platform itself, and it knows none."""
