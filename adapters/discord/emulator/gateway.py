@@ -12,7 +12,7 @@ from typing import Any
 
 from aiohttp import WSMsgType, web
 
-from . import wire
+from . import wire_people, wire_places
 from .model import Json
 from .world import DIRECT_TYPING, GUILDS, MESSAGE_CONTENT, Event, World
 
@@ -281,7 +281,13 @@ class Gateway:
         ]
         ready: Json = {
             "v": 10,
-            "user": {**wire.user_json(world.bot), "email": None, "verified": True, "mfa_enabled": True, "flags": 0},
+            "user": {
+                **wire_people.user_json(world.bot),
+                "email": None,
+                "verified": True,
+                "mfa_enabled": True,
+                "flags": 0,
+            },
             "guilds": [{"id": str(guild.id), "unavailable": True} for guild in mine],
             "session_id": session.id,
             "session_type": "normal",
@@ -299,7 +305,7 @@ class Gateway:
         self._tell(session, "READY", ready)
         for guild in mine if session.intents & GUILDS else []:
             with_members = bool(session.intents & 2)
-            self._tell(session, "GUILD_CREATE", wire.guild_create_json(world, guild, with_members=with_members))
+            self._tell(session, "GUILD_CREATE", wire_places.guild_create_json(world, guild, with_members=with_members))
 
     def _resume(self, socket: Socket, data: Json) -> None:
         if str(data.get("token", "")).removeprefix("Bot ") != self.world.app.token:
@@ -337,7 +343,7 @@ class Gateway:
         members = [m for m in members if self.world.users[m.user_id].name.lower().startswith(query)]
         body: Json = {
             "guild_id": str(guild.id),
-            "members": [wire.member_json(self.world, member) for member in members],
+            "members": [wire_people.member_json(self.world, member) for member in members],
             "chunk_index": 0,
             "chunk_count": 1,
             "not_found": [str(one) for one in wanted if one not in guild.members],

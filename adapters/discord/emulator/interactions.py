@@ -7,7 +7,7 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from . import messages, model, permissions, wire
+from . import messages, model, permissions, wire_messages, wire_people, wire_places
 from .errors import ApiError
 from .messages import Draft
 from .model import Channel, Json, Message, User
@@ -127,8 +127,8 @@ class Interactions:
     def payload(self, made: Interaction) -> Json:
         """The interaction as INTERACTION_CREATE carries it."""
         world, channel = self.world, made.channel
-        told = wire.channel_json(world, channel)
-        told["permissions"] = wire.permissions_text(world, channel, made.user.id)
+        told = wire_places.channel_json(world, channel)
+        told["permissions"] = wire_people.permissions_text(world, channel, made.user.id)
         body: Json = {
             "id": str(made.id),
             "application_id": str(world.app.id),
@@ -147,15 +147,15 @@ class Interactions:
             "attachment_size_limit": self.upload_limit(made),
         }
         if made.message:
-            body["message"] = wire.message_json(world, made.message, sees_content=True)
+            body["message"] = wire_messages.message_json(world, made.message, sees_content=True)
         return body | self._who(made)
 
     def _who(self, made: Interaction) -> Json:
         guild = self.world.guilds.get(made.guild_id or 0)
         if guild is None:
-            return {"user": wire.user_json(made.user)}
-        member = wire.member_json(self.world, guild.members[made.user.id])
-        member["permissions"] = wire.permissions_text(self.world, made.channel, made.user.id)
+            return {"user": wire_people.user_json(made.user)}
+        member = wire_people.member_json(self.world, guild.members[made.user.id])
+        member["permissions"] = wire_people.permissions_text(self.world, made.channel, made.user.id)
         told = {"id": str(guild.id), "locale": guild.locale, "features": []}
         return {"guild_id": str(guild.id), "guild_locale": guild.locale, "guild": told, "member": member}
 
@@ -232,7 +232,7 @@ class Interactions:
         body: Json = {
             "id": str(made.id),
             "type": made.kind,
-            "user": wire.user_json(made.user),
+            "user": wire_people.user_json(made.user),
             "authorizing_integration_owners": made.owners,
         }
         if made.kind == COMPONENT and made.message:

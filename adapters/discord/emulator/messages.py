@@ -6,7 +6,7 @@ import copy
 import re
 from dataclasses import dataclass, field
 
-from . import model, permissions, wire, world
+from . import model, permissions, wire_messages, wire_people, wire_places, world
 from .errors import ApiError
 from .model import Attachment, Channel, Json, Message, Reference, Sticker
 from .world import Event, World
@@ -47,7 +47,7 @@ def tell_message(at: World, name: str, message: Message) -> None:
     channel = at.channels[message.channel_id]
 
     def build(sees_content: bool) -> Json:
-        return wire.message_json(at, message, sees_content=sees_content, for_gateway=True)
+        return wire_messages.message_json(at, message, sees_content=sees_content, for_gateway=True)
 
     wanted = intent(channel, world.GUILD_MESSAGES, world.DIRECT_MESSAGES)
     at.emit(Event(name, build, wanted, channel, channel.guild_id, message, for_bot=message.ephemeral_to is None))
@@ -117,12 +117,12 @@ def _wake(at: World, channel: Channel, author_id: int) -> None:
 def join_thread(at: World, channel: Channel, user_id: int) -> None:
     """Make a user part of a thread."""
     channel.thread_members[user_id] = at.clock.time()
-    added = wire.thread_member_json(channel, user_id)
+    added = wire_places.thread_member_json(channel, user_id)
     body: Json = {"id": str(channel.id), "guild_id": str(channel.guild_id), "member_count": len(channel.thread_members)}
     intents = world.GUILDS if user_id == at.app.bot_id else world.GUILD_MEMBERS
     if user_id == at.app.bot_id:
         member = at.guilds[channel.guild_id or 0].members[user_id]
-        added |= {"member": wire.member_json(at, member), "presence": None}
+        added |= {"member": wire_people.member_json(at, member), "presence": None}
     body |= {"added_members": [added], "removed_member_ids": []}
     at.emit(Event("THREAD_MEMBERS_UPDATE", lambda _: body, intents, channel, channel.guild_id, channel))
 
@@ -222,13 +222,13 @@ def react(at: World, message: Message, user_id: int, emoji: str, *, add: bool) -
         del message.reactions[emoji]
     channel = at.channels[message.channel_id]
     body: Json = {"user_id": str(user_id), "channel_id": str(channel.id), "message_id": str(message.id), "type": 0}
-    body |= {"emoji": wire.emoji_json(emoji), "burst": False}
+    body |= {"emoji": wire_messages.emoji_json(emoji), "burst": False}
     if channel.guild_id:
         body["guild_id"] = str(channel.guild_id)
     if add:
         body["message_author_id"] = str(message.author_id)
         member = at.guilds[channel.guild_id].members.get(user_id) if channel.guild_id else None
-        body |= {"member": wire.member_json(at, member)} if member else {}
+        body |= {"member": wire_people.member_json(at, member)} if member else {}
     name = "MESSAGE_REACTION_ADD" if add else "MESSAGE_REACTION_REMOVE"
     wanted = intent(channel, world.GUILD_REACTIONS, world.DIRECT_REACTIONS)
     at.emit(Event(name, lambda _: body, wanted, channel, channel.guild_id, message))
@@ -240,7 +240,7 @@ def type_in(at: World, channel: Channel, user_id: int) -> None:
     if channel.guild_id:
         body["guild_id"] = str(channel.guild_id)
         member = at.guilds[channel.guild_id].members.get(user_id)
-        body |= {"member": wire.member_json(at, member)} if member else {}
+        body |= {"member": wire_people.member_json(at, member)} if member else {}
     wanted = intent(channel, world.GUILD_TYPING, world.DIRECT_TYPING)
     at.emit(Event("TYPING_START", lambda _: body, wanted, channel, channel.guild_id, (channel, user_id)))
 

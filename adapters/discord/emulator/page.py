@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import BodyPartReader, web
 
-from . import interactions, model, permissions, remux, wire
+from . import interactions, model, permissions, remux, wire_messages, wire_places
 from .errors import ApiError, Refused
 from .interactions import Interaction
 from .model import Channel, Json, Message, User
@@ -106,7 +106,7 @@ class Page:
             "guild": str(channel.guild_id) if channel.guild_id else None,
             "archived": channel.archived,
             "people": [str(user) for user in channel.recipients],
-            "tags": [wire.tag_json(tag) for tag in channel.tags],
+            "tags": [wire_places.tag_json(tag) for tag in channel.tags],
             "applied": [str(tag) for tag in channel.applied_tags],
             "count": channel.message_count,
         }
@@ -124,7 +124,7 @@ class Page:
         return _json({"channel": self._place(channel), "messages": shown, "commands": seen})
 
     def _message(self, message: Message) -> Json:
-        body = wire.message_json(self.discord.world, message, sees_content=True)
+        body = wire_messages.message_json(self.discord.world, message, sees_content=True)
         every = self.discord.interactions.all if message.webhook else []
         used = next((one for one in every if one.original is message and one.kind == interactions.COMMAND), None)
         command = {"user": used.user.shown, "name": used.data["name"]} if used else None

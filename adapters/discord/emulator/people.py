@@ -6,7 +6,20 @@ import base64
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from . import commands, components, drafts, interactions, limits, messages, model, permissions, threads, wire
+from . import (
+    commands,
+    components,
+    drafts,
+    interactions,
+    limits,
+    messages,
+    model,
+    permissions,
+    threads,
+    wire_messages,
+    wire_people,
+    wire_places,
+)
 from .errors import ApiError, Refused
 from .interactions import Interaction, Interactions
 from .messages import Draft
@@ -185,7 +198,7 @@ class People:
         command = self._command(user, place, name, kind)
         data = self._named(command) | {"target_id": str(target.id), "resolved": {}}
         if isinstance(target, Message):
-            told = wire.message_json(self.world, target, sees_content=True)
+            told = wire_messages.message_json(self.world, target, sees_content=True)
             data["resolved"] = {"messages": {str(target.id): told}}
         else:
             self._resolve(data["resolved"], commands.USER_OPTION, target, place)
@@ -267,7 +280,7 @@ class People:
         if kind == commands.ATTACHMENT:
             made = self._attach(channel, 0, value)
             made.ephemeral = True
-            resolved.setdefault("attachments", {})[str(made.id)] = wire.attachment_json(self.world, made)
+            resolved.setdefault("attachments", {})[str(made.id)] = wire_messages.attachment_json(self.world, made)
             return str(made.id)
         if kind in (commands.USER_OPTION, commands.CHANNEL, commands.ROLE, commands.MENTIONABLE):
             return self._resolve(resolved, kind, value, channel)
@@ -288,15 +301,15 @@ class People:
         number = int(getattr(value, "id", value))
         guild = self.world.guilds.get(channel.guild_id or 0)
         if number in self.world.users and kind in (commands.USER_OPTION, commands.MENTIONABLE):
-            resolved.setdefault("users", {})[str(number)] = wire.user_json(self.world.users[number])
+            resolved.setdefault("users", {})[str(number)] = wire_people.user_json(self.world.users[number])
             if guild and number in guild.members:
-                member = wire.member_json(self.world, guild.members[number], with_user=False)
-                member["permissions"] = wire.permissions_text(self.world, channel, number)
+                member = wire_people.member_json(self.world, guild.members[number], with_user=False)
+                member["permissions"] = wire_people.permissions_text(self.world, channel, number)
                 resolved.setdefault("members", {})[str(number)] = member
         elif guild and number in guild.roles:
-            resolved.setdefault("roles", {})[str(number)] = wire.role_json(guild.roles[number])
+            resolved.setdefault("roles", {})[str(number)] = wire_people.role_json(guild.roles[number])
         elif number in self.world.channels:
-            told = wire.channel_json(self.world, self.world.channels[number])
+            told = wire_places.channel_json(self.world, self.world.channels[number])
             resolved.setdefault("channels", {})[str(number)] = told
         else:
             raise Refused(f"there is nothing with the id {number}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import wire
+from . import wire_people
 from .errors import ApiError
 from .model import Json
 from .rest import Api, Call, Routes, body_of
@@ -18,7 +18,7 @@ IN_GUILD = "/applications/{application_id}/guilds/{guild_id}/commands"
 def me(api: Api, call: Call) -> Json:
     """Get Current User."""
     return {
-        **wire.user_json(api.world.bot),
+        **wire_people.user_json(api.world.bot),
         "mfa_enabled": True,
         "locale": "en-US",
         "premium_type": 0,
@@ -38,7 +38,7 @@ def application(api: Api, call: Call) -> Json:
         "icon": None,
         "description": "",
         "type": None,
-        "bot": wire.user_json(world.bot),
+        "bot": wire_people.user_json(world.bot),
         "bot_public": True,
         "bot_require_code_grant": False,
         "integration_types_config": {"0": {}, "1": {}},
@@ -48,7 +48,7 @@ def application(api: Api, call: Call) -> Json:
         "redirect_uris": [],
         "interactions_endpoint_url": app.interactions_endpoint_url,
         "role_connections_verification_url": None,
-        "owner": wire.user_json(world.users[app.owner_id]),
+        "owner": wire_people.user_json(world.users[app.owner_id]),
         "approximate_guild_count": sum(1 for guild in world.guilds.values() if app.bot_id in guild.members),
         "approximate_user_install_count": len(app.user_installs),
         "approximate_user_authorization_count": len(app.user_installs),

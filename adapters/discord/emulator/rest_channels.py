@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import drafts, messages, model, permissions, threads, wire
+from . import drafts, messages, model, permissions, threads, wire_places
 from .errors import ApiError, Form
 from .limits import choice, items, number, text
 from .model import Channel, Json
@@ -24,7 +24,7 @@ def _require(api: Api, channel: Channel, bits: int) -> None:
 @routes.add("GET", "/channels/{channel_id}")
 def get(api: Api, call: Call) -> Json:
     """Get Channel, also an archived thread."""
-    return wire.channel_json(api.world, _channel(api, call))
+    return wire_places.channel_json(api.world, _channel(api, call))
 
 
 @routes.add("PATCH", "/channels/{channel_id}")
@@ -41,10 +41,10 @@ def edit(api: Api, call: Call) -> Json:
         _require(api, channel, permissions.MANAGE_CHANNELS)
         channel.name, channel.topic = body.get("name") or channel.name, body.get("topic", channel.topic)
         api.world.tell_channel("CHANNEL_UPDATE", channel)
-        return wire.channel_json(api.world, channel)
+        return wire_places.channel_json(api.world, channel)
     _require_thread_edit(api, channel, body)
     threads.change(api.world, channel, body)
-    return wire.channel_json(api.world, channel)
+    return wire_places.channel_json(api.world, channel)
 
 
 def _require_thread_edit(api: Api, channel: Channel, body: Json) -> None:
@@ -67,9 +67,9 @@ def delete(api: Api, call: Call) -> Json:
     """Delete Channel, or thread."""
     channel = _channel(api, call)
     if channel.guild_id is None:
-        return wire.channel_json(api.world, channel)
+        return wire_places.channel_json(api.world, channel)
     _require(api, channel, permissions.MANAGE_THREADS if channel.is_thread else permissions.MANAGE_CHANNELS)
-    body = wire.channel_json(api.world, channel)
+    body = wire_places.channel_json(api.world, channel)
     threads.remove(api.world, channel)
     return body
 
@@ -93,7 +93,7 @@ def start_from_message(api: Api, call: Call) -> Json:
     if channel.is_thread or channel.guild_id is None:
         raise ApiError(50024)
     thread = threads.from_message(api.world, message, api.world.app.bot_id, body)
-    return _created(wire.channel_json(api.world, thread))
+    return _created(wire_places.channel_json(api.world, thread))
 
 
 def _created(body: Json) -> Json:
@@ -117,7 +117,7 @@ def start(api: Api, call: Call) -> Json:
     thread = threads.new(api.world, channel, api.world.app.bot_id, body, kind)
     if not private:
         threads.announce(api.world, channel, thread, api.world.app.bot_id)
-    return _created(wire.channel_json(api.world, thread))
+    return _created(wire_places.channel_json(api.world, thread))
 
 
 def _start_post(api: Api, call: Call, forum: Channel, body: Json) -> Json:
@@ -133,7 +133,7 @@ def _start_post(api: Api, call: Call, forum: Channel, body: Json) -> Json:
         file.channel_id = thread.id
     draft.forced_id = thread.id
     first = messages.write(api.world, thread, api.world.app.bot_id, draft)
-    return _created(wire.channel_json(api.world, thread) | {"message": shown(api, first)})
+    return _created(wire_places.channel_json(api.world, thread) | {"message": shown(api, first)})
 
 
 @routes.add("PUT", "/channels/{channel_id}/thread-members/@me")
@@ -168,7 +168,7 @@ def leave(api: Api, call: Call) -> None:
 def thread_members(api: Api, call: Call) -> list[Json]:
     """List Thread Members."""
     thread = _thread(api, call)
-    return [wire.thread_member_json(thread, user) for user in thread.thread_members]
+    return [wire_places.thread_member_json(thread, user) for user in thread.thread_members]
 
 
 def _thread(api: Api, call: Call) -> Channel:
@@ -192,5 +192,5 @@ def archived(api: Api, call: Call) -> Json:
     ]
     found = sorted((one for one in found if api.world.app_sees(one)), key=lambda one: -one.archive_at)
     limit = int(call.query.get("limit", "50"))
-    told = [wire.channel_json(api.world, one) for one in found[:limit]]
+    told = [wire_places.channel_json(api.world, one) for one in found[:limit]]
     return {"threads": told, "members": [], "has_more": len(found) > limit}

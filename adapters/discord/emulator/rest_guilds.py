@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import permissions, wire
+from . import permissions, wire_people, wire_places
 from .errors import ApiError
 from .model import TEXT, Json
 from .rest import Api, Call, Routes, body_of
@@ -35,7 +35,7 @@ def user(api: Api, call: Call) -> Json:
     found = api.world.users.get(call.number("user_id"))
     if found is None:
         raise ApiError(10013)
-    return wire.user_json(found)
+    return wire_people.user_json(found)
 
 
 @routes.add("POST", "/users/@me/channels")
@@ -44,7 +44,7 @@ def direct(api: Api, call: Call) -> Json:
     found = api.world.users.get(int(body_of(call).get("recipient_id") or 0))
     if found is None or found.id == api.world.app.bot_id:
         raise ApiError(10013 if found is None else 50007)
-    return wire.channel_json(api.world, api.world.direct_channel(api.world.bot, found))
+    return wire_places.channel_json(api.world, api.world.direct_channel(api.world.bot, found))
 
 
 @routes.add("GET", "/guilds/{guild_id}")
@@ -54,7 +54,7 @@ def guild(api: Api, call: Call) -> Json:
     counts: Json = {}
     if call.query.get("with_counts", "").lower() in ("true", "1"):
         counts = {"approximate_member_count": len(found.members), "approximate_presence_count": 1}
-    return wire.guild_json(api.world, found) | counts
+    return wire_places.guild_json(api.world, found) | counts
 
 
 @routes.add("GET", "/guilds/{guild_id}/channels")
@@ -62,7 +62,7 @@ def channels(api: Api, call: Call) -> list[Json]:
     """Get Guild Channels, without threads."""
     found = api.world.guild(call.number("guild_id"))
     every = api.world.channels_of(found.id)
-    return [wire.channel_json(api.world, one) for one in every if not one.is_thread and api.world.app_sees(one)]
+    return [wire_places.channel_json(api.world, one) for one in every if not one.is_thread and api.world.app_sees(one)]
 
 
 @routes.add("POST", "/guilds/{guild_id}/channels")
@@ -75,13 +75,13 @@ def create_channel(api: Api, call: Call) -> Json:
     made = api.world.add_channel(
         found, str(body.get("name") or "new"), int(body.get("type") or TEXT), topic=body.get("topic")
     )
-    return wire.channel_json(api.world, made)
+    return wire_places.channel_json(api.world, made)
 
 
 @routes.add("GET", "/guilds/{guild_id}/roles")
 def roles(api: Api, call: Call) -> list[Json]:
     """Get Guild Roles."""
-    return [wire.role_json(role) for role in api.world.guild(call.number("guild_id")).roles.values()]
+    return [wire_people.role_json(role) for role in api.world.guild(call.number("guild_id")).roles.values()]
 
 
 @routes.add("GET", "/guilds/{guild_id}/members")
@@ -92,7 +92,7 @@ def members(api: Api, call: Call) -> list[Json]:
         raise ApiError(50001)
     limit, after = int(call.query.get("limit", "1")), int(call.query.get("after", "0"))
     every = sorted(found.members.values(), key=lambda member: member.user_id)
-    return [wire.member_json(api.world, member) for member in every if member.user_id > after][:limit]
+    return [wire_people.member_json(api.world, member) for member in every if member.user_id > after][:limit]
 
 
 @routes.add("GET", "/guilds/{guild_id}/members/{user_id}")
@@ -101,7 +101,7 @@ def member(api: Api, call: Call) -> Json:
     found = api.world.guild(call.number("guild_id")).members.get(call.number("user_id"))
     if found is None:
         raise ApiError(10007)
-    return wire.member_json(api.world, found)
+    return wire_people.member_json(api.world, found)
 
 
 @routes.add("GET", "/guilds/{guild_id}/threads/active")
@@ -112,8 +112,8 @@ def active_threads(api: Api, call: Call) -> Json:
     seen = [one for one in every if api.world.app_sees(one)]
     mine = [one for one in seen if api.world.app.bot_id in one.thread_members]
     return {
-        "threads": [wire.channel_json(api.world, one) for one in seen],
-        "members": [wire.thread_member_json(one, api.world.app.bot_id) for one in mine],
+        "threads": [wire_places.channel_json(api.world, one) for one in seen],
+        "members": [wire_places.thread_member_json(one, api.world.app.bot_id) for one in mine],
         "has_more": False,
     }
 
@@ -121,7 +121,7 @@ def active_threads(api: Api, call: Call) -> Json:
 @routes.add("GET", "/guilds/{guild_id}/stickers")
 def stickers(api: Api, call: Call) -> list[Json]:
     """List Guild Stickers."""
-    return [wire.sticker_json(one) for one in api.world.guild(call.number("guild_id")).stickers.values()]
+    return [wire_places.sticker_json(one) for one in api.world.guild(call.number("guild_id")).stickers.values()]
 
 
 @routes.add("GET", "/stickers/{sticker_id}")
@@ -130,4 +130,4 @@ def sticker(api: Api, call: Call) -> Json:
     found = api.world.sticker(call.number("sticker_id"))
     if found is None:
         raise ApiError(10060)
-    return wire.sticker_json(found)
+    return wire_places.sticker_json(found)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from . import commands, components, drafts, interactions, messages, model, wire
+from . import commands, components, drafts, interactions, messages, model, wire_messages
 from .errors import ApiError, Form
 from .interactions import Interaction
 from .limits import items
@@ -61,7 +61,7 @@ def _told(made: Interaction, kind: int) -> Json:
 
 
 def _shown(api: Api, message: Message) -> Json:
-    return wire.message_json(api.world, message, sees_content=True)
+    return wire_messages.message_json(api.world, message, sees_content=True)
 
 
 def _place(api: Api, made: Interaction, *, first: bool = False) -> drafts.Place:

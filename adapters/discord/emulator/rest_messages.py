@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import unquote
 
-from . import drafts, messages, permissions, wire
+from . import drafts, messages, permissions, wire_messages, wire_people
 from .errors import ApiError
 from .messages import Draft
 from .model import FORUM, Channel, Json, Message
@@ -26,7 +26,7 @@ def _message(api: Api, call: Call) -> Message:
 
 def shown(api: Api, message: Message) -> Json:
     """A message as REST gives it to the bot: content only by the portal's switch or by right."""
-    return wire.message_json(api.world, message, sees_content=api.world.app.message_content)
+    return wire_messages.message_json(api.world, message, sees_content=api.world.app.message_content)
 
 
 def _bits(api: Api, channel: Channel) -> int:
@@ -197,7 +197,7 @@ def unreact_other(api: Api, call: Call) -> None:
 def reactors(api: Api, call: Call) -> list[Json]:
     """Get Reactions: who set this emoji."""
     users = _message(api, call).reactions.get(unquote(call.params["emoji"]), [])
-    return [wire.user_json(api.world.users[user]) for user in users]
+    return [wire_people.user_json(api.world.users[user]) for user in users]
 
 
 @routes.add("POST", "/attachments/refresh-urls")

@@ -6,7 +6,7 @@ import base64
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from . import model, permissions, wire
+from . import model, permissions, wire_people, wire_places
 from .cdn import Cdn
 from .clock import EmulatorClock, Snowflakes
 from .errors import ApiError
@@ -193,7 +193,7 @@ class World:
             self.emit(
                 Event(
                     "GUILD_MEMBER_ADD",
-                    lambda _: {**wire.member_json(self, member), "guild_id": str(guild.id)},
+                    lambda _: {**wire_people.member_json(self, member), "guild_id": str(guild.id)},
                     GUILD_MEMBERS,
                     guild_id=guild.id,
                 )
@@ -202,7 +202,7 @@ class World:
 
     def _tell_of_guild(self, guild: Guild) -> None:
         def build(_: bool) -> Json:
-            return wire.guild_create_json(self, guild, with_members=self.app.guild_members)
+            return wire_places.guild_create_json(self, guild, with_members=self.app.guild_members)
 
         self.emit(Event("GUILD_CREATE", build, GUILDS, guild_id=guild.id))
 
@@ -218,7 +218,7 @@ class World:
         """Make a role."""
         role = Role(self.new_id(), name, permissions, len(guild.roles), mentionable=mentionable, bot_id=bot_id)
         guild.roles[role.id] = role
-        body = {"guild_id": str(guild.id), "role": wire.role_json(role)}
+        body = {"guild_id": str(guild.id), "role": wire_people.role_json(role)}
         self.emit(Event("GUILD_ROLE_CREATE", lambda _: body, GUILDS, guild_id=guild.id))
         return role
 
@@ -245,7 +245,7 @@ class World:
         """Send a channel's or thread's news."""
 
         def build(_: bool) -> Json:
-            return wire.channel_json(self, channel) | extra
+            return wire_places.channel_json(self, channel) | extra
 
         self.emit(Event(name, build, GUILDS, channel, channel.guild_id, channel))
 
