@@ -315,11 +315,10 @@ async def _settle(ending: Ending, notes: Sequence[StepRecord], runtime: Runtime)
     exchange = tuple(_without_metadata(message) for message in ending.exchange)
     answer = (*exchange, Message("assistant", reply.parts)) if reply.parts else exchange
     for_model = not reply.error and is_for_model(turn.inbound, SPECS)
-    now = runtime.clock.now()
+    turn = replace(turn, source_id=ending.source_id)  # one remembered from before an upgrade may lack it
+    outcome = answers.TurnOutcome(turn, reply, answer, ending.receipt, user, for_model)
     async with runtime.store.begin(turn.tenant_id) as tx:
-        await answers.settle(
-            tx, turn, ending.source_id, user, reply, answer, ending.receipt, notes, now, for_model=for_model
-        )
+        await answers.settle(tx, outcome, notes, runtime.clock.now())
 
 
 def _without_metadata(message: Message) -> Message:

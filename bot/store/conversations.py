@@ -44,7 +44,7 @@ async def get_or_open(
         "channel": address.channel,
         "thread": address.thread,
         "is_direct": is_direct,
-        "title": title_of(title),
+        "title": _title(title),
         "created_at": now,
         "updated_at": now,
     }
@@ -79,8 +79,16 @@ TOUCH = (
 )
 
 
-def title_of(text: str) -> str:
-    """The beginning of a text, on one line."""
+async def touch(tx: Transaction, conversation_id: int, now: datetime, *, said: str | None = None) -> None:
+    """Note that something happened in the conversation. said: what a person said, the title of one that has none."""
+    where = {"tenant": tx.tenant_id, "conversation": conversation_id, "now": now}
+    if said is None:
+        await tx.connection.execute(TOUCH, where)
+    else:
+        await tx.connection.execute(TOUCH_WITH_TITLE, {**where, "first": _title(said)})
+
+
+def _title(text: str) -> str:
     return " ".join(text.split())[:TITLE_LENGTH]
 
 

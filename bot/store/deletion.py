@@ -6,7 +6,7 @@ from sqlalchemy import and_, delete, or_, select, update
 
 from bot.store import Transaction
 from bot.store.events import erase_payloads
-from bot.store.messages import drop_messages
+from bot.store.messages import delete_messages
 from bot.store.references import MessageRef
 from bot.store.schema import conversations, feedback, inbox, messages, posts, steps, turns
 from bot.types import (
@@ -18,8 +18,8 @@ async def delete_exchange(tx: Transaction, ref: MessageRef) -> int:
     """A message was deleted: it, its answer and their bytes leave the history; gives how many messages."""
     where = [messages.c.conversation_id == ref.conversation_id, messages.c.source_id == ref.source_id]
     if ref.ordinal < 0:
-        return await drop_messages(tx, [*where, messages.c.ordinal == ref.ordinal])
-    gone = await drop_messages(tx, [*where, messages.c.ordinal >= 0])
+        return await delete_messages(tx, [*where, messages.c.ordinal == ref.ordinal])
+    gone = await delete_messages(tx, [*where, messages.c.ordinal >= 0])
     await erase_payloads(tx, inbox.c.id == ref.source_id)
     return gone
 
@@ -29,7 +29,7 @@ async def delete_answer(tx: Transaction, ref: MessageRef, platform_id: str) -> i
     if ref.is_running or ref.receipt is None or platform_id not in ref.receipt.message_ids:
         return 0
     where = (messages.c.conversation_id == ref.conversation_id, messages.c.source_id == ref.source_id)
-    return await drop_messages(tx, (*where, messages.c.ordinal > 0))
+    return await delete_messages(tx, (*where, messages.c.ordinal > 0))
 
 
 async def forget(tx: Transaction, address: Address, author_id: str | None) -> tuple[int, list[str]]:
@@ -49,7 +49,7 @@ async def forget(tx: Transaction, address: Address, author_id: str | None) -> tu
         sources = set((await tx.connection.scalars(asked)).all())
     await erase_payloads(tx, inbox.c.id.in_(sources | {row.sequence for row in found}))
     answers = (messages.c.conversation_id.in_(here), messages.c.source_id.in_(sources), messages.c.ordinal >= 0)
-    gone = await drop_messages(tx, (or_(messages.c.id.in_([row.id for row in said_here]), and_(*answers)),))
+    gone = await delete_messages(tx, (or_(messages.c.id.in_([row.id for row in said_here]), and_(*answers)),))
     turn_ids = [row.id for row in found]
     for table in (feedback, posts, steps):
         await tx.connection.execute(delete(table).where(table.c.turn_id.in_(turn_ids)))

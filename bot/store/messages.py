@@ -10,7 +10,7 @@ from sqlalchemy import Integer, Row, Select, and_, bindparam, delete, or_, selec
 
 from bot.store import Transaction, prepared
 from bot.store.blobs import drop_unused, note_uses
-from bot.store.conversations import TOUCH_WITH_TITLE, title_of
+from bot.store.conversations import touch
 from bot.store.events import replace_payload
 from bot.store.references import MessageRef
 from bot.store.schema import blob_uses, messages
@@ -53,8 +53,7 @@ async def add_user_message(
     row = message_row(tx, conversation_id, source_id, 0, message, inbound.sent_at)
     row |= {"author_id": inbound.author.id, "author_name": inbound.author.name, "for_model": for_model}
     await insert_message(tx, row | {"platform_id": inbound.message_id}, message)
-    values = {"conversation": conversation_id, "tenant": tx.tenant_id, "now": inbound.sent_at, "first": title_of(text)}
-    await tx.connection.execute(TOUCH_WITH_TITLE, values)
+    await touch(tx, conversation_id, inbound.sent_at, said=text)
 
 
 def parts_of(inbound: InboundMessage | Command, text: str) -> tuple[Part, ...]:
@@ -79,12 +78,12 @@ def message_row(
     }
 
 
-ADD_MESSAGE = prepared(messages, lambda made: made.on_conflict_do_nothing().returning(messages.c.id))
+INSERT_MESSAGE = prepared(messages, lambda made: made.on_conflict_do_nothing().returning(messages.c.id))
 
 
 async def insert_message(tx: Transaction, row: Mapping[str, Any], message: Message) -> None:
     """Insert it with its uses of bytes; a message that stands there already stays."""
-    made = await tx.connection.scalar(ADD_MESSAGE(tx.connection), row)
+    made = await tx.connection.scalar(INSERT_MESSAGE(tx.connection), row)
     if made is not None:
         await note_uses(tx, made, blobs_of(message))
 
@@ -119,7 +118,7 @@ async def edit_message(tx: Transaction, ref: MessageRef, inbound: InboundMessage
     await replace_payload(tx, ref.source_id, inbound)
 
 
-async def drop_messages(tx: Transaction, where: Iterable[Any]) -> int:
+async def delete_messages(tx: Transaction, where: Iterable[Any]) -> int:
     """Delete messages and the bytes that only they used; gives how many messages."""
     ids = select(messages.c.id).where(messages.c.tenant_id == tx.tenant_id, *where)
     used = (await tx.connection.scalars(select(blob_uses.c.sha256).where(blob_uses.c.message_id.in_(ids)))).all()
@@ -139,14 +138,14 @@ def _before(query: Select[Any]) -> Select[Any]:
     return in_order.limit(bindparam("most", type_=Integer))
 
 
-HISTORY = _before(select(messages.c.role, messages.c.parts, messages.c.author_name).where(messages.c.for_model))
-PARTS_BEFORE = _before(select(messages.c.id, messages.c.parts))
+SELECT_HISTORY = _before(select(messages.c.role, messages.c.parts, messages.c.author_name).where(messages.c.for_model))
+SELECT_PARTS_BEFORE = _before(select(messages.c.id, messages.c.parts))
 
 
 async def history(tx: Transaction, conversation_id: int, before: int, limit: int = 200) -> list[Message]:
     """The newest messages that stand before that source, oldest first. Unfinished answers are not in it."""
     where = {"tenant": tx.tenant_id, "conversation": conversation_id, "source": before, "most": limit}
-    rows = (await tx.connection.execute(HISTORY, where)).all()
+    rows = (await tx.connection.execute(SELECT_HISTORY, where)).all()
     return [_message(row) for row in reversed(rows)]
 
 
@@ -170,7 +169,7 @@ async def unread(tx: Transaction, conversation_id: int, before: int, limit: int)
     where = {"tenant": tx.tenant_id, "conversation": conversation_id, "source": before, "most": 50}
     found = [
         (row.id, part.attachment)
-        for row in await tx.connection.execute(PARTS_BEFORE, where)
+        for row in await tx.connection.execute(SELECT_PARTS_BEFORE, where)
         for part in from_json(row.parts)
         if isinstance(part, UnreadAttachment) and (not part.reason or part.is_retryable)
     ]

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Row, bindparam, exists, func, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.store import Store, Transaction, prepared
 from bot.store.schema import feedback, inbox, posts, turns
@@ -34,7 +35,7 @@ class UnfinishedTurn:
     owner: str
 
 
-ADD_TURN = turns.insert()
+INSERT_TURN = turns.insert()
 
 
 async def add_turn(
@@ -59,7 +60,7 @@ async def add_turn(
         "owner": owner,
         "created_at": now,
     }
-    await tx.connection.execute(ADD_TURN, row)
+    await tx.connection.execute(INSERT_TURN, row)
     return str(row["id"])
 
 
@@ -70,7 +71,7 @@ async def _attempts(tx: Transaction, source_id: int) -> int:
     return int((await tx.connection.execute(earlier)).scalar_one())
 
 
-WAITING = (
+COUNT_UNFINISHED_BEFORE = (
     select(func.count())
     .select_from(turns)
     .where(
@@ -84,7 +85,7 @@ WAITING = (
 async def waiting_before(tx: Transaction, conversation_id: int, sequence: int) -> int:
     """How many turns of the conversation have to end first."""
     where = {"conversation": conversation_id, "before": sequence}
-    return int((await tx.connection.execute(WAITING, where)).scalar_one())
+    return int((await tx.connection.execute(COUNT_UNFINISHED_BEFORE, where)).scalar_one())
 
 
 async def unfinished(store: Store, before: datetime | None = None) -> list[UnfinishedTurn]:
@@ -130,13 +131,13 @@ class TurnRecord:
 
 
 asked = inbox.alias("asked")
-LOAD = (
+SELECT_TURN = (
     select(turns, inbox.c.payload, asked.c.payload.label("asked"))
     .join(inbox, inbox.c.id == turns.c.source_id)
     .join(asked, asked.c.id == turns.c.sequence)
     .where(turns.c.id == bindparam("turn"))
 )
-EARLIER_RECEIPT = (
+SELECT_EARLIER_RECEIPT = (
     select(turns.c.receipt)
     .where(
         turns.c.source_id == bindparam("source"), turns.c.attempt < bindparam("before"), turns.c.receipt.is_not(None)
@@ -144,23 +145,30 @@ EARLIER_RECEIPT = (
     .order_by(turns.c.attempt.desc())
     .limit(1)
 )
-LATER_ATTEMPT = select(exists().where(turns.c.source_id == bindparam("source"), turns.c.attempt > bindparam("after")))
+SELECT_LATER_ATTEMPT = select(
+    exists().where(turns.c.source_id == bindparam("source"), turns.c.attempt > bindparam("after"))
+)
 
 
 async def load_turn(store: Store, turn_id: str) -> TurnRecord | None:
     """A turn; None when it was forgotten. A further answer gets the receipt with which the one before it ended."""
     async with store.connect(write=False) as connection:
-        row = (await connection.execute(LOAD, {"turn": turn_id})).one_or_none()
+        row = (await connection.execute(SELECT_TURN, {"turn": turn_id})).one_or_none()
         if row is None or not row.payload:
             return None
         kept = row.receipt
         if row.attempt > 1 and row.state == "queued":
             earlier = {"source": row.source_id, "before": row.attempt}
-            kept = await connection.scalar(EARLIER_RECEIPT, earlier)
-        is_superseded = await connection.scalar(LATER_ATTEMPT, {"source": row.source_id, "after": row.attempt})
+            kept = await connection.scalar(SELECT_EARLIER_RECEIPT, earlier)
+        superseded = await is_superseded(connection, row.source_id, row.attempt)
     inbound, receipt = _asked_again(row), from_json(kept) if kept else None
     turn = Turn(row.id, row.tenant_id, row.conversation_id, inbound, Settings(), receipt, row.attempt, row.source_id)
-    return TurnRecord(turn, row.source_id, row.state, row.stop_requested, bool(is_superseded))
+    return TurnRecord(turn, row.source_id, row.state, row.stop_requested, superseded)
+
+
+async def is_superseded(connection: AsyncConnection, source_id: int, attempt: int) -> bool:
+    """Whether the same question was asked again after that attempt."""
+    return bool(await connection.scalar(SELECT_LATER_ATTEMPT, {"source": source_id, "after": attempt}))
 
 
 def _asked_again(row: Row[Any]) -> InboundMessage | Command:
@@ -183,8 +191,8 @@ def _this(turn_id: str) -> Any:
     return update(turns).where(turns.c.id == turn_id)
 
 
-CHANGE_TURN = update(turns).where(turns.c.id == bindparam("turn"))
-KEEP_POST = prepared(
+UPDATE_TURN = update(turns).where(turns.c.id == bindparam("turn"))
+UPSERT_POST = prepared(
     posts,
     lambda made: made.on_conflict_do_update(
         index_elements=["tenant_id", "channel", "platform_id"], set_={"turn_id": made.excluded.turn_id}
@@ -192,15 +200,20 @@ KEEP_POST = prepared(
 )
 
 
+async def update_turn(tx: Transaction, turn_id: str, **columns: Any) -> None:
+    """Change these columns of the turn."""
+    await tx.connection.execute(UPDATE_TURN, {"turn": turn_id, **columns})
+
+
 async def note_receipt(tx: Transaction, turn_id: str, receipt: Receipt, **more: Any) -> None:
     """Remember what was posted, so that an edit, a button or a restart finds it; `more` columns of the turn with it."""
-    await tx.connection.execute(CHANGE_TURN, {"turn": turn_id, "receipt": to_json(receipt), **more})
+    await update_turn(tx, turn_id, receipt=to_json(receipt), **more)
     rows = [
         {"tenant_id": tx.tenant_id, "channel": receipt.address.channel, "platform_id": platform_id, "turn_id": turn_id}
         for platform_id in receipt.message_ids
     ]
     if rows:
-        await tx.connection.execute(KEEP_POST(tx.connection), rows)
+        await tx.connection.execute(UPSERT_POST(tx.connection), rows)
 
 
 async def request_stop(tx: Transaction, turn_id: str) -> None:
@@ -213,14 +226,14 @@ async def has_turns(tx: Transaction, conversation_id: int) -> bool:
     return bool(await tx.connection.scalar(select(exists().where(turns.c.conversation_id == conversation_id))))
 
 
-EARLIER_TURN = select(
+SELECT_EARLIER_TURN = select(
     exists().where(turns.c.conversation_id == bindparam("conversation"), turns.c.sequence < bindparam("before"))
 )
 
 
 async def is_first(tx: Transaction, conversation_id: int, sequence: int) -> bool:
     """Whether no turn of the conversation came before that one."""
-    return not await tx.connection.scalar(EARLIER_TURN, {"conversation": conversation_id, "before": sequence})
+    return not await tx.connection.scalar(SELECT_EARLIER_TURN, {"conversation": conversation_id, "before": sequence})
 
 
 async def latest_turns(tx: Transaction, conversation_id: int) -> Mapping[int, Row[Any]]:

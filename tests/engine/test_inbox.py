@@ -200,10 +200,10 @@ async def test_an_answer_that_can_never_be_kept_ends_its_turn(
     """What the database refuses for good, by a fault of ours, is left out of the history; the turn ends, the answer stays."""
     settle = answers.settle
 
-    async def refuse(tx: Any, turn: Turn, source_id: int, user: Any, reply: Reply, *more: Any, **named: Any) -> None:
-        if reply.parts:
+    async def refuse(tx: Any, outcome: answers.TurnOutcome, *more: Any) -> None:
+        if outcome.reply.parts:
             raise RefusedByStoreError("never")
-        await settle(tx, turn, source_id, user, reply, *more, **named)
+        await settle(tx, outcome, *more)
 
     monkeypatch.setattr(answers, "settle", refuse)
     shown = await answer(app, platform, platform.says("hello"))
