@@ -30,8 +30,7 @@ from bot.inbox import Inbox
 from bot.jobs.inline import InlineJobs
 from bot.jobs.recorded import RecordedJobs
 from bot.ports import Adapter, Blobs, Bus, Clock, Installation, Jobs, Provider
-from bot.store import Store, open_store, tenants
-from bot.store import conversations as conv
+from bot.store import Store, conversations, open_store, tenants, timeline
 from bot.store.blobs import TenantBlobs, drop_unused_everywhere
 from bot.store.bus import MemoryBus, open_bus
 from bot.store.migrate import migrate
@@ -156,8 +155,8 @@ class AppHost:
     async def timeline(self, address: Address, limit: int = 200) -> Sequence[TimelineEntry]:
         """The newest messages of the conversation held there, oldest first."""
         async with self._app.store.read(await self._app.inbox.tenant_of(address)) as tx:
-            held = await conv.find_open(tx, address)
-            return await conv.timeline(tx, held, limit) if held is not None else []
+            held = await conversations.find_open(tx, address)
+            return await timeline.load_timeline(tx, held, limit) if held is not None else []
 
     async def conversations(
         self, platform: str, workspace: str, author_id: str, limit: int = 100
@@ -165,7 +164,7 @@ class AppHost:
         """The conversations in which this person takes part, newest first."""
         tenant_id = await self._app.inbox.tenant_of(Address(platform, workspace, ""))
         async with self._app.store.read(tenant_id) as tx:
-            return await conv.by_author(tx, platform, workspace, author_id, limit)
+            return await conversations.by_author(tx, platform, workspace, author_id, limit)
 
     async def settings(self, address: Address, author_id: str) -> Settings:
         """What holds for this person at this place."""
@@ -184,7 +183,7 @@ class AppHost:
 
     async def resume_points(self, platform: str, since: datetime) -> Sequence[ResumePoint]:
         """The newest message of each conversation in which something happened since then."""
-        return await conv.resume_points(self._app.store, platform, since)
+        return await conversations.resume_points(self._app.store, platform, since)
 
     async def installation(self, platform: str, workspace: str) -> Installation | None:
         """What was kept when Parley was installed there."""

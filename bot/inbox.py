@@ -13,8 +13,7 @@ from bot import telemetry
 from bot.engine.runtime import STOP_TOPIC, effective_settings, is_for_model
 from bot.errors import StoreError
 from bot.ports import Bus, Clock, Job, Jobs
-from bot.store import Store, Transaction, tenants
-from bot.store import conversations as conv
+from bot.store import Store, Transaction, conversations, deletion, events, messages, references, tenants, turns
 from bot.types import (
     Accepted,
     Address,
@@ -84,7 +83,7 @@ class Inbox:
         async with self._store.begin(tenant_id) as tx:
             outcome = await self._write(tx, inbound, self._clock.now(), stops)
             if outcome is REPEATED:
-                again = await conv.unfinished_of(tx, inbound.event_id)
+                again = await turns.unfinished_of(tx, inbound.event_id)
         if again:  # the first delivery may have been interrupted right after it was written
             await self._hand_over(_Asked(again.id, again.conversation_id, again.sequence, 0))
         if isinstance(outcome, _Asked):
@@ -110,9 +109,9 @@ class Inbox:
 
         before: only those asked for before then.
         """
-        waiting = [turn for turn in await conv.unfinished(self._store, before) if turn.owner in ("", own, *dead)]
+        waiting = [turn for turn in await turns.unfinished(self._store, before) if turn.owner in ("", own, *dead)]
         if waiting and own:
-            await conv.take_over(self._store, [turn.id for turn in waiting], own)
+            await turns.take_over(self._store, [turn.id for turn in waiting], own)
         for turn in waiting:
             await self._hand_over(_Asked(turn.id, turn.conversation_id, turn.sequence, 0))
         return len(waiting)
@@ -136,7 +135,7 @@ class Inbox:
     async def _write(self, tx: Transaction, inbound: Inbound, now: datetime, stops: list[str]) -> Accepted | _Asked:
         """stops: gets the turns that are to be told to stop."""
         kept = replace(inbound, text="") if isinstance(inbound, Edit) else inbound  # the words stand in what was edited
-        sequence = await conv.record_event(tx, inbound.event_id, kept, now)
+        sequence = await events.record_event(tx, inbound.event_id, kept, now)
         if sequence is None:
             return REPEATED
         match inbound:
@@ -155,62 +154,62 @@ class Inbox:
     async def _message(
         self, tx: Transaction, inbound: InboundMessage, sequence: int, now: datetime
     ) -> Accepted | _Asked:
-        if inbound.message_id and await conv.exists(tx, inbound.address, inbound.message_id, lock=True):
+        if inbound.message_id and await references.exists(tx, inbound.address, inbound.message_id, lock=True):
             return REPEATED  # the same post by another event, such as a mention that arrives as a message too
-        conversation_id = await conv.get_or_open(
+        conversation_id = await conversations.get_or_open(
             tx, inbound.address, now, is_direct=inbound.is_direct, title=inbound.text
         )
         is_due = is_meant_for_us(inbound) or await self._is_followed(tx, conversation_id, inbound)
-        await conv.add_user_message(
+        await messages.add_user_message(
             tx, conversation_id, sequence, inbound, for_model=is_for_model(inbound, self._commands)
         )
         return await self._ask(tx, conversation_id, sequence, sequence, now) if is_due else Accepted("noted")
 
     async def _is_followed(self, tx: Transaction, conversation_id: int, inbound: InboundMessage) -> bool:
         settings = await effective_settings(tx, inbound.address, inbound.author.id)
-        return follows(inbound, settings, takes_part=await conv.has_turns(tx, conversation_id))
+        return follows(inbound, settings, takes_part=await turns.has_turns(tx, conversation_id))
 
     async def _command(self, tx: Transaction, inbound: Command, sequence: int, now: datetime) -> Accepted | _Asked:
-        if inbound.message_id and await conv.exists(tx, inbound.address, inbound.message_id, lock=True):
+        if inbound.message_id and await references.exists(tx, inbound.address, inbound.message_id, lock=True):
             return REPEATED
         spec = self._commands.get(inbound.name)
-        conversation_id = await conv.get_or_open(tx, inbound.address, now, is_direct=inbound.is_direct)
-        await conv.add_user_message(
+        conversation_id = await conversations.get_or_open(tx, inbound.address, now, is_direct=inbound.is_direct)
+        await messages.add_user_message(
             tx, conversation_id, sequence, inbound, for_model=is_for_model(inbound, self._commands)
         )
         asked = await self._ask(tx, conversation_id, sequence, sequence, now)
         if spec and spec.begins_anew:
-            await conv.close_conversation(tx, conversation_id)
+            await conversations.close_conversation(tx, conversation_id)
         return asked
 
     async def _ask(self, tx: Transaction, conversation_id: int, sequence: int, source_id: int, now: datetime) -> _Asked:
         owner = "" if self._store.is_shared else self._jobs.name
-        turn_id = await conv.add_turn(tx, conversation_id, sequence, source_id, now, owner=owner)
-        return _Asked(turn_id, conversation_id, sequence, await conv.waiting_before(tx, conversation_id, sequence))
+        turn_id = await turns.add_turn(tx, conversation_id, sequence, source_id, now, owner=owner)
+        return _Asked(turn_id, conversation_id, sequence, await turns.waiting_before(tx, conversation_id, sequence))
 
     async def _again(
-        self, tx: Transaction, said: conv.MessageRef, sequence: int, now: datetime, stops: list[str]
+        self, tx: Transaction, said: references.MessageRef, sequence: int, now: datetime, stops: list[str]
     ) -> _Asked:
         """A further answer to the same question, in the place of the earlier one."""
         if said.is_running:
             await self._stop(tx, said, stops)
         return await self._ask(tx, said.conversation_id, sequence, said.source_id, now)
 
-    async def _stop(self, tx: Transaction, said: conv.MessageRef, stops: list[str]) -> None:
-        await conv.request_stop(tx, said.turn_id)
+    async def _stop(self, tx: Transaction, said: references.MessageRef, stops: list[str]) -> None:
+        await turns.request_stop(tx, said.turn_id)
         stops.append(said.turn_id)
 
     async def _edit(
         self, tx: Transaction, inbound: Edit, sequence: int, now: datetime, stops: list[str]
     ) -> Accepted | _Asked:
-        said = await conv.find_message(tx, inbound.address, inbound.message_id)
+        said = await references.find_message(tx, inbound.address, inbound.message_id)
         if said is None or said.ordinal < 0:
             return IGNORED
-        original = await conv.load_event(tx, said.source_id)
+        original = await events.load_event(tx, said.source_id)
         is_asked_now = inbound.mentions_bot and not said.turn_id  # the mention was forgotten at first
         if not isinstance(original, InboundMessage) or (original.text == inbound.text and not is_asked_now):
             return IGNORED  # a link unfolded, or a command, which is not revised
-        await conv.edit_message(tx, said, replace(original, text=inbound.text, ref={**original.ref, **inbound.ref}))
+        await messages.edit_message(tx, said, replace(original, text=inbound.text, ref={**original.ref, **inbound.ref}))
         if said.turn_id:
             return await self._again(tx, said, sequence, now, stops)
         if is_asked_now:
@@ -218,20 +217,20 @@ class Inbox:
         return Accepted("noted")
 
     async def _deletion(self, tx: Transaction, inbound: Deletion, stops: list[str]) -> Accepted:
-        said = await conv.find_message(tx, inbound.address, inbound.message_id)
+        said = await references.find_message(tx, inbound.address, inbound.message_id)
         if said is None:
             return IGNORED
         if inbound.message_id != said.message_id:  # a post of ours: the answer goes, the question stays
-            return DONE if await conv.delete_answer(tx, said, inbound.message_id) else IGNORED
+            return DONE if await deletion.delete_answer(tx, said, inbound.message_id) else IGNORED
         if said.is_running:
             await self._stop(tx, said, stops)
-        await conv.delete_exchange(tx, said)
+        await deletion.delete_exchange(tx, said)
         return DONE
 
     async def _press(
         self, tx: Transaction, inbound: ButtonPress, sequence: int, now: datetime, stops: list[str]
     ) -> Accepted | _Asked:
-        said = await conv.find_message(tx, inbound.address, inbound.message_id)
+        said = await references.find_message(tx, inbound.address, inbound.message_id)
         if said is None or not said.turn_id:
             return IGNORED
         match inbound.action:
@@ -241,17 +240,17 @@ class Inbox:
                 return DONE
             case "thumbs_up" | "thumbs_down":
                 value = 1 if inbound.action == "thumbs_up" else -1
-                await conv.give_feedback(tx, said.turn_id, inbound.author.id, value, now)
+                await turns.give_feedback(tx, said.turn_id, inbound.author.id, value, now)
                 return DONE
             case "regenerate":
                 return await self._again(tx, said, sequence, now, stops)
         return await self._order(tx, inbound, said, sequence, now)
 
     async def _order(
-        self, tx: Transaction, inbound: ButtonPress, said: conv.MessageRef, sequence: int, now: datetime
+        self, tx: Transaction, inbound: ButtonPress, said: references.MessageRef, sequence: int, now: datetime
     ) -> _Asked:
         """A button that stands for words: answered as if the person had written them."""
-        original = await conv.load_event(tx, said.source_id)
+        original = await events.load_event(tx, said.source_id)
         message = InboundMessage(
             event_id=inbound.event_id,
             message_id=inbound.event_id,
@@ -265,8 +264,8 @@ class Inbox:
             about_turn_id=said.turn_id,
             ref={**getattr(original, "ref", {}), **inbound.ref},
         )
-        await conv.replace_payload(tx, sequence, message)
-        await conv.add_user_message(tx, said.conversation_id, sequence, message)
+        await events.replace_payload(tx, sequence, message)
+        await messages.add_user_message(tx, said.conversation_id, sequence, message)
         return await self._ask(tx, said.conversation_id, sequence, sequence, now)
 
 

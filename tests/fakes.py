@@ -14,7 +14,7 @@ from aiohttp import web
 from bot.app import App
 from bot.errors import PlatformError
 from bot.ports import Accept
-from bot.store import conversations
+from bot.store import turns
 from bot.types import (
     Address,
     Attachment,
@@ -215,5 +215,5 @@ async def answer(app: App, platform: FakeAdapter, inbound: Inbound) -> Shown:
 async def ended(app: App, turn_id: str) -> None:
     """Wait until the turn has ended in the database."""
     async with asyncio.timeout(20):
-        while any(turn.id == turn_id for turn in await conversations.unfinished(app.store)):
+        while any(turn.id == turn_id for turn in await turns.unfinished(app.store)):
             await asyncio.sleep(0.005)

@@ -19,8 +19,7 @@ from bot.engine.streams import closing
 from bot.errors import BotError, CutOffError, StoppedError, UsageError
 from bot.jobs import current_attempt, interruptible_by, retry_delay_s, retry_until_available
 from bot.ports import Step
-from bot.store import conversations as conv
-from bot.store import ledger
+from bot.store import answers, backfill, ledger, messages, turns
 from bot.types import (
     Audio,
     Command,
@@ -52,9 +51,9 @@ log = logging.getLogger(__name__)
 async def run_job(turn_id: str, step: Step, runtime: Runtime) -> None:
     """The handler of turn jobs: whatever happens, the turn ends."""
     runtime.stops.of(turn_id)  # before the database is asked, so that a stop is either read there or heard
-    loaded = await retry_until_available(runtime.clock, "load", conv.load_turn, (runtime.store, turn_id))
+    loaded = await retry_until_available(runtime.clock, "load", turns.load_turn, (runtime.store, turn_id))
     if loaded is None or loaded.state not in ("queued", "running") or _is_in_vain(loaded):
-        await conv.cancel_turn(runtime.store, turn_id, runtime.clock.now())
+        await turns.cancel_turn(runtime.store, turn_id, runtime.clock.now())
         runtime.stops.drop(turn_id)
         return
     turn, source_id = loaded.turn, loaded.source_id
@@ -73,7 +72,7 @@ async def run_job(turn_id: str, step: Step, runtime: Runtime) -> None:
             runtime.stops.drop(turn_id)
 
 
-def _is_in_vain(loaded: conv.TurnRecord) -> bool:
+def _is_in_vain(loaded: turns.TurnRecord) -> bool:
     """Whether the question was asked anew before anybody began to answer it."""
     return loaded.state == "queued" and loaded.stop_requested and loaded.is_superseded
 
@@ -110,7 +109,7 @@ async def run_turn(turn: Turn, source_id: int, step: Step, runtime: Runtime) -> 
     telemetry.turn_seconds.labels(platform).observe(time.perf_counter() - began)
 
 
-async def _begin(loaded: conv.TurnRecord, runtime: Runtime) -> None:
+async def _begin(loaded: turns.TurnRecord, runtime: Runtime) -> None:
     """After a restart: calls that the crash interrupted are written off, and a stop that was asked for holds."""
     if loaded.stop_requested:
         runtime.stops.of(loaded.turn.id).set()
@@ -124,16 +123,16 @@ async def _open(turn: Turn, source_id: int, runtime: Runtime) -> dict[str, Any]:
     adapter, inbound = runtime.adapter_for(turn.inbound), turn.inbound
     async with runtime.store.read(turn.tenant_id) as tx:
         settings = await effective_settings(tx, inbound.address, inbound.author.id)
-        joins_late = turn.attempt == 1 and await conv.is_first(tx, turn.conversation_id, source_id)
-        unread = await conv.unread(tx, turn.conversation_id, source_id, MAX_UNREAD)
+        joins_late = turn.attempt == 1 and await turns.is_first(tx, turn.conversation_id, source_id)
+        unread = await messages.unread(tx, turn.conversation_id, source_id, MAX_UNREAD)
     turn = replace(turn, settings=settings)
     turn = replace(turn, receipt=await adapter.open(turn))
     assert turn.receipt is not None
     async with runtime.store.begin(turn.tenant_id) as tx:
-        await conv.note_receipt(tx, turn.id, turn.receipt, state="running", started_at=runtime.clock.now())
+        await turns.note_receipt(tx, turn.id, turn.receipt, state="running", started_at=runtime.clock.now())
     if (joins_late or not adapter.capabilities.hears_all) and await _hear_earlier(turn, source_id, runtime):
         async with runtime.store.read(turn.tenant_id) as tx:
-            unread = await conv.unread(tx, turn.conversation_id, source_id, MAX_UNREAD)
+            unread = await messages.unread(tx, turn.conversation_id, source_id, MAX_UNREAD)
     return {"turn": turn, "unread": unread}
 
 
@@ -146,7 +145,7 @@ async def _hear_earlier(turn: Turn, source_id: int, runtime: Runtime) -> bool:
         return False
     if earlier.messages:
         async with runtime.store.begin(turn.tenant_id) as tx:
-            await conv.add_earlier(tx, turn.conversation_id, source_id, earlier, runtime.clock.now())
+            await backfill.add_earlier(tx, turn.conversation_id, source_id, earlier, runtime.clock.now())
     return bool(earlier.messages)
 
 
@@ -155,7 +154,7 @@ async def _understood_before(turn: Turn, source_id: int, runtime: Runtime) -> Me
     if turn.attempt == 1:
         return None
     async with runtime.store.read(turn.tenant_id) as tx:
-        return await conv.question(tx, turn.conversation_id, source_id)
+        return await messages.question(tx, turn.conversation_id, source_id)
 
 
 async def _answer(
@@ -167,9 +166,9 @@ async def _answer(
     draft, began = Draft(), time.perf_counter()
     user, pressed_under = perceived.message, getattr(turn.inbound, "about_turn_id", "")
     async with runtime.store.read(turn.tenant_id) as tx:
-        history = await conv.history(tx, turn.conversation_id, source_id, HISTORY_LIMIT)
+        history = await messages.history(tx, turn.conversation_id, source_id, HISTORY_LIMIT)
         if _redraws(turn.inbound):
-            user = replace(user, parts=(*user.parts, *await conv.pictures_of(tx, pressed_under)))
+            user = replace(user, parts=(*user.parts, *await answers.pictures_of(tx, pressed_under)))
     replies: list[Reply] = []
     async with closing(_events(turn, user, history, runtime, draft)) as events:
         kept = _watch(events, replies, turn.inbound.address.platform, began)
@@ -316,11 +315,10 @@ async def _settle(ending: Ending, notes: Sequence[StepRecord], runtime: Runtime)
     exchange = tuple(_without_metadata(message) for message in ending.exchange)
     answer = (*exchange, Message("assistant", reply.parts)) if reply.parts else exchange
     for_model = not reply.error and is_for_model(turn.inbound, SPECS)
-    now = runtime.clock.now()
+    turn = replace(turn, source_id=ending.source_id)  # one remembered from before an upgrade may lack it
+    outcome = answers.TurnOutcome(turn, reply, answer, ending.receipt, user, for_model)
     async with runtime.store.begin(turn.tenant_id) as tx:
-        await conv.settle(
-            tx, turn, ending.source_id, user, reply, answer, ending.receipt, notes, now, for_model=for_model
-        )
+        await answers.settle(tx, outcome, notes, runtime.clock.now())
 
 
 def _without_metadata(message: Message) -> Message:

@@ -17,8 +17,8 @@ from bot.engine.speak import speak
 from bot.engine.streams import closing, unless
 from bot.errors import StoppedError, UsageError
 from bot.ports import Adapter, ImageData
-from bot.store import Transaction, ledger
-from bot.store import conversations as conv
+from bot.store import Transaction, deletion, ledger
+from bot.store.search import search_messages
 from bot.store.tenants import reset_settings, set_setting, settings_rows
 from bot.types import (
     Address,
@@ -254,7 +254,7 @@ async def search(context: CommandContext) -> AsyncIterator[ReplyEvent]:
     words = _needed(context.text, "/search WORDS").split()
     inbound = context.turn.inbound
     async with context.runtime.store.read(context.turn.tenant_id) as tx:
-        found = await conv.search(tx, words, inbound.author.id, inbound.address, SEARCH_LIMIT)
+        found = await search_messages(tx, words, inbound.author.id, inbound.address, SEARCH_LIMIT)
     if not found:
         yield TextDelta(f"Nothing that you can see here holds: {' '.join(words)}.")
         return
@@ -475,7 +475,7 @@ async def forget(context: CommandContext) -> AsyncIterator[ReplyEvent]:
     inbound = context.turn.inbound
     author_id = None if inbound.is_direct else inbound.author.id
     async with context.runtime.store.begin(context.turn.tenant_id) as tx:
-        gone, turn_ids = await conv.forget(tx, inbound.address, author_id)
+        gone, turn_ids = await deletion.forget(tx, inbound.address, author_id)
     await context.runtime.jobs.forget([one for one in turn_ids if one != context.turn.id])
     whose = "messages" if inbound.is_direct else "messages of yours and answers to them"
     yield TextDelta(f"Forgotten: {max(gone - 1, 0)} {whose}, with their files, are deleted for good.")

@@ -14,7 +14,7 @@ from bot.engine.streams import closing
 from bot.errors import BotError, UnavailableError, UnreadableError, UsageError
 from bot.media import apart, audio, documents, endings, images, sniff, video
 from bot.ports import Step
-from bot.store import conversations as conv
+from bot.store import messages
 from bot.types import (
     Attachment,
     Audio,
@@ -65,7 +65,7 @@ async def perceive(turn: Turn, step: Step, receipt: Receipt, runtime: Runtime, u
     understood: the question as an earlier turn understood it, so that nothing is heard twice.
     """
     inbound = turn.inbound
-    words = (Text(said),) if (said := conv.words_of(inbound)).strip() else ()
+    words = (Text(said),) if (said := messages.words_of(inbound)).strip() else ()
     before = tuple(part for part in understood.parts if not isinstance(part, Text)) if understood else ()
     known, waiting = _left_to_read(before) if _is_understood(before) else ((), inbound.attachments)
     parts, notices, failure = list[Part]((*words, *known)), list[str](), None
@@ -109,7 +109,7 @@ async def catch_up(turn: Turn, unread: Sequence[Sequence[Any]], step: Step, rece
             log.info("could not read %s of an earlier message: %s", attachment.name, error.text)
             parts = [_unread(attachment, error)]
         async with runtime.store.begin(turn.tenant_id) as tx:
-            await conv.replace_attachment(tx, message_id, attachment, parts)
+            await messages.replace_attachment(tx, message_id, attachment, parts)
 
 
 async def _perceive_one(turn: Turn, attachment: Attachment, receipt: Receipt, runtime: Runtime) -> dict[str, Any]:

@@ -12,16 +12,17 @@ from bot.ports import Clock
 from bot.store import Store, prepared
 from bot.store.schema import outcomes
 
-OF_JOB = select(outcomes.c.name, outcomes.c.outcome).where(outcomes.c.job_id == bindparam("of"))
-IN_ORDER = OF_JOB.order_by(outcomes.c.ordinal)
+SELECT_OUTCOMES = (
+    select(outcomes.c.name, outcomes.c.outcome).where(outcomes.c.job_id == bindparam("of")).order_by(outcomes.c.ordinal)
+)
 
 
-def _add(made: Any) -> Any:
+def _replacing(made: Any) -> Any:
     changed = {column: made.excluded[column] for column in ("name", "outcome", "recorded_at")}
     return made.on_conflict_do_update(index_elements=["job_id", "ordinal"], set_=changed)
 
 
-ADD = prepared(outcomes, _add)
+UPSERT_OUTCOME = prepared(outcomes, _replacing)
 
 
 class StoreStepJournal:
@@ -34,13 +35,13 @@ class StoreStepJournal:
     async def load(self, job_id: str) -> Sequence[tuple[str, str]]:
         """The name and the outcome of each step so far, in order."""
         async with self._store.connect(write=False) as connection:
-            return [(row.name, row.outcome) for row in await connection.execute(IN_ORDER, {"of": job_id})]
+            return [(row.name, row.outcome) for row in await connection.execute(SELECT_OUTCOMES, {"of": job_id})]
 
     async def append(self, job_id: str, ordinal: int, name: str, outcome: str) -> None:
         """Keep one, in the place of one that was kept there before."""
         row = {"job_id": job_id, "ordinal": ordinal, "name": name, "outcome": outcome, "recorded_at": self._clock.now()}
         async with self._store.connect(write=True) as connection:
-            await connection.execute(ADD(connection), row)
+            await connection.execute(UPSERT_OUTCOME(connection), row)
 
     async def forget(self, job_ids: Collection[str]) -> None:
         """Delete those of these jobs."""

@@ -14,7 +14,7 @@ from adapters.discord.adapter import Discord
 from adapters.discord.emulator import AppConfig, Channel, DiscordEmulator, Limits, Message, User
 from bot import config as configuration
 from bot.app import App
-from bot.store import conversations
+from bot.store import turns
 from tests.emulators import discord_openapi
 
 ECHO = {
@@ -77,7 +77,7 @@ class World:
         async with asyncio.timeout(timeout_s):
             quiet = 0
             while quiet < 3:
-                busy = self.adapter.listener._tasks or await conversations.unfinished(self.app.store)
+                busy = self.adapter.listener._tasks or await turns.unfinished(self.app.store)
                 quiet = 0 if busy else quiet + 1
                 await asyncio.sleep(0.015)
 

@@ -14,7 +14,7 @@ from adapters.slack.emulator import AppConfig, Message, SlackEmulator
 from bot import config as configuration
 from bot.app import App
 from bot.providers.echo import script
-from bot.store import conversations
+from bot.store import turns
 
 ECHO = {
     "chat_model": "echo:echo",
@@ -59,7 +59,7 @@ class World:
         """Wait until every turn has ended in the database."""
         async with asyncio.timeout(20):
             await self.slack.idle()
-            while await conversations.unfinished(self.app.store):
+            while await turns.unfinished(self.app.store):
                 await asyncio.sleep(0.01)
             await self.slack.idle()  # files are shared a moment after their upload ended
 

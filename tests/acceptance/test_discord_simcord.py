@@ -16,7 +16,7 @@ from adapters.discord import slash
 from adapters.discord.adapter import Discord
 from bot import config as configuration
 from bot.app import App
-from bot.store import conversations
+from bot.store import turns
 from tests.acceptance.discord_support import ECHO
 
 simcord = pytest.importorskip("simcord", reason="install the development dependencies: make test does")
@@ -42,7 +42,7 @@ class Simulated:
     async def until(self, found: Callable[[], Any], timeout_s: float = 10) -> Any:
         """What is found once it is, and no turn runs."""
         async with asyncio.timeout(timeout_s):
-            while not (seen := found()) or await conversations.unfinished(self.app.store):
+            while not (seen := found()) or await turns.unfinished(self.app.store):
                 await self.env.settle()
                 await asyncio.sleep(0.02)
         return seen

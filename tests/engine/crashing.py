@@ -21,7 +21,7 @@ from bot import config as configuration
 from bot.app import App
 from bot.engine import run_job
 from bot.providers.echo.script import Script
-from bot.store import conversations
+from bot.store import turns
 from bot.types import InboundMessage, Receipt, Reply, ReplyEvent, TextDelta, Turn
 from tests.fakes import ANN, HERE, PLATFORM, FakeAdapter
 
@@ -139,7 +139,7 @@ async def main(home: Path, url: str, text: str, moment: str) -> None:
         if moment == "accepted":
             die()
         async with asyncio.timeout(60):
-            while await conversations.unfinished(app.store):
+            while await turns.unfinished(app.store):
                 await asyncio.sleep(0.02)
 
 

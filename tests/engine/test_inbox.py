@@ -13,8 +13,7 @@ from bot.engine.commands import SPECS
 from bot.errors import OverloadedError, PlatformError, RefusedByStoreError, StoreError
 from bot.inbox import Inbox
 from bot.ports import Job
-from bot.store import conversations as conv
-from bot.store import open_store, schema
+from bot.store import answers, open_store, schema, turns
 from bot.store.bus import MemoryBus
 from bot.store.migrate import migrate
 from bot.types import Address, ButtonPress, Deletion, Edit, Image, Receipt, Reply, Turn
@@ -112,7 +111,7 @@ async def test_who_gives_up_waiting_loses_nothing(make_app: MakeApp, platform: F
             await asyncio.gather(delivered, return_exceptions=True)
             await app.accept(message)
         async with asyncio.timeout(20):
-            while await conv.unfinished(app.store) or len(platform.posts) < 40:
+            while await turns.unfinished(app.store) or len(platform.posts) < 40:
                 await asyncio.sleep(0.01)
         assert sorted(shown.text for shown in platform.posts.values()) == sorted(
             f"You said: q{number}" for number in range(40)
@@ -164,7 +163,7 @@ async def test_an_answer_that_stands_is_not_written_over(
         raise StoreError("full")
 
     with monkeypatch.context() as broken:
-        broken.setattr(conv, "settle", full)
+        broken.setattr(answers, "settle", full)
         accepted = await app.accept(platform.says("hello"))
         shown = await platform.answered(accepted.turn_id)
         async with asyncio.timeout(10):
@@ -185,7 +184,7 @@ async def test_what_cannot_be_settled_is_settled_at_the_next_start(
 
     async with make_app(durable=True) as app:
         with monkeypatch.context() as broken:
-            broken.setattr(conv, "settle", full)
+            broken.setattr(answers, "settle", full)
             accepted = await app.accept(platform.says("hello"))
             await platform.answered(accepted.turn_id)
             await app.jobs.close(0.05)
@@ -199,14 +198,14 @@ async def test_an_answer_that_can_never_be_kept_ends_its_turn(
     app: App, platform: FakeAdapter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What the database refuses for good, by a fault of ours, is left out of the history; the turn ends, the answer stays."""
-    settle = conv.settle
+    settle = answers.settle
 
-    async def refuse(tx: Any, turn: Turn, source_id: int, user: Any, reply: Reply, *more: Any, **named: Any) -> None:
-        if reply.parts:
+    async def refuse(tx: Any, outcome: answers.TurnOutcome, *more: Any) -> None:
+        if outcome.reply.parts:
             raise RefusedByStoreError("never")
-        await settle(tx, turn, source_id, user, reply, *more, **named)
+        await settle(tx, outcome, *more)
 
-    monkeypatch.setattr(conv, "settle", refuse)
+    monkeypatch.setattr(answers, "settle", refuse)
     shown = await answer(app, platform, platform.says("hello"))
     assert (shown.text, shown.finishes) == ("You said: hello", 1)
     assert [row.state for row in await rows(app, schema.turns)] == ["failed"]

@@ -1,0 +1,190 @@
+"""The messages of a conversation: what people said and what models read of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Integer, Row, Select, and_, bindparam, delete, or_, select, update
+
+from bot.store import Transaction, prepared
+from bot.store.blobs import drop_unused, note_uses
+from bot.store.conversations import touch
+from bot.store.events import replace_payload
+from bot.store.references import MessageRef
+from bot.store.schema import blob_uses, messages
+from bot.types import (
+    Attachment,
+    Audio,
+    Blob,
+    Command,
+    File,
+    Image,
+    InboundMessage,
+    Message,
+    Part,
+    Text,
+    UnreadAttachment,
+    clean_text,
+    from_json,
+    to_json,
+)
+
+
+def words_of(inbound: InboundMessage | Command) -> str:
+    """What a person said, as the history shows it: a command with its name, but for `/ask`, which is plain talk."""
+    if isinstance(inbound, InboundMessage) or inbound.name == "ask":
+        return inbound.text
+    return f"/{inbound.name} {inbound.text}".strip()
+
+
+async def add_user_message(
+    tx: Transaction,
+    conversation_id: int,
+    source_id: int,
+    inbound: InboundMessage | Command,
+    *,
+    for_model: bool = True,
+) -> None:
+    """Put what a person said into the history, as it came; `settle` adds what was heard and seen in it."""
+    text = words_of(inbound)
+    message = Message("user", parts_of(inbound, text))
+    row = message_row(tx, conversation_id, source_id, 0, message, inbound.sent_at)
+    row |= {"author_id": inbound.author.id, "author_name": inbound.author.name, "for_model": for_model}
+    await insert_message(tx, row | {"platform_id": inbound.message_id}, message)
+    await touch(tx, conversation_id, inbound.sent_at, said=text)
+
+
+def parts_of(inbound: InboundMessage | Command, text: str) -> tuple[Part, ...]:
+    """The words, and each attachment as not read yet."""
+    words: tuple[Part, ...] = (Text(text),) if text else ()
+    return (*words, *(UnreadAttachment(attachment) for attachment in inbound.attachments))
+
+
+def message_row(
+    tx: Transaction, conversation_id: int, source_id: int, ordinal: int, message: Message, now: datetime
+) -> dict[str, Any]:
+    """The columns that every message has."""
+    return {
+        "tenant_id": tx.tenant_id,
+        "conversation_id": conversation_id,
+        "source_id": source_id,
+        "ordinal": ordinal,
+        "role": message.role,
+        "text": plain_text(message),
+        "parts": to_json(message.parts),
+        "created_at": now,
+    }
+
+
+INSERT_MESSAGE = prepared(messages, lambda made: made.on_conflict_do_nothing().returning(messages.c.id))
+
+
+async def insert_message(tx: Transaction, row: Mapping[str, Any], message: Message) -> None:
+    """Insert it with its uses of bytes; a message that stands there already stays."""
+    made = await tx.connection.scalar(INSERT_MESSAGE(tx.connection), row)
+    if made is not None:
+        await note_uses(tx, made, blobs_of(message))
+
+
+def plain_text(message: Message) -> str:
+    """The words of a message, transcripts and what is read in pictures and files included: what search looks through."""
+    words: list[str] = []
+    for part in message.parts:
+        match part:
+            case Text(text) | Image(text=text) | File(text=text) | Audio(transcript=text):
+                words.append(text)
+    return clean_text("\n".join(word for word in words if word))
+
+
+def blobs_of(message: Message) -> list[Blob]:
+    """The bytes that a message uses."""
+    return [part.blob for part in message.parts if isinstance(part, Image | Audio | File)]
+
+
+async def edit_message(tx: Transaction, ref: MessageRef, inbound: InboundMessage | Command) -> None:
+    """A person changed what they said: the history and the event that a further turn will read. What was heard and seen stays."""
+    where = (
+        messages.c.conversation_id == ref.conversation_id,
+        messages.c.source_id == ref.source_id,
+        messages.c.ordinal == 0,
+    )
+    row = (await tx.connection.execute(select(messages.c.id, messages.c.parts).where(*where))).one()
+    kept = tuple(part for part in from_json(row.parts) if not isinstance(part, Text))
+    message = Message("user", (Text(inbound.text), *kept))
+    values = {"text": plain_text(message), "parts": to_json(message.parts)}
+    await tx.connection.execute(update(messages).where(messages.c.id == row.id).values(values))
+    await replace_payload(tx, ref.source_id, inbound)
+
+
+async def delete_messages(tx: Transaction, where: Iterable[Any]) -> int:
+    """Delete messages and the bytes that only they used; gives how many messages."""
+    ids = select(messages.c.id).where(messages.c.tenant_id == tx.tenant_id, *where)
+    used = (await tx.connection.scalars(select(blob_uses.c.sha256).where(blob_uses.c.message_id.in_(ids)))).all()
+    await tx.connection.execute(delete(blob_uses).where(blob_uses.c.message_id.in_(ids)))
+    gone = (await tx.connection.execute(delete(messages).where(messages.c.id.in_(ids)))).rowcount
+    if used:
+        await drop_unused(tx, used)
+    return gone
+
+
+def _before(query: Select[Any]) -> Select[Any]:
+    """The query over the messages that stand before a source, newest first."""
+    table, source = messages.c, bindparam("source", type_=Integer)
+    earlier = or_(table.source_id < source, and_(table.source_id == source, table.ordinal < 0))
+    where = (table.tenant_id == bindparam("tenant"), table.conversation_id == bindparam("conversation"), earlier)
+    in_order = query.where(*where).order_by(table.source_id.desc(), table.ordinal.desc())
+    return in_order.limit(bindparam("most", type_=Integer))
+
+
+SELECT_HISTORY = _before(select(messages.c.role, messages.c.parts, messages.c.author_name).where(messages.c.for_model))
+SELECT_PARTS_BEFORE = _before(select(messages.c.id, messages.c.parts))
+
+
+async def history(tx: Transaction, conversation_id: int, before: int, limit: int = 200) -> list[Message]:
+    """The newest messages that stand before that source, oldest first. Unfinished answers are not in it."""
+    where = {"tenant": tx.tenant_id, "conversation": conversation_id, "source": before, "most": limit}
+    rows = (await tx.connection.execute(SELECT_HISTORY, where)).all()
+    return [_message(row) for row in reversed(rows)]
+
+
+def _message(row: Row[Any]) -> Message:
+    return Message(row.role, from_json(row.parts), row.author_name)
+
+
+async def question(tx: Transaction, conversation_id: int, source_id: int) -> Message | None:
+    """What a person said there, as far as it was understood; None when it was deleted."""
+    where = (messages.c.tenant_id == tx.tenant_id, messages.c.conversation_id == conversation_id)
+    row = (
+        await tx.connection.execute(
+            select(messages).where(*where, messages.c.source_id == source_id, messages.c.ordinal == 0)
+        )
+    ).one_or_none()
+    return _message(row) if row else None
+
+
+async def unread(tx: Transaction, conversation_id: int, before: int, limit: int) -> list[tuple[int, Attachment]]:
+    """Attachments of the newest earlier messages that nobody has read yet and that may be readable, with their message's id."""
+    where = {"tenant": tx.tenant_id, "conversation": conversation_id, "source": before, "most": 50}
+    found = [
+        (row.id, part.attachment)
+        for row in await tx.connection.execute(SELECT_PARTS_BEFORE, where)
+        for part in from_json(row.parts)
+        if isinstance(part, UnreadAttachment) and (not part.reason or part.is_retryable)
+    ]
+    return found[:limit]
+
+
+async def replace_attachment(tx: Transaction, message_id: int, attachment: Attachment, parts: Sequence[Part]) -> None:
+    """An attachment of an earlier message was read: its parts stand in its place."""
+    row = (await tx.connection.execute(select(messages).where(messages.c.id == message_id))).one_or_none()
+    if row is None:
+        return
+    made: list[Part] = []
+    for part in from_json(row.parts):
+        made += parts if isinstance(part, UnreadAttachment) and part.attachment == attachment else [part]
+    message = Message(row.role, tuple(made))
+    values = {"parts": to_json(message.parts), "text": plain_text(message)}
+    await tx.connection.execute(update(messages).where(messages.c.id == message_id).values(values))
+    await note_uses(tx, message_id, blobs_of(message))

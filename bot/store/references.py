@@ -1,0 +1,98 @@
+"""What an id of the platform means here: a person's message or a post of ours, with the turn about it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import and_, bindparam, or_, select, text
+
+from bot.store import Transaction
+from bot.store.schema import conversations, messages, posts, turns
+from bot.store.turns import latest_turns
+from bot.types import (
+    Address,
+    Receipt,
+    from_json,
+)
+
+SELECT_MESSAGE_ID = (
+    select(messages.c.id)
+    .join(conversations, conversations.c.id == messages.c.conversation_id)
+    .where(
+        messages.c.tenant_id == bindparam("tenant"),
+        messages.c.platform_id == bindparam("named"),
+        messages.c.ordinal <= 0,
+        conversations.c.channel == bindparam("at"),
+    )
+    .limit(1)
+)
+ADVISORY_LOCK = text("SELECT pg_advisory_xact_lock(hashtextextended(:named, 0))")
+
+
+async def exists(tx: Transaction, address: Address, platform_id: str, *, lock: bool = False) -> bool:
+    """Whether a message that the platform calls so is in the history already.
+
+    lock: another process that asks the same waits until this transaction has ended. SQLite allows one writer anyway.
+    """
+    if lock and tx.connection.dialect.name != "sqlite":
+        named = f"{tx.tenant_id}/{address.channel}/{platform_id}"
+        await tx.connection.execute(ADVISORY_LOCK, {"named": named})
+    where = {"tenant": tx.tenant_id, "named": platform_id, "at": address.channel}
+    return await tx.connection.scalar(SELECT_MESSAGE_ID, where) is not None
+
+
+@dataclass(frozen=True)
+class MessageRef:
+    """Where a message of the platform stands in the history."""
+
+    conversation_id: int
+    source_id: int
+    turn_id: str
+    """The latest turn about it, or empty."""
+    receipt: Receipt | None
+    is_running: bool
+    author_id: str
+    text: str
+    ordinal: int = 0
+    """Below 0 for a message from before Parley joined."""
+    message_id: str = ""
+    """As the platform calls the person's message."""
+
+
+async def find_message(tx: Transaction, address: Address, platform_id: str) -> MessageRef | None:
+    """The message that the platform calls so, be it a person's or a post of ours, with its latest turn."""
+    answered = select(turns.c.source_id).join(posts, posts.c.turn_id == turns.c.id)
+    answered = answered.where(
+        posts.c.tenant_id == tx.tenant_id, posts.c.channel == address.channel, posts.c.platform_id == platform_id
+    )
+    query = (
+        select(messages, conversations.c.channel)
+        .join(conversations, conversations.c.id == messages.c.conversation_id)
+        .where(
+            messages.c.tenant_id == tx.tenant_id,
+            conversations.c.channel == address.channel,
+            messages.c.ordinal <= 0,
+            or_(
+                messages.c.platform_id == platform_id, and_(messages.c.ordinal == 0, messages.c.source_id.in_(answered))
+            ),
+        )
+        .order_by(messages.c.source_id.desc())
+        .limit(1)
+    )
+    row = (await tx.connection.execute(query)).one_or_none()
+    if row is None:
+        return None
+    turn = (await latest_turns(tx, row.conversation_id)).get(row.source_id) if row.ordinal == 0 else None
+    receipt = from_json(turn.receipt) if turn is not None and turn.receipt else None
+    turn_id, is_running = (turn.id, turn.ended_at is None) if turn is not None else ("", False)
+    return MessageRef(
+        row.conversation_id,
+        row.source_id,
+        turn_id,
+        receipt,
+        is_running,
+        row.author_id,
+        row.text,
+        row.ordinal,
+        row.platform_id,
+    )

@@ -1,0 +1,59 @@
+"""A conversation as people saw it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from sqlalchemy import Row, select
+
+from bot.store import Transaction
+from bot.store.schema import inbox, messages
+from bot.store.turns import latest_turns
+from bot.types import (
+    Author,
+    TimelineEntry,
+    ToolCall,
+    ToolResult,
+    from_json,
+)
+
+
+async def load_timeline(tx: Transaction, conversation_id: int, limit: int = 200) -> list[TimelineEntry]:
+    """The newest messages as people saw them, oldest first, each with the turn that answers or answered it."""
+    newest = (
+        select(messages, inbox.c.payload)
+        .join(inbox, inbox.c.id == messages.c.source_id)
+        .where(messages.c.tenant_id == tx.tenant_id, messages.c.conversation_id == conversation_id)
+        .order_by(messages.c.source_id.desc(), messages.c.ordinal.desc())
+        .limit(limit)
+    )
+    rows = list(reversed((await tx.connection.execute(newest)).all()))
+    latest = await latest_turns(tx, conversation_id)
+    made = [_entry(row, latest.get(row.source_id)) for row in rows]
+    return [
+        one for one in made if not all(isinstance(part, ToolCall | ToolResult) for part in one.parts) or not one.parts
+    ]
+
+
+def _entry(row: Row[Any], turn: Row[Any] | None) -> TimelineEntry:
+    mine = row.ordinal > 0
+    entry = TimelineEntry(
+        turn_id=turn.id if turn else "",
+        role=row.role,
+        author=Author(row.author_id, row.author_name),
+        parts=from_json(row.parts),
+        created_at=row.created_at,
+        message_id=row.platform_id,
+        is_running=bool(turn and turn.ended_at is None),
+    )
+    if turn and mine:
+        return replace(
+            entry,
+            notices=tuple(turn.notices or ()),
+            model=turn.model,
+            error=turn.error,
+            is_stopped=turn.state == "stopped",
+            is_truncated=turn.truncated,
+        )
+    return entry

@@ -1,0 +1,253 @@
+"""Turns: asked for, handed over, begun, stopped, and what was posted about them."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, bindparam, exists, func, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from bot.store import Store, Transaction, prepared
+from bot.store.schema import feedback, inbox, posts, turns
+from bot.types import (
+    ButtonPress,
+    Command,
+    InboundMessage,
+    Receipt,
+    Settings,
+    Turn,
+    from_json,
+    to_json,
+)
+
+
+@dataclass(frozen=True)
+class UnfinishedTurn:
+    """A turn that has not ended, as the jobs need it."""
+
+    id: str
+    conversation_id: int
+    sequence: int
+    owner: str
+
+
+INSERT_TURN = turns.insert()
+
+
+async def add_turn(
+    tx: Transaction,
+    conversation_id: int,
+    sequence: int,
+    source_id: int,
+    now: datetime,
+    *,
+    owner: str = "",
+) -> str:
+    """Ask for an answer to that source; gives the turn's id. A source that asks for itself has no earlier turn."""
+    attempt = 1 if sequence == source_id else await _attempts(tx, source_id) + 1
+    row = {
+        "id": uuid.uuid4().hex,
+        "tenant_id": tx.tenant_id,
+        "conversation_id": conversation_id,
+        "sequence": sequence,
+        "source_id": source_id,
+        "attempt": attempt,
+        "state": "queued",
+        "owner": owner,
+        "created_at": now,
+    }
+    await tx.connection.execute(INSERT_TURN, row)
+    return str(row["id"])
+
+
+async def _attempts(tx: Transaction, source_id: int) -> int:
+    earlier = (
+        select(func.count()).select_from(turns).where(turns.c.tenant_id == tx.tenant_id, turns.c.source_id == source_id)
+    )
+    return int((await tx.connection.execute(earlier)).scalar_one())
+
+
+COUNT_UNFINISHED_BEFORE = (
+    select(func.count())
+    .select_from(turns)
+    .where(
+        turns.c.conversation_id == bindparam("conversation"),
+        turns.c.sequence < bindparam("before"),
+        turns.c.ended_at.is_(None),
+    )
+)
+
+
+async def waiting_before(tx: Transaction, conversation_id: int, sequence: int) -> int:
+    """How many turns of the conversation have to end first."""
+    where = {"conversation": conversation_id, "before": sequence}
+    return int((await tx.connection.execute(COUNT_UNFINISHED_BEFORE, where)).scalar_one())
+
+
+async def unfinished(store: Store, before: datetime | None = None) -> list[UnfinishedTurn]:
+    """The turns of all tenants that have not ended, in the order in which they were asked for; only those of before then."""
+    query = select(turns.c.id, turns.c.conversation_id, turns.c.sequence, turns.c.owner).where(
+        turns.c.ended_at.is_(None)
+    )
+    if before is not None:
+        query = query.where(turns.c.created_at < before)
+    async with store.connect(write=False) as connection:
+        rows = await connection.execute(query.order_by(turns.c.sequence))
+        return [UnfinishedTurn(*row) for row in rows]
+
+
+async def unfinished_of(tx: Transaction, event_id: str) -> UnfinishedTurn | None:
+    """The turn that this event asked for, if it has not ended."""
+    query = (
+        select(turns.c.id, turns.c.conversation_id, turns.c.sequence, turns.c.owner)
+        .join(inbox, inbox.c.id == turns.c.sequence)
+        .where(inbox.c.tenant_id == tx.tenant_id, inbox.c.event_id == event_id, turns.c.ended_at.is_(None))
+    )
+    row = (await tx.connection.execute(query)).one_or_none()
+    return UnfinishedTurn(*row) if row else None
+
+
+async def take_over(store: Store, turn_ids: Sequence[str], owner: str) -> None:
+    """This process answers for these turns now."""
+    async with store.connect(write=True) as connection:
+        await connection.execute(update(turns).where(turns.c.id.in_(turn_ids)).values(owner=owner))
+
+
+@dataclass(frozen=True)
+class TurnRecord:
+    """A turn as the jobs find it."""
+
+    turn: Turn
+    """With the person's own words, without settings."""
+    source_id: int
+    state: str
+    stop_requested: bool
+    is_superseded: bool
+    """Whether the same question was asked again since."""
+
+
+asked = inbox.alias("asked")
+SELECT_TURN = (
+    select(turns, inbox.c.payload, asked.c.payload.label("asked"))
+    .join(inbox, inbox.c.id == turns.c.source_id)
+    .join(asked, asked.c.id == turns.c.sequence)
+    .where(turns.c.id == bindparam("turn"))
+)
+SELECT_EARLIER_RECEIPT = (
+    select(turns.c.receipt)
+    .where(
+        turns.c.source_id == bindparam("source"), turns.c.attempt < bindparam("before"), turns.c.receipt.is_not(None)
+    )
+    .order_by(turns.c.attempt.desc())
+    .limit(1)
+)
+SELECT_LATER_ATTEMPT = select(
+    exists().where(turns.c.source_id == bindparam("source"), turns.c.attempt > bindparam("after"))
+)
+
+
+async def load_turn(store: Store, turn_id: str) -> TurnRecord | None:
+    """A turn; None when it was forgotten. A further answer gets the receipt with which the one before it ended."""
+    async with store.connect(write=False) as connection:
+        row = (await connection.execute(SELECT_TURN, {"turn": turn_id})).one_or_none()
+        if row is None or not row.payload:
+            return None
+        kept = row.receipt
+        if row.attempt > 1 and row.state == "queued":
+            earlier = {"source": row.source_id, "before": row.attempt}
+            kept = await connection.scalar(SELECT_EARLIER_RECEIPT, earlier)
+        superseded = await is_superseded(connection, row.source_id, row.attempt)
+    inbound, receipt = _asked_again(row), from_json(kept) if kept else None
+    turn = Turn(row.id, row.tenant_id, row.conversation_id, inbound, Settings(), receipt, row.attempt, row.source_id)
+    return TurnRecord(turn, row.source_id, row.state, row.stop_requested, superseded)
+
+
+async def is_superseded(connection: AsyncConnection, source_id: int, attempt: int) -> bool:
+    """Whether the same question was asked again after that attempt."""
+    return bool(await connection.scalar(SELECT_LATER_ATTEMPT, {"source": source_id, "after": attempt}))
+
+
+def _asked_again(row: Row[Any]) -> InboundMessage | Command:
+    """What is to be answered; asked again by a button, it is answered by what the button's press brings along."""
+    inbound: InboundMessage | Command = from_json(row.payload)
+    if row.sequence == row.source_id or not row.asked:
+        return inbound
+    again = from_json(row.asked)
+    return replace(inbound, ref={**inbound.ref, **again.ref}) if isinstance(again, ButtonPress) else inbound
+
+
+async def cancel_turn(store: Store, turn_id: str, now: datetime) -> None:
+    """Its question was deleted before anybody began to answer it."""
+    async with store.connect(write=True) as connection:
+        ended = _this(turn_id).where(turns.c.ended_at.is_(None)).values(state="stopped", ended_at=now)
+        await connection.execute(ended)
+
+
+def _this(turn_id: str) -> Any:
+    return update(turns).where(turns.c.id == turn_id)
+
+
+UPDATE_TURN = update(turns).where(turns.c.id == bindparam("turn"))
+UPSERT_POST = prepared(
+    posts,
+    lambda made: made.on_conflict_do_update(
+        index_elements=["tenant_id", "channel", "platform_id"], set_={"turn_id": made.excluded.turn_id}
+    ),
+)
+
+
+async def update_turn(tx: Transaction, turn_id: str, **columns: Any) -> None:
+    """Change these columns of the turn."""
+    await tx.connection.execute(UPDATE_TURN, {"turn": turn_id, **columns})
+
+
+async def note_receipt(tx: Transaction, turn_id: str, receipt: Receipt, **more: Any) -> None:
+    """Remember what was posted, so that an edit, a button or a restart finds it; `more` columns of the turn with it."""
+    await update_turn(tx, turn_id, receipt=to_json(receipt), **more)
+    rows = [
+        {"tenant_id": tx.tenant_id, "channel": receipt.address.channel, "platform_id": platform_id, "turn_id": turn_id}
+        for platform_id in receipt.message_ids
+    ]
+    if rows:
+        await tx.connection.execute(UPSERT_POST(tx.connection), rows)
+
+
+async def request_stop(tx: Transaction, turn_id: str) -> None:
+    """Ask whichever process works on it to stop."""
+    await tx.connection.execute(_this(turn_id).where(turns.c.ended_at.is_(None)).values(stop_requested=True))
+
+
+async def has_turns(tx: Transaction, conversation_id: int) -> bool:
+    """Whether an answer of ours stands or is being made in it."""
+    return bool(await tx.connection.scalar(select(exists().where(turns.c.conversation_id == conversation_id))))
+
+
+SELECT_EARLIER_TURN = select(
+    exists().where(turns.c.conversation_id == bindparam("conversation"), turns.c.sequence < bindparam("before"))
+)
+
+
+async def is_first(tx: Transaction, conversation_id: int, sequence: int) -> bool:
+    """Whether no turn of the conversation came before that one."""
+    return not await tx.connection.scalar(SELECT_EARLIER_TURN, {"conversation": conversation_id, "before": sequence})
+
+
+async def latest_turns(tx: Transaction, conversation_id: int) -> Mapping[int, Row[Any]]:
+    """The rows of the latest turn about each source of the conversation."""
+    query = select(turns).where(turns.c.tenant_id == tx.tenant_id, turns.c.conversation_id == conversation_id)
+    return {row.source_id: row for row in await tx.connection.execute(query.order_by(turns.c.attempt))}
+
+
+async def give_feedback(tx: Transaction, turn_id: str, author_id: str, value: int, now: datetime) -> None:
+    """Keep a thumb; a second one of the same person replaces the first."""
+    row = {"tenant_id": tx.tenant_id, "turn_id": turn_id, "author_id": author_id, "value": value, "created_at": now}
+    keep = (
+        tx.insert(feedback)
+        .values(row)
+        .on_conflict_do_update(index_elements=["turn_id", "author_id"], set_={"value": value})
+    )
+    await tx.connection.execute(keep)
