@@ -11,7 +11,7 @@ from adapters.discord.parse import PREFIX
 from adapters.shared import markdown
 from adapters.shared.buttons import LABELS
 from adapters.shared.markdown import CodeFile
-from bot.policy.actions import Action
+from bot.types import Action
 
 Component: TypeAlias = dict[str, Any]
 LIMIT = 2_000

@@ -12,7 +12,7 @@ from adapters.shared.buttons import LABELS
 from adapters.shared.markdown import CodeFile
 from adapters.slack.mentions import escape_mentions
 from adapters.slack.parse import PREFIX
-from bot.policy.actions import Action
+from bot.types import Action
 
 Block: TypeAlias = dict[str, Any]
 PIECE = 11_000
