@@ -26,6 +26,7 @@ from adapters.discord.parse import (
     target_of,
 )
 from adapters.discord.post import HOOK, MESSAGE, QUIET
+from adapters.shared.buttons import THANKS
 from bot.errors import BotError
 from bot.ports import Accept
 from bot.types import Accepted, ButtonPress, Command, InboundMessage
@@ -38,10 +39,6 @@ CALLBACK = "/interactions/{webhook_id}/{webhook_token}/callback"
 TOKEN_S = 15 * 60 - 20
 """An interaction's token lives 15 minutes. Source: Discord, Receiving and Responding."""
 MAX_TARGETS = 500
-THANKS = {
-    "thumbs_up": "Thank you, I have noted that.",
-    "thumbs_down": "Noted. Regenerate gives another answer.",
-}
 log = logging.getLogger(__name__)
 
 

@@ -10,6 +10,7 @@ from typing import Any, Literal, TypeAlias
 
 from adapters.discord.entities import Names, Payload, name_of, people_in, readable
 from bot.types import (
+    ACTIONS,
     EPOCH,
     Address,
     Attachment,
@@ -35,7 +36,6 @@ DM, GROUP_DM, FORUM = 1, 3, 15
 VIEW_AND_SEND = (1 << 10) | (1 << 11)
 SEND_IN_THREADS = (1 << 10) | (1 << 38)
 DEFAULT_LIMIT = 10 * 1024 * 1024
-ACTIONS = frozenset(("stop", "regenerate", "continue", "thumbs_up", "thumbs_down", "vary", "edit_image"))
 DISCORD_EPOCH_MS = 1_420_070_400_000
 STICKERS = {1: ("png", "image/png"), 2: ("png", "image/png"), 4: ("gif", "image/gif")}
 """By format: PNG, APNG, GIF; Lottie (3) is no picture. Source: Discord, Sticker Format Types."""
@@ -461,7 +461,7 @@ def parse_press(interaction: Payload, value: str = "") -> ButtonPress | None:
         message_id=question or str(message.get("id") or ""),
         address=place.address(root),
         author=asker(interaction),
-        action=action,  # type: ignore[arg-type]
+        action=action,
         value=value,
         sent_at=moment("", interaction_id),
         ref=ref,

@@ -11,11 +11,13 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from adapters.discord import render, speech
+from adapters.discord import CAPABILITIES, render, speech
 from adapters.discord.client import NO_PERMISSION, TOO_LARGE, BusyError, DiscordClient, DiscordError, Upload
 from adapters.discord.post import Posts, Target, target_of
 from adapters.discord.render import Buttons, Component
 from adapters.discord.threads import Threads
+from adapters.shared.uploads import upload_name
+from bot.policy.actions import actions_for
 from bot.types import (
     Audio,
     Command,
@@ -45,8 +47,6 @@ MAX_BY_TOKEN = 4
 one for sound. Source: Discord, Create Followup Message."""
 MAX_REQUEST_BYTES = 24 * 1024 * 1024
 """Below the 25 MiB of a whole request. Source: Discord, Create Message."""
-EXTENSIONS = {"audio/mpeg": "mp3", "audio/ogg": "ogg", "audio/wav": "wav", "audio/x-wav": "wav", "image/jpeg": "jpg"}
-EXTENSIONS |= {"text/plain": "txt", "audio/mp4": "m4a", "image/svg+xml": "svg"}
 REF_NAMES = ("at", "anchor", "user", "limit", "token", "app", "until", "fills", "member")
 log = logging.getLogger(__name__)
 
@@ -365,28 +365,17 @@ def _lean(body: dict[str, Any]) -> dict[str, Any]:
 
 
 def _stop(target: Target) -> list[Component]:
-    return render.button_rows(Buttons(target.question, target.root, ("stop",))) if target.question else []
+    return render.button_rows(buttons_of(None, target)) if target.question else []
 
 
 def _rows(receipt: Receipt, reply: Reply, target: Target) -> list[Component]:
-    """The buttons that fit an answer."""
-    if receipt.ref.get("settings"):
-        return render.settings_button()
-    if target.is_ephemeral:
-        return []
-    names = ["continue"] if reply.truncated else []
-    names += ["vary", "edit_image"] if any(isinstance(part, Image) for part in reply.parts) else []
-    buttons = Buttons(target.question, target.root, (*names, "regenerate"), has_thumbs=not reply.error)
-    return render.button_rows(buttons)
+    """What stands under an answer as it stays: its buttons, or the one that opens the form for settings."""
+    return render.settings_button() if receipt.ref.get("settings") else render.button_rows(buttons_of(reply, target))
 
 
-def upload_name(part: Image | Audio | File) -> str:
-    """A name for a file of an answer."""
-    extension = EXTENSIONS.get(part.blob.mime_type) or part.blob.mime_type.rpartition("/")[2].partition("+")[0] or "bin"
-    if isinstance(part, File) and part.name:
-        return part.name
-    kind = "answer" if isinstance(part, Audio) else "picture"
-    return f"{kind}-{part.blob.sha256[:8]}.{extension}"
+def buttons_of(reply: Reply | None, target: Target) -> Buttons:
+    """The buttons under an answer; reply: None while it is being given."""
+    return Buttons(target.question, target.root, actions_for(reply, CAPABILITIES, is_private=target.is_ephemeral))
 
 
-__all__ = ["Replies", "upload_name"]
+__all__ = ["Replies"]

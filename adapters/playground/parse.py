@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from bot.errors import UsageError
-from bot.types import Address, Attachment, Author, Blob, ButtonPress, Command, Deletion, Edit, InboundMessage
+from bot.types import ACTIONS, Address, Attachment, Author, Blob, ButtonPress, Command, Deletion, Edit, InboundMessage
 
 MAX_TEXT = 2_000_000
 """Characters of a message: far more than a model reads, little enough to keep."""
@@ -16,7 +16,6 @@ MESSAGE_ID = re.compile(r"[0-9A-Za-z.:-]{8,180}", re.ASCII)
 CHANNEL = re.compile(r"[0-9a-f]{16}-[0-9A-Za-z-]{8,64}", re.ASCII)
 COMMAND = re.compile(r"/([a-z][a-z_-]*)(?:\s+(.*))?", re.DOTALL)
 KINDS = ("image", "audio", "video")
-ACTIONS = ("stop", "regenerate", "continue", "thumbs_up", "thumbs_down", "vary", "edit_image")
 
 
 def address_of(channel: str, handle: str) -> Address:

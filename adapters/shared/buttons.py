@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from bot.policy.actions import Action
+from bot.types import Action
 
 LABELS: Mapping[Action, str] = {
     "stop": "Stop",

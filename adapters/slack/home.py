@@ -7,6 +7,7 @@ import logging
 import re
 from typing import Any
 
+from adapters.shared.buttons import THANKS
 from adapters.slack import parse, render
 from adapters.slack.client import NAME, Place, SlackClient, SlackError
 from adapters.slack.entities import place_of
@@ -76,18 +77,13 @@ class Home:
 
     async def thank(self, press: ButtonPress) -> None:
         """A thumb was kept."""
-        text = (
-            "Thank you, I have noted that."
-            if press.action == "thumbs_up"
-            else "Noted. Regenerate gives another answer."
-        )
         await self._client.call(
             place_of(press.ref, press.address.workspace),
             "chat.postEphemeral",
             channel=press.address.channel,
             user=press.ref.get("user", ""),
             thread_ts=press.address.thread or None,
-            text=text,
+            text=THANKS[press.action],
         )
 
     # --- modals ---
@@ -161,7 +157,7 @@ def _tables_as_text(markdown: str) -> str:
         return render.escape(markdown)
     before, after = lines[: lines.index(rows[0])], lines[lines.index(rows[-1]) + 1 :]
     return "\n".join(
-        line for line in [*map(render.escape, before), *render.aligned(rows), *map(render.escape, after)] if line
+        line for line in [*map(render.escape, before), *render.table_as_text(rows), *map(render.escape, after)] if line
     )
 
 

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal, TypeAlias, get_args
 
 from bot.types import (
+    ACTIONS,
     EPOCH,
     Address,
     Attachment,
@@ -36,7 +37,6 @@ ASK = "parley:ask"
 EDIT_IMAGE = "parley:edit_image"
 SPOKEN_SUBTYPES = (None, "", "file_share", "thread_broadcast", "bot_message", "me_message")
 """Message subtypes by which somebody says something; all others report on a channel's life."""
-ACTIONS = frozenset(("stop", "regenerate", "continue", "thumbs_up", "thumbs_down", "vary", "edit_image"))
 MAX_QUOTED = 1_800
 """Characters of a message that ride in a modal; Slack allows 3,000 in all. Source: Slack, views, `private_metadata`."""
 _MENTION = re.compile(r"<@([UW][A-Z0-9]+)(?:\|[^>]*)?>")
@@ -245,7 +245,7 @@ def _press(body: Payload, name: str, question: str, words: str = "") -> ButtonPr
         message_id=question or ts,
         address=Address(PLATFORM, workspace(body), channel, thread),
         author=author(body, {"user": user.get("id", ""), "team": user.get("team_id", "")}),
-        action=name,  # type: ignore[arg-type]
+        action=name,
         value=words,
         sent_at=moment(str(first_action(body).get("action_ts") or "")),
         ref=_ref(body, str(user.get("id") or "")) | {"response_url": str(body.get("response_url") or "")},

@@ -10,13 +10,16 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 
-from adapters.slack import render
+from adapters.shared import markdown
+from adapters.shared.uploads import upload_name
+from adapters.slack import CAPABILITIES, render
 from adapters.slack.client import NAME, SlackClient, SlackError
 from adapters.slack.files import Files
 from adapters.slack.governor import Reservation
+from adapters.slack.mentions import escape_mentions, stable
 from adapters.slack.post import CLOSED, GONE_POST, OUTSIDE, Posts, Target, is_ts, target_of
 from adapters.slack.render import Buttons, Piece
-from bot.errors import UnavailableError, UsageError
+from bot.policy.actions import actions_for
 from bot.types import (
     Address,
     Audio,
@@ -348,7 +351,7 @@ class Replies:
         added = _within(shown[live.sent :], ROTATE_NOW_AT)
         if not added.strip():
             return False
-        fence = render.open_fence(shown[: live.sent])
+        fence = markdown.open_fence(shown[: live.sent])
         head = f"{fence}\n" if fence else ""
         try:
             answer = await self._client.try_call(
@@ -441,7 +444,7 @@ class Replies:
     def _presentable(self, live: Live) -> str:
         """The text so far, as far as it will stay as it is."""
         allowed = live.target.allowed
-        return render.stable(render.neutralise(render.stable(live.text, allowed), allowed).lstrip())
+        return stable(escape_mentions(stable(live.text, allowed), allowed).lstrip())
 
     def _leave_stream(self, live: Live) -> None:
         """The stream died: from here on its message is edited."""
@@ -463,7 +466,7 @@ class Replies:
         if live.edit is None:
             return
         live.mode, live.flushed_at = "edit", now
-        stop = render.button_blocks(Buttons(target.question, ("stop",))) if target.question else []
+        stop = render.button_blocks(buttons_of(None, target)) if target.question else []
         pieces = list(render.rendered(text, target.allowed).pieces)
         if pieces:
             last = pieces[-1]
@@ -517,7 +520,7 @@ class Replies:
         if reply.stopped and await self.posts.is_asked_no_more(live.target):
             return await self._withdraw(live, receipt)
         has_pictures = any(isinstance(part, Image) for part in reply.parts)
-        buttons = None if has_pictures else buttons_of(reply, live.target, has_pictures=False)
+        buttons = None if has_pictures else buttons_of(reply, live.target)
         whole = render.rendered(reply.text, live.target.allowed, reply.notices, buttons)
         await self._take_back(live, receipt)
         try:
@@ -581,8 +584,8 @@ class Replies:
 
     async def _controls(self, live: Live, reply: Reply) -> str:
         """The message with the buttons that stand under pictures; gives its id."""
-        below = buttons_of(reply, live.target, has_pictures=True)
-        if not below.names:
+        below = buttons_of(reply, live.target)
+        if not below.actions:
             return ""
         piece = Piece(tuple(render.button_blocks(below)), "Picture")
         return await self.posts.post(live.target, piece, CONTROLS)
@@ -611,20 +614,20 @@ class Replies:
 
     def _is_streamed(self, live: Live, reply: Reply, whole: render.Rendered) -> bool:
         """Whether what streams have shown is the beginning of what is to stay."""
-        if live.is_void or whole.files or render.has_table(reply.text):
+        if live.is_void or whole.files or markdown.has_table(reply.text):
             return False
-        final = render.neutralise(reply.text, live.target.allowed).lstrip()
+        final = escape_mentions(reply.text, live.target.allowed).lstrip()
         shown = self._presentable(live)[: live.sent]
         if not final.startswith(shown.rstrip()):
             return False
         return live.segment is None or live.segment.size + len(final) - live.sent <= ROTATE_NOW_AT + 500
 
     async def _end_streams(self, live: Live, reply: Reply, buttons: Buttons | None) -> None:
-        final = render.neutralise(reply.text, live.target.allowed).lstrip()
+        final = escape_mentions(reply.text, live.target.allowed).lstrip()
         rest = final[live.sent :]
         foot = render.foot_blocks(reply.notices, buttons)
         if live.segment is None:
-            fence = render.open_fence(final[: live.sent])
+            fence = markdown.open_fence(final[: live.sent])
             text = f"{fence}\n{rest}" if fence else rest
             pieces = render.rendered(text, live.target.allowed, reply.notices, buttons).pieces
             for piece in pieces:
@@ -748,29 +751,10 @@ def _address(target: Target) -> Address:
     return Address(NAME, target.place.team, target.channel, target.thread)
 
 
-def buttons_of(reply: Reply, target: Target, *, has_pictures: bool) -> Buttons:
-    """The buttons that fit an answer."""
-    if target.is_private or target.is_ephemeral:
-        return Buttons()
-    names = ["continue"] if reply.truncated else []
-    names += ["vary", "edit_image"] if has_pictures else []
-    is_hopeless = reply.error in (UsageError.code, UnavailableError.code)
-    is_by_model = bool(reply.model)
-    names += ["regenerate"] if is_by_model or reply.stopped or (reply.error and not is_hopeless) else []
-    return Buttons(target.question, tuple(names), has_thumbs=is_by_model and not reply.error)
-
-
-def upload_name(part: Image | Audio | File) -> str:
-    """A name that is the same each time, so that a repeat finds the upload."""
-    extension = EXTENSIONS.get(part.blob.mime_type) or part.blob.mime_type.rpartition("/")[2].partition("+")[0] or "bin"
-    if isinstance(part, File) and part.name:
-        return part.name
-    kind = "answer" if isinstance(part, Audio) else "picture"
-    return f"{kind}-{part.blob.sha256[:8]}.{extension}"
-
-
-EXTENSIONS = {"audio/mpeg": "mp3", "audio/ogg": "ogg", "audio/wav": "wav", "audio/x-wav": "wav", "image/jpeg": "jpg"}
-EXTENSIONS |= {"text/plain": "txt", "audio/mp4": "m4a", "image/svg+xml": "svg"}
+def buttons_of(reply: Reply | None, target: Target) -> Buttons:
+    """The buttons under an answer; reply: None while it is being given."""
+    is_private = target.is_private or target.is_ephemeral
+    return Buttons(target.question, actions_for(reply, CAPABILITIES, is_private=is_private))
 
 
 def _title(part: Image | Audio | File) -> str:
@@ -794,7 +778,4 @@ def _within(text: str, limit: int) -> str:
 
 def _closed(whole: str, end: str) -> str:
     """The end of a text, with the code block closed in which the whole of it ends."""
-    fence = render.open_fence(whole)
-    if not fence:
-        return end
-    return f"{end}{'' if whole.endswith(chr(10)) else chr(10)}{fence.strip()[:3]}"
+    return end + markdown.closing_fence(whole)

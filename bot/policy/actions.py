@@ -2,14 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias, get_args
-
 from bot.errors import BotError, ConfigError, UnavailableError, UsageError
-from bot.types import Capabilities, Image, Reply
-
-Action: TypeAlias = Literal["stop", "regenerate", "continue", "thumbs_up", "thumbs_down", "vary", "edit_image"]
-"""What a button does, as in `ButtonPress.action`."""
-ACTIONS: tuple[Action, ...] = get_args(Action)
+from bot.types import Action, Capabilities, Image, Reply
 
 
 def actions_for(reply: Reply | None, capabilities: Capabilities, *, is_private: bool = False) -> tuple[Action, ...]:

@@ -20,7 +20,9 @@ from bot.types.content import (
 )
 from bot.types.identity import EPOCH, NOBODY, Address, Author, Scope
 from bot.types.inbound import (
+    ACTIONS,
     Accepted,
+    Action,
     Attachment,
     Backfill,
     ButtonPress,
@@ -52,12 +54,14 @@ from bot.types.turns import (
 )
 
 __all__ = [
+    "ACTIONS",
     "DEFAULT_SETTINGS",
     "EPOCH",
     "MODALITIES",
     "NOBODY",
     "VALUES",
     "Accepted",
+    "Action",
     "Address",
     "Attachment",
     "Audio",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, get_args
 
 from bot.types.identity import EPOCH, NOBODY, Address, Author
 from bot.types.plain import value
@@ -30,6 +30,9 @@ class Attachment:
 
 
 Intent: TypeAlias = Literal["answer", "transcribe", "describe", "summarize", "translate", "vary", "edit_image"]
+Action: TypeAlias = Literal["stop", "regenerate", "continue", "thumbs_up", "thumbs_down", "vary", "edit_image"]
+"""What a button under a reply does."""
+ACTIONS: tuple[Action, ...] = get_args(Action)
 
 
 @value
@@ -128,7 +131,7 @@ class ButtonPress:
     """The platform's id of the reply, or of the message it answers."""
     address: Address
     author: Author
-    action: Literal["stop", "regenerate", "continue", "thumbs_up", "thumbs_down", "vary", "edit_image"]
+    action: Action
     value: str = ""
     """What came with it, such as the words for `edit_image`."""
     sent_at: datetime = EPOCH

@@ -16,8 +16,8 @@ from bot.errors import (
     UnreadableError,
     UsageError,
 )
-from bot.policy.actions import ACTIONS, actions_for
-from bot.types import Audio, Blob, Capabilities, Image, Reply, Text
+from bot.policy.actions import actions_for
+from bot.types import ACTIONS, Audio, Blob, Capabilities, Image, Reply, Text
 
 BUTTONS = Capabilities(has_buttons=True)
 PICTURE = Image(Blob("0" * 64, "image/png", 3))

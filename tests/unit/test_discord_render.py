@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.discord.governor import GLOBAL_PER_S, Governor, Lane
 from adapters.discord.post import nonce_of
-from adapters.discord.render import LIMIT, Buttons, aligned, button_rows, rendered, shown, split_markdown
+from adapters.discord.render import LIMIT, Buttons, button_rows, rendered, shown, table_as_text
 from adapters.discord.speech import as_voice
 from bot.media import audio
 from tests.fakes import FakeClock
@@ -25,43 +24,16 @@ MARKDOWN = st.lists(
 ).map("\n".join)
 
 
-@given(MARKDOWN, st.integers(min_value=100, max_value=2_000))
-def test_pieces_fit_and_are_never_empty(text: str, limit: int) -> None:
-    """Whatever the text, whatever the limit."""
-    for piece in split_markdown(text, limit):
-        assert piece.strip() and len(piece) <= limit
-
-
 @given(MARKDOWN)
 def test_messages_fit_with_their_remarks(text: str) -> None:
     """No message is longer than Discord takes."""
     assert all(len(piece) <= LIMIT for piece in rendered(text, ("a remark", "x" * 3_000)).pieces)
 
 
-@given(st.lists(st.text(alphabet="abc xyz", min_size=1, max_size=80), min_size=1, max_size=200))
-def test_words_keep_their_order(lines: list[str]) -> None:
-    """The pieces join to the text."""
-    text = "\n".join(lines)
-    assert " ".join(" ".join(split_markdown(text, 200)).split()) == " ".join(text.split())
-
-
-def test_a_fence_that_is_cut_is_closed_and_reopened() -> None:
-    """With its language; an open one at the end is closed."""
-    pieces = split_markdown("before\n```python\n" + "\n".join(f"x{n} = {n}" for n in range(100)), 300)
-    fenced = [piece for piece in pieces if "```" in piece]
-    assert len(fenced) > 3 and all(piece.count("```python") == 1 and piece.endswith("```") for piece in fenced)
-
-
-def test_a_limit_too_small_is_refused() -> None:
-    """Below 100 characters nothing can be split well."""
-    with pytest.raises(ValueError, match="at least 100"):
-        split_markdown("x", 99)
-
-
 def test_tables_stand_in_columns_or_as_a_list() -> None:
     """Discord has none; a wide one is a list."""
     assert shown("| a | b |\n|---|---|\n| 1 | **22** |") == "```\na  b\n-  --\n1  22\n```"
-    wide = aligned(["| name | text |", "|---|---|", f"| tea | {'x' * 120} |"])
+    wide = table_as_text(["| name | text |", "|---|---|", f"| tea | {'x' * 120} |"])
     assert wide == [f"- **tea** text: {'x' * 120}"]
 
 
@@ -81,8 +53,9 @@ def test_long_code_is_a_file_and_short_code_is_not() -> None:
 
 def test_buttons_fit_their_ids_and_rows() -> None:
     """At most five in a row, ids of at most 100 characters, each naming question and chain."""
-    names = ("continue", "vary", "edit_image", "regenerate")
-    rows = button_rows(Buttons("1" * 20, "2" * 20, names, has_thumbs=True))
+    rows = button_rows(
+        Buttons("1" * 20, "2" * 20, ("continue", "vary", "edit_image", "regenerate", "thumbs_up", "thumbs_down"))
+    )
     assert [len(row["components"]) for row in rows] == [5, 1]
     assert all(len(one["custom_id"]) <= 100 for row in rows for one in row["components"])
     assert button_rows(Buttons()) == []

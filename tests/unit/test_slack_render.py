@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adapters.slack import render
 from adapters.slack.emulator.blocks import check_blocks
+from adapters.slack.mentions import escape_mentions, stable
 from adapters.slack.render import Buttons
 
 LINES = st.sampled_from(
@@ -31,22 +31,13 @@ LINES = st.sampled_from(
 MARKDOWN = st.lists(LINES, max_size=60).map("\n".join)
 
 
-@given(MARKDOWN, st.integers(100, 400))
-@settings(max_examples=150, deadline=None)
-def test_pieces_fit_and_hold_all_words(text: str, limit: int) -> None:
-    """Each piece fits and is not empty, fences are balanced, and no word is lost."""
-    pieces = render.split_markdown(text, limit)
-    assert all(0 < len(piece) <= limit for piece in pieces)
-    assert all(not render.open_fence(piece) for piece in pieces)
-    words = re.sub(r"[`~|:\-\s]", "", text)
-    assert len(re.sub(r"[`~|:\-\s]", "", "".join(pieces))) >= len(words)
-
-
 @given(MARKDOWN)
 @settings(max_examples=100, deadline=None)
 def test_what_is_rendered_passes_block_kit(text: str) -> None:
     """No answer breaks a limit of Block Kit, and none holds a control sequence."""
-    made = render.rendered(text, (), ("a <!here> remark",), Buttons("1.2", ("regenerate", "continue"), True))
+    made = render.rendered(
+        text, (), ("a <!here> remark",), Buttons("1.2", ("regenerate", "continue", "thumbs_up", "thumbs_down"))
+    )
     for piece in made.pieces:
         assert check_blocks(list(piece.blocks)) == []
         assert len(piece.text) <= 4_000
@@ -56,28 +47,22 @@ def test_what_is_rendered_passes_block_kit(text: str) -> None:
 @given(st.text(st.sampled_from("<>@!|^UABhere0 subteamchl"), max_size=60))
 def test_no_mixture_of_signs_pings(text: str) -> None:
     """Nested and broken control sequences are calmed too; what was calm stays."""
-    calm = render.neutralise(text, ())
+    calm = escape_mentions(text, ())
     assert not re.search(r"<(@[A-Z0-9]+|![a-z]+|!subteam\^[A-Z0-9]+)([|^][^<>\n]*)?>", calm)
-    assert render.neutralise(calm, ()) == calm
+    assert escape_mentions(calm, ()) == calm
+
+
+@given(st.text(st.sampled_from("<>@!|^UAhere*# \n0"), max_size=60))
+def test_no_mixture_of_signs_pings_in_the_text_beside_the_blocks(text: str) -> None:
+    """Taking Markdown's signs away makes no call of what was none."""
+    assert not re.search(r"<[@!][A-Za-z0-9^]", render.fallback(text, ()))
+    assert render.fallback("<@U0**VICTIM1>", ()) == "@\u2060U0VICTIM1"
 
 
 def test_who_was_named_by_the_asker_may_be_pinged() -> None:
     """Allowed ids pass, all others do not."""
     text = "<@U1> <@U2> <!here> <!channel> <!subteam^S1|@devs>"
-    assert render.neutralise(text, {"U1", "here", "S1"}) == "<@U1> @\u2060U2 <!here> @\u2060channel <!subteam^S1|@devs>"
-
-
-def test_a_fence_cut_in_two_is_closed_and_reopened() -> None:
-    """Both halves know their language."""
-    first, second = render.split_markdown("```python\n" + "x = 1\n" * 30 + "```", 120)[:2]
-    assert first.startswith("```python") and first.endswith("```") and second.startswith("```python")
-
-
-def test_a_table_cut_in_two_begins_with_its_head_again() -> None:
-    """Each part is a table."""
-    table = "| name | value |\n|---|---|\n" + "\n".join(f"| row {n} | {n} |" for n in range(40))
-    pieces = render.split_markdown(table, 200)
-    assert len(pieces) > 1 and all(piece.startswith("| name | value |\n|---|---|") for piece in pieces)
+    assert escape_mentions(text, {"U1", "here", "S1"}) == "<@U1> @\u2060U2 <!here> @\u2060channel <!subteam^S1|@devs>"
 
 
 def test_one_table_is_a_table_and_the_next_is_aligned_text() -> None:
@@ -110,17 +95,11 @@ def test_no_cell_is_lost_where_a_row_is_longer_than_the_head() -> None:
     assert check_blocks(blocks) == []
 
 
-def test_too_small_a_limit_is_refused() -> None:
-    """A limit under 100 makes no sense."""
-    with pytest.raises(ValueError, match="100"):
-        render.split_markdown("x", 99)
-
-
 def test_half_a_control_sequence_is_held_back() -> None:
     """While streaming, what may still become a mention is not shown."""
-    assert render.stable("say hi to @gra", {"U1": "Grace Hopper"}) == "say hi to "
-    assert render.stable("say hi to @gro", {"U1": "Grace Hopper"}) == "say hi to @gro"
-    assert render.stable("hello <!chan") == "hello " and render.stable("a < b\nc") == "a < b\nc"
+    assert stable("say hi to @gra", {"U1": "Grace Hopper"}) == "say hi to "
+    assert stable("say hi to @gro", {"U1": "Grace Hopper"}) == "say hi to @gro"
+    assert stable("hello <!chan") == "hello " and stable("a < b\nc") == "a < b\nc"
 
 
 def test_notices_and_buttons_alone_are_a_message() -> None:
