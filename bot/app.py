@@ -53,8 +53,6 @@ from bot.types import (
     TimelineEntry,
 )
 
-PREFERENCE = ("openai", "local")
-"""Whose default model is taken when none is named: the first of these that is set up and has one."""
 LEVELS = ("ok", "off", "warning", "error")
 """Of findings, the worst last."""
 POSTGRES_PORT = 5432
@@ -291,19 +289,17 @@ class App:
 
     def _create(self, stack: AsyncExitStack) -> None:
         self.providers = {}
-        for name in provider_folders.names():
-            module = provider_folders.load(name)
-            is_wanted = not getattr(module, "ONLY_WHEN_NAMED", False) or self._is_named(name)
-            if is_wanted and hasattr(module, "create") and not module.missing(self.config):
-                self.providers[name] = module.create(self.config, self.host)
+        for name, plugin in provider_folders.plugins().items():
+            is_wanted = not plugin.only_when_named or self._is_named(name)
+            if is_wanted and not plugin.missing(self.config):
+                self.providers[name] = plugin.create(self.config)
                 stack.push_async_callback(self.providers[name].close)
         self.models = {modality: self._choose(modality) for modality in MODALITIES}
         self.adapters = dict(self._more)
-        for name in adapter_folders.names():
-            module = adapter_folders.load(name)
+        for name, folder in adapter_folders.plugins().items():
             wanted = self._only is None or name in self._only
-            if wanted and hasattr(module, "create") and not module.missing(self.config):
-                self.adapters[name] = module.create(self.config, self.host)
+            if wanted and not folder.missing(self.config):
+                self.adapters[name] = folder.create(self.config, self.host)
                 stack.push_async_callback(self.adapters[name].close)
 
     def _is_named(self, provider: str) -> bool:
@@ -315,17 +311,24 @@ class App:
             return ""
         if named:
             provider, _, model = named.partition(":")
-            module = provider_folders.load(provider)
-            if hasattr(module, "wrong") and (said := module.wrong(modality, model)):
-                raise ConfigError(f"{VARIABLE[modality]}={named}: {said}.")
+            plugin = provider_folders.load(provider)
+            if problem := plugin.validate(modality, model):
+                raise ConfigError(f"{VARIABLE[modality]}={named}: {problem}.")
             if provider not in self.providers:
-                lacking = ", ".join(module.missing(self.config)) or provider
+                lacking = ", ".join(plugin.missing(self.config)) or provider
                 raise ConfigError(f"{VARIABLE[modality]}={named}: {provider} is not set up here; it needs {lacking}.")
             return named
-        for name in PREFERENCE:
+        for name in self._preferred():
             if name in self.providers and (model := self.providers[name].default(modality)):
                 return f"{name}:{model}"
         return ""
+
+    def _preferred(self) -> list[str]:
+        """The providers whose models are taken unasked, the preferred first."""
+        plugins = provider_folders.plugins()
+        return sorted(
+            (one for one in plugins if not plugins[one].only_when_named), key=lambda one: plugins[one].preference
+        )
 
     async def _start_work(self, stack: AsyncExitStack, *, work: bool, take_over: bool) -> None:
         config = self.config
@@ -441,12 +444,11 @@ class App:
         ]
         for modality in MODALITIES:
             findings.append(self._model_finding(modality))
-        for name in adapter_folders.names():
-            module = adapter_folders.load(name)
-            if name == "console" or not hasattr(module, "create"):
+        for name, plugin in adapter_folders.plugins().items():
+            if not plugin.is_listed:
                 continue
-            lacking = ", ".join(module.missing(self.config))
-            on = f"on at {self.url}" if self.url and getattr(module, "HAS_PAGE", False) else "on"
+            lacking = ", ".join(plugin.missing(self.config))
+            on = f"on at {self.url}" if self.url and plugin.has_page else "on"
             findings.append(Diagnostic(name, "off" if lacking else "ok", f"set {lacking}" if lacking else on, lacking))
         return findings
 
@@ -468,8 +470,8 @@ class App:
         """What brings a model that is off: what each provider knows of it, the nearest first."""
         if self.config.named_model(modality) == "none":
             return f"set {VARIABLE[modality]} to something else than none"
-        modules = [provider_folders.load(name) for name in reversed(PREFERENCE)]
-        return ", or ".join(way for module in modules if (way := module.way(modality, self.config)))
+        plugins = [provider_folders.load(name) for name in reversed(self._preferred())]
+        return ", or ".join(hint for plugin in plugins if (hint := plugin.hint(modality, self.config)))
 
     def _profile(self, modality: Modality, name: str) -> ModelProfile:
         provider, _, model = name.partition(":")
@@ -496,8 +498,7 @@ class App:
                 for modality, model in self.models.items()
                 if model.partition(":")[0] == name
             }
-            if mine or name != "echo":
-                found += await provider.check(mine)
+            found += await provider.check(mine)
         for adapter in self.adapters.values():
             found += await adapter.check()
         return _each_once(self.diagnostics(), found)

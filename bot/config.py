@@ -1,7 +1,8 @@
 """The environment, read once into one frozen Config; each error names its variable.
 
-The core's variables stand here. Each adapter and provider adds its own by an `Options` model in its folder, so that a platform's
-names stay in the platform's folder, and `create(options, host)` is handed the whole Config as its own `Options`.
+The core's variables are here and in `FolderOptions`, which holds those that a folder may read. Each adapter and provider adds its
+own by the `options` of its PLUGIN, so that a platform's names stay in the platform's folder; Config inherits from all of them, and
+a folder is handed the Config as its own options.
 """
 
 from __future__ import annotations
@@ -11,16 +12,16 @@ import re
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from types import ModuleType
 from typing import Any, Literal, get_args, get_origin
 
-from pydantic import BaseModel, Field, SecretStr, ValidationError, create_model, field_validator
+from pydantic import Field, SecretStr, ValidationError, create_model, field_validator
 from pydantic.fields import FieldInfo
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import BaseSettings, DotEnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 import adapters
 from bot import providers
 from bot.errors import ConfigError
+from bot.ports.plugins import FolderOptions
 from bot.types import MODALITIES, Modality
 
 DEFAULT_SYSTEM_PROMPT = (
@@ -33,24 +34,14 @@ MAX_SHOWN = 60
 NUMBERS: Mapping[Any, str] = {int: "a whole number", float: "a number"}
 
 
-class CoreOptions(BaseModel):
+class CoreOptions(FolderOptions):
     """What every installation can set."""
 
-    parley_home: Path = Field(
-        default_factory=lambda: default_home(),
-        description="Folder for the database, the local models and the lock files.",
-    )
     database_url: SecretStr | None = Field(
         None,
         description="Where everything is kept: `sqlite:///FILE` or `postgresql://USER:PASSWORD@HOST/NAME`. "
         "Unset: a SQLite file in `PARLEY_HOME`.",
     )
-    parley_secret_key: SecretStr | None = Field(
-        None,
-        description="Encrypts stored tokens: one key or several, separated by commas; the first writes, all read. "
-        "`parley secret-key` makes one.",
-    )
-    chat_model: str = Field("", description="Model that answers, as `provider:model`, such as `openai:gpt-5.2`.")
     transcribe_model: str = Field("", description="Model that turns speech into text.")
     speech_model: str = Field("", description="Model that speaks.")
     image_model: str = Field("", description="Model that makes pictures.")
@@ -61,22 +52,19 @@ class CoreOptions(BaseModel):
         description='Further ways of answering for `/persona`, as JSON: `{"pirate": "Talk like a pirate."}`. '
         "An empty text takes a built-in one away.",
     )
-    host: str = Field("127.0.0.1", description="Address the web server listens on.")
     port: int = Field(8080, ge=0, le=65535, description="Port the web server listens on; 0 takes a free one.")
     worker_concurrency: int = Field(256, ge=1, le=1000, description="Turns that one process answers at once.")
     worker_name: str = Field(
         "",
-        description="Name of this process among several on PostgreSQL, equal after a restart. Unset: host name and process kind.",
+        description="Name of this process among several on PostgreSQL, equal after a restart. Unset: the host's name.",
     )
-    max_attachment_mb: int = Field(200, ge=1, description="Attachments above this size are refused, in MiB.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="How much is logged.")
     log_format: Literal["text", "json"] = Field("text", description="Shape of the log lines.")
 
     @field_validator("chat_model", "transcribe_model", "speech_model", "image_model", "embedding_model")
     @classmethod
     def _has_known_provider(cls, value: str) -> str:
-        name, colon, model = value.partition(":")
-        if value and value != "none" and not (colon and model and name in providers.names()):
+        if value and value != "none" and not _is_model_name(value):
             known = ", ".join(providers.names())
             raise ValueError(f"write it as provider:model, with a provider of {known}; or none")
         return value
@@ -97,13 +85,9 @@ class CoreOptions(BaseModel):
         return str(getattr(self, f"{modality}_model"))
 
 
-def default_home() -> Path:
-    """The user's data folder for Parley, by the platform's custom. Source: XDG Base Directory Specification."""
-    if home := os.environ.get("XDG_DATA_HOME"):
-        return Path(home) / "parley"
-    if os.name == "nt":
-        return Path(os.environ.get("LOCALAPPDATA", "~")).expanduser() / "parley"
-    return Path("~/.local/share/parley").expanduser()
+def _is_model_name(value: str) -> bool:
+    provider, _, model = value.partition(":")
+    return bool(model) and provider in providers.names()
 
 
 class _FileSecrets(PydanticBaseSettingsSource):
@@ -129,20 +113,21 @@ class _FileSecrets(PydanticBaseSettingsSource):
 
 
 class Config(CoreOptions):
-    """Everything the environment says. Its real class adds the `Options` of every adapter and provider."""
+    """Everything the environment says. Its real class adds the options of every adapter and provider."""
 
 
-def modules() -> dict[str, ModuleType]:
-    """Every adapter's and provider's module by its name; cheap, since they import their libraries late."""
-    found = {name: adapters.load(name) for name in adapters.names()}
-    found |= {name: providers.load(name) for name in providers.names()}
-    return {name: module for name, module in found.items() if hasattr(module, "create")}
+def _folder_options() -> dict[str, type[FolderOptions]]:
+    options = {name: plugin.options for name, plugin in adapters.plugins().items()}
+    options |= {name: plugin.options for name, plugin in providers.plugins().items()}
+    return {name: one for name, one in options.items() if one is not FolderOptions}
 
 
-def option_models() -> dict[str, type[BaseModel]]:
-    """The groups of variables: `core` and one for each adapter and provider that has any."""
-    groups = {name: module.Options for name, module in modules().items() if hasattr(module, "Options")}
-    return {"core": CoreOptions, **groups}
+def variable_groups() -> dict[str, dict[str, FieldInfo]]:
+    """The fields of Config in groups: `core`, and one for each adapter and provider that adds any."""
+    core = dict(CoreOptions.model_fields)
+    groups = {name: dict(options.model_fields) for name, options in _folder_options().items()}
+    own = {name: {key: one for key, one in fields.items() if key not in core} for name, fields in groups.items()}
+    return {"core": core, **own}
 
 
 @cache
@@ -162,13 +147,13 @@ def _settings_class() -> type[BaseSettings]:
             file_secret_settings: PydanticBaseSettingsSource,
         ) -> tuple[PydanticBaseSettingsSource, ...]:
             """The environment wins over `NAME_FILE`, and that over `.env`."""
-            in_dotenv = {k: v for k, v in getattr(dotenv_settings, "env_vars", {}).items() if v is not None}
+            assert isinstance(dotenv_settings, DotEnvSettingsSource)
+            in_dotenv = {name: value for name, value in dotenv_settings.env_vars.items() if value is not None}
             files = _FileSecrets(settings_cls, {**in_dotenv, **os.environ})
             return init_settings, env_settings, files, dotenv_settings
 
-    bases: list[Any] = [model for name, model in option_models().items() if name != "core"]
-    bases += [Config, Environment]
-    made: type[BaseSettings] = create_model("Config", __base__=tuple(bases))
+    bases: tuple[Any, ...] = (*_folder_options().values(), Config, Environment)
+    made: type[BaseSettings] = create_model("Config", __base__=bases)
     return made
 
 
@@ -221,4 +206,4 @@ def is_secret(field: FieldInfo) -> bool:
     return "SecretStr" in str(field.annotation)
 
 
-__all__ = ["MODALITIES", "Config", "CoreOptions", "default_home", "is_secret", "load", "modules", "option_models"]
+__all__ = ["MODALITIES", "Config", "CoreOptions", "is_secret", "load", "variable_groups"]

@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+import adapters
+from bot import providers
+
 ROOT = Path(__file__).resolve().parents[1]
 VALUES = {"bot.types", "bot.ports", "bot.errors", "bot.media", "bot.policy"}
 WORK = {"bot.store", "bot.jobs", "bot.telemetry"}
@@ -25,12 +28,21 @@ ALLOWED: dict[str, set[str]] = {
     "bot/inbox.py": VALUES | WORK | {"bot.engine"},
     "bot/web": VALUES | WORK | {"bot.policy"},
     "bot/providers/__init__.py": VALUES,
-    "bot/config.py": {"bot.types", "bot.errors", "bot.providers", "adapters"},
+    "bot/config.py": {"bot.types", "bot.errors", "bot.ports", "bot.providers", "adapters"},
 }
 """What each part may import of ours, besides itself. Adapters and providers: see `allowed_for`."""
 ROOTS = ("bot/app.py", "bot/__main__.py", "bot/cli")
 """These know everything."""
 EMULATOR = re.compile(r"^adapters/\w+/emulator/")
+COMPOSITION = (*ROOTS, "bot/config.py")
+"""These put the parts together, and are the first that would learn a folder's name."""
+CONSOLE_COMMANDS = ("bot/cli/talk.py", "bot/cli/transcribe.py")
+FOLDERS = tuple(
+    path.relative_to(ROOT).as_posix()
+    for folder in ("adapters", "bot/providers")
+    for path in [ROOT / folder / "__init__.py", *(ROOT / folder).glob("*/__init__.py")]
+)
+"""The `__init__.py` of every platform and provider."""
 NAMES = re.compile(r"slack|discord|openai|whisper|qwen|anthropic", re.IGNORECASE)
 
 
@@ -93,6 +105,39 @@ def test_the_core_names_no_platform_and_no_vendor() -> None:
             if isinstance(node, ast.Name | ast.Attribute | ast.FunctionDef | ast.ClassDef):
                 name = getattr(node, "id", None) or getattr(node, "attr", None) or getattr(node, "name", "")
                 wrong += [f"{path}: {name}"] if NAMES.search(name) else []
+    assert not wrong
+
+
+def test_the_composition_root_names_no_platform_and_no_vendor() -> None:
+    """Whatever is special about a folder is a field of its PLUGIN. The console is the command line's own platform."""
+    folders = f"{'|'.join([*adapters.names(), *providers.names()])}"
+    of_a_folder = re.compile(rf"(adapters|bot\.providers)\.({folders})\b")
+    wrong = []
+    for path, tree in sources():
+        if not path.startswith(COMPOSITION):
+            continue
+        named = {name for name in imports_of(tree) if of_a_folder.match(name)}
+        named |= {text for text in _strings(tree) if re.fullmatch(folders, text)}
+        is_own = re.compile(r"(adapters\.)?console\b" if path in CONSOLE_COMMANDS else "(?!)")
+        wrong += [f"{path}: {name}" for name in named if not is_own.match(name)]
+    assert not wrong
+
+
+def _strings(tree: ast.Module) -> set[str]:
+    return {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+
+
+def test_folders_are_not_asked_for_names_they_may_lack() -> None:
+    """What a folder says is typed: nobody looks for an attribute by a constant name, and no options are Any."""
+    wrong = []
+    for path, tree in sources():
+        is_folder = path.startswith(("adapters/", "bot/providers/"))
+        for node in ast.walk(tree):
+            is_asked = isinstance(node, ast.Call) and ast.unparse(node.func) in ("getattr", "hasattr")
+            if is_asked and path.startswith((*COMPOSITION, *FOLDERS)) and isinstance(node.args[1], ast.Constant):  # type: ignore[attr-defined]
+                wrong.append(f"{path}:{node.lineno} {ast.unparse(node)}")  # type: ignore[attr-defined]
+            if is_folder and isinstance(node, ast.arg) and node.arg == "options" and node.annotation is not None:
+                wrong += [f"{path}:{node.lineno} options: Any"] if ast.unparse(node.annotation) == "Any" else []
     assert not wrong
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from bot.cli import COMMANDS
 from bot.cli.reference import configuration_page
-from bot.config import option_models
+from bot.config import variable_groups
 
 ROOT = Path(__file__).resolve().parents[1]
 LOCKS = ("base", "local", "dev")
@@ -17,7 +17,7 @@ LOCKS = ("base", "local", "dev")
 
 def variables() -> set[str]:
     """Every variable that can be set."""
-    return {name.upper() for model in option_models().values() for name in model.model_fields}
+    return {name.upper() for fields in variable_groups().values() for name in fields}
 
 
 def pins(lock: str) -> dict[str, str]:
@@ -34,10 +34,10 @@ def test_the_configuration_page_is_what_the_code_reads() -> None:
 
 def test_every_setting_is_described() -> None:
     """No variable without a sentence, each known to one group only."""
-    names = [name for model in option_models().values() for name in model.model_fields]
+    names = [name for fields in variable_groups().values() for name in fields]
     assert len(names) == len(set(names))
-    for model in option_models().values():
-        assert all(field.description for field in model.model_fields.values()), model
+    for group, fields in variable_groups().items():
+        assert all(field.description for field in fields.values()), group
 
 
 def test_the_example_names_settings_that_exist() -> None:

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pydantic import BaseModel
-
+from bot.ports.plugins import AdapterPlugin, FolderOptions
 from bot.types import Capabilities
 
 if TYPE_CHECKING:
@@ -26,13 +25,11 @@ CAPABILITIES = Capabilities(
 )
 
 
-def missing(options: BaseModel) -> tuple[str, ...]:
-    """Nothing has to be set: a terminal is always there."""
-    return ()
-
-
-def create(options: BaseModel, host: Host) -> Console:
+def create(options: FolderOptions, host: Host) -> Console:
     """Make the adapter; cheap."""
     from adapters.console.reply import Console
 
     return Console(host)
+
+
+PLUGIN = AdapterPlugin(options=FolderOptions, capabilities=CAPABILITIES, create=create, is_listed=False)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from pydantic import BaseModel, Field, SecretStr
+from pydantic import Field, SecretStr
 
+from bot.ports.plugins import AdapterPlugin, FolderOptions
 from bot.types import Capabilities
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ CAPABILITIES = Capabilities(
 """`max_text`: Discord, Create Message, `content`. Servers with boosts take larger uploads; each answer knows its own limit."""
 
 
-class Options(BaseModel):
+class Options(FolderOptions):
     """Discord's variables."""
 
     discord_bot_token: SecretStr | None = Field(
@@ -51,13 +52,13 @@ class Options(BaseModel):
     )
 
 
-def missing(options: Any) -> tuple[str, ...]:
+def missing(options: Options) -> tuple[str, ...]:
     """What has to be set before Discord is on: the bot token."""
     return () if options.discord_bot_token else ("DISCORD_BOT_TOKEN",)
 
 
-def create(options: Any, host: Host) -> Discord:
-    """Make the adapter; cheap. options: the whole configuration."""
+def create(options: Options, host: Host) -> Discord:
+    """Make the adapter; cheap."""
     from adapters.discord.adapter import Discord
 
     return Discord(options, host)
@@ -70,4 +71,4 @@ def commands() -> list[click.Command]:
     return [discord_group()]
 
 
-__all__ = ["CAPABILITIES", "Options", "commands", "create", "missing"]
+PLUGIN = AdapterPlugin(options=Options, capabilities=CAPABILITIES, create=create, missing=missing, commands=commands)

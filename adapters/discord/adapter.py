@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from typing import Any
 
 from aiohttp import web
 
-from adapters.discord import CAPABILITIES
+from adapters.discord import CAPABILITIES, Options
 from adapters.discord.check import Check
 from adapters.discord.client import NAME, DiscordClient
 from adapters.discord.directory import Directory
@@ -25,7 +24,7 @@ class Discord:
     name = NAME
     capabilities = CAPABILITIES
 
-    def __init__(self, options: Any, host: Host) -> None:
+    def __init__(self, options: Options, host: Host) -> None:
         self.client = DiscordClient(options, host)
         self.directory = Directory(self.client)
         self.files = Files(self.client)

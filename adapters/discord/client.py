@@ -17,6 +17,7 @@ import aiohttp
 import discord
 from discord.http import Route
 
+from adapters.discord import Options
 from adapters.discord.governor import Governor
 from bot.errors import ConfigError, PlatformError
 from bot.ports import Host
@@ -108,7 +109,7 @@ def at_address(client: discord.Client, api_url: str) -> None:
 class DiscordClient:
     """Speaks as the bot. Works without a gateway, from any process."""
 
-    def __init__(self, options: Any, host: Host) -> None:
+    def __init__(self, options: Options, host: Host) -> None:
         self.options, self.host = options, host
         self.governor = Governor(host.clock)
         self._rest: discord.Client | None = None

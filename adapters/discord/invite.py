@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 if TYPE_CHECKING:
     import click
+
+    from adapters.discord import Options
+    from bot.ports.plugins import CommandLine
 
 NEEDED = {
     "View Channels": 1 << 10,
@@ -61,15 +64,16 @@ def app_id_of(token: str) -> str:
     return found if found.isdigit() else ""
 
 
-async def asked_app_id(options: Any) -> str:
+async def asked_app_id(options: Options) -> str:
     """What Discord says the application's id is. Raises DiscordError."""
     import discord
 
     from adapters.discord.client import at_address, translated
 
+    token = options.discord_bot_token.get_secret_value() if options.discord_bot_token else ""
     async with discord.Client(intents=discord.Intents(guilds=True)) as client:
         at_address(client, options.discord_api_url)
-        await translated("log in", client.login(options.discord_bot_token.get_secret_value()))
+        await translated("log in", client.login(token))
         return str(client.application_id or "")
 
 
@@ -86,7 +90,7 @@ def discord_group() -> click.Group:
     )
     @click.option("--id", "app_id", default="", help="Application ID; without it, Discord is asked by the bot token.")
     @click.pass_obj
-    def invite(state: Any, app_id: str) -> None:
+    def invite(state: CommandLine, app_id: str) -> None:
         from bot.errors import ConfigError
 
         options = state.config(quiet=True)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pydantic import BaseModel, Field, SecretStr
+from pydantic import Field, SecretStr
 
+from bot.ports.plugins import AdapterPlugin, FolderOptions
 from bot.types import Capabilities
 
 if TYPE_CHECKING:
@@ -19,11 +20,8 @@ CAPABILITIES = Capabilities(
     keeps_history=False,
 )
 
-HAS_PAGE = True
-"""A person opens it at the web server's own address."""
 
-
-class Options(BaseModel):
+class Options(FolderOptions):
     """The page's own variables."""
 
     playground_password: SecretStr | None = Field(
@@ -32,18 +30,16 @@ class Options(BaseModel):
     )
 
 
-def missing(options: BaseModel) -> tuple[str, ...]:
-    """Nothing has to be set: the page is always there."""
-    return ()
-
-
 def create(options: Options, host: Host) -> Playground:
-    """Make the adapter; cheap. options: the whole configuration, of which the page also reads HOST and MAX_ATTACHMENT_MB."""
+    """Make the adapter; cheap."""
     from adapters.playground.listen import Playground
 
     return Playground(
         host,
         options.playground_password.get_secret_value() if options.playground_password else "",
-        bound_to=str(getattr(options, "host", "127.0.0.1")),
-        max_upload_bytes=int(getattr(options, "max_attachment_mb", 200)) * 1024 * 1024,
+        bound_to=options.host,
+        max_upload_bytes=options.max_attachment_mb * 1024 * 1024,
     )
+
+
+PLUGIN = AdapterPlugin(options=Options, capabilities=CAPABILITIES, create=create, has_page=True)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from pydantic import BaseModel, Field, SecretStr
+from pydantic import Field, SecretStr
 
+from bot.ports.plugins import AdapterPlugin, FolderOptions
 from bot.types import Capabilities
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ CAPABILITIES = Capabilities(
 """`max_text`: Slack takes 12,000 characters of Markdown in one message; the rest is for what stands under the answer."""
 
 
-class Options(BaseModel):
+class Options(FolderOptions):
     """Slack's variables."""
 
     slack_bot_token: SecretStr | None = Field(
@@ -57,7 +58,7 @@ class Options(BaseModel):
     )
 
 
-def missing(options: Any) -> tuple[str, ...]:
+def missing(options: Options) -> tuple[str, ...]:
     """What has to be set before Slack is on: a token or OAuth, and a way in."""
     lacking: list[str] = []
     has_oauth = bool(options.slack_client_id and options.slack_client_secret)
@@ -68,8 +69,8 @@ def missing(options: Any) -> tuple[str, ...]:
     return tuple(lacking)
 
 
-def create(options: Any, host: Host) -> Slack:
-    """Make the adapter; cheap. options: the whole configuration."""
+def create(options: Options, host: Host) -> Slack:
+    """Make the adapter; cheap."""
     from adapters.slack.adapter import Slack
 
     return Slack(options, host)
@@ -82,4 +83,4 @@ def commands() -> list[click.Command]:
     return [slack_group()]
 
 
-__all__ = ["CAPABILITIES", "Options", "commands", "create", "missing"]
+PLUGIN = AdapterPlugin(options=Options, capabilities=CAPABILITIES, create=create, missing=missing, commands=commands)

@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Sequence
-from typing import Any
 
 from aiohttp import web
 
-from adapters.slack import CAPABILITIES
+from adapters.slack import CAPABILITIES, Options
 from adapters.slack.check import Check
 from adapters.slack.client import NAME, SlackClient
 from adapters.slack.entities import Directory
@@ -34,7 +33,7 @@ class Slack:
     name = NAME
     capabilities = CAPABILITIES
 
-    def __init__(self, options: Any, host: Host) -> None:
+    def __init__(self, options: Options, host: Host) -> None:
         self.client = SlackClient(options, host)
         self.directory = Directory(self.client)
         self.files = Files(self.client)

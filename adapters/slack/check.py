@@ -25,7 +25,7 @@ class Check:
             found += await self._bot_token()
         found += await self._ways_in()
         if options.slack_client_id:
-            key = getattr(options, "parley_secret_key", None)
+            key = options.parley_secret_key
             level, text = (
                 ("ok", "tokens are kept encrypted") if key else ("error", "no token can be kept without a key")
             )

@@ -12,6 +12,7 @@ import aiohttp
 from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web.async_client import AsyncWebClient
 
+from adapters.slack import Options
 from adapters.slack.governor import Governor
 from bot.errors import BotError, ConfigError, PlatformError
 from bot.ports import Host, Installation
@@ -64,7 +65,7 @@ class Identity:
 class SlackClient:
     """Calls methods of the Web API for any workspace."""
 
-    def __init__(self, options: Any, host: Host) -> None:
+    def __init__(self, options: Options, host: Host) -> None:
         self.options = options
         self.host = host
         self.governor = Governor(host.clock)

@@ -11,6 +11,8 @@ from bot.types import CommandSpec
 if TYPE_CHECKING:
     import click
 
+    from bot.ports.plugins import CommandLine
+
 BOT_SCOPES = (
     "app_mentions:read",
     "assistant:write",
@@ -206,9 +208,9 @@ def slack_group() -> click.Group:
     @click.option(
         "--socket", is_flag=True, help="Events by Socket Mode, though --url is given for people to install at."
     )
-    @click.pass_context
+    @click.pass_obj
     def manifest(
-        context: click.Context,
+        state: CommandLine | None,
         url: str,
         name: str,
         single_command: bool,
@@ -218,9 +220,8 @@ def slack_group() -> click.Group:
     ) -> None:
         if distributed and not url:
             raise click.UsageError("--distributed needs --url (or SLACK_PUBLIC_URL): people install the app there.")
-        specs = getattr(context.obj, "commands", None)
         made = build(
-            specs if isinstance(specs, Mapping) else None,
+            state.commands if state else None,
             public_url=url,
             is_single=single_command,
             is_assistant=assistant,

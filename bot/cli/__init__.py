@@ -13,7 +13,6 @@ import traceback
 from collections.abc import Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
-from types import ModuleType
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
@@ -114,13 +113,8 @@ class Parley(click.Group):
 
 
 def _own_commands(name: str) -> Sequence[click.Command]:
-    """What the adapter's folder adds: `commands()` in its `__init__.py` gives a group of its name, or the commands for one.
-
-    They run as `parley NAME …`, and `click.pass_obj` hands them the State, whose `config()` holds their Options.
-    """
-    module: ModuleType = adapters.load(name)
-    own: Sequence[click.Command] = module.commands() if hasattr(module, "commands") else ()
-    return own
+    """What the adapter's folder adds by its PLUGIN's `commands`: a group of its name, or the commands for one."""
+    return adapters.load(name).commands()
 
 
 def _told(error: BaseException) -> int:

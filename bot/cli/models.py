@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
     from bot.config import Config
-    from bot.providers.local.weights import Library, Progress
+    from bot.ports.weights import PullProgress, WeightsLibrary
 
 
 @click.group(short_help="Weights of the models on this machine.")
@@ -31,14 +31,13 @@ def models() -> None:
     """
 
 
-def _libraries(config: Config) -> Iterator[Library]:
+def _libraries(config: Config) -> Iterator[WeightsLibrary]:
     """Of every provider that keeps weights."""
     from bot import providers
 
-    for name in providers.names():
-        module = providers.load(name)
-        if hasattr(module, "library"):
-            yield module.library(config)
+    for plugin in providers.plugins().values():
+        if plugin.weights is not None:
+            yield plugin.weights(config)
 
 
 @models.command("list", cls=Command, short_help="What there is, and what is here.")
@@ -73,15 +72,15 @@ def pull_models(state: State, names: tuple[str, ...]) -> None:
     click.echo(f"Here now: {', '.join(had)}." if had else "Nothing is missing.")
 
 
-def _check_names(names: Sequence[str], libraries: Sequence[Library]) -> None:
-    known = [weights.name for library in libraries for weights in library.catalogue]
+def _check_names(names: Sequence[str], libraries: Sequence[WeightsLibrary]) -> None:
+    known = [item.weights.name for library in libraries for item in library.items()]
     for name in names:
         if name not in known:
             raise click.UsageError(f"there are no weights named {name!r}; there are {', '.join(known)}")
 
 
 @contextmanager
-def _progress() -> Iterator[Callable[[Progress], None]]:
+def _progress() -> Iterator[Callable[[PullProgress], None]]:
     """Bars in a terminal, a line at every tenth elsewhere."""
     if not sys.stderr.isatty():
         yield _Lines().tell
@@ -102,7 +101,7 @@ class _Bars:
         self._bars = bars
         self._tasks: dict[str, TaskID] = {}
 
-    def tell(self, progress: Progress) -> None:
+    def tell(self, progress: PullProgress) -> None:
         """Move the file's bar, and say what there is to say."""
         if progress.note:
             self._bars.console.print(progress.note, markup=False, highlight=False)
@@ -120,7 +119,7 @@ class _Lines:
     def __init__(self) -> None:
         self._said: dict[str, int] = {}
 
-    def tell(self, progress: Progress) -> None:
+    def tell(self, progress: PullProgress) -> None:
         """Print it, if it is news."""
         if progress.note:
             click.echo(progress.note, err=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
 
@@ -12,7 +12,6 @@ import click
 from bot.cli import Command, cli
 
 if TYPE_CHECKING:
-    from pydantic import BaseModel
     from pydantic.fields import FieldInfo
 
 INTRODUCTION = """\
@@ -46,16 +45,15 @@ def config(write: Path | None) -> None:
 
 
 def configuration_page() -> str:
-    """The page, made from the `Options` of the core and of every adapter and provider."""
-    from bot.config import option_models
+    """The page, made from the options of the core and of every adapter and provider."""
+    from bot.config import variable_groups
 
-    groups = option_models()
-    return INTRODUCTION + "".join(_section(name, model) for name, model in groups.items() if model.model_fields)
+    return INTRODUCTION + "".join(_section(name, fields) for name, fields in variable_groups().items() if fields)
 
 
-def _section(name: str, model: type[BaseModel]) -> str:
+def _section(name: str, fields: Mapping[str, FieldInfo]) -> str:
     title = TITLES.get(name, name.capitalize())
-    rows = [_row(field_name, field) for field_name, field in model.model_fields.items()]
+    rows = [_row(field_name, field) for field_name, field in fields.items()]
     return "\n".join(["", f"## {title}", "", "| variable | default | meaning |", "|---|---|---|", *rows, ""])
 
 

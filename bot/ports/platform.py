@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from typing import Protocol, TypeAlias
-
-from aiohttp import web
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from bot.types import (
     Accepted,
@@ -21,6 +19,9 @@ from bot.types import (
     ReplyEvent,
     Turn,
 )
+
+if TYPE_CHECKING:
+    from aiohttp import web  # for the type alone: what serves no HTTP does without the library, which is slow to import
 
 Accept: TypeAlias = Callable[[Inbound], Awaitable[Accepted]]
 """The only way in: `inbox.accept`. When it returns, the inbound is written; when it raises, it is not."""

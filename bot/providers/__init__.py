@@ -1,12 +1,13 @@
-"""Finds providers: a provider is a folder here with `create(config, host) -> Provider`."""
+"""Finds providers: each folder here is one, and says so by `PLUGIN = ProviderPlugin(...)` in its `__init__.py`."""
 
 from __future__ import annotations
 
 import pkgutil
 from importlib import import_module
-from types import ModuleType
+from typing import Any
 
 from bot.errors import ConfigError
+from bot.ports.plugins import ProviderPlugin
 
 
 def names() -> list[str]:
@@ -14,8 +15,16 @@ def names() -> list[str]:
     return sorted(module.name for module in pkgutil.iter_modules(__path__) if module.ispkg)
 
 
-def load(name: str) -> ModuleType:
-    """The provider's module; raises ConfigError for an unknown name."""
+def load(name: str) -> ProviderPlugin[Any]:
+    """What the folder says about itself. Raises ConfigError for an unknown name, or without a PLUGIN."""
     if name not in names():
         raise ConfigError(f"There is no provider {name!r}. Known providers: {', '.join(names())}.")
-    return import_module(f"{__name__}.{name}")
+    plugin = vars(import_module(f"{__name__}.{name}")).get("PLUGIN")
+    if not isinstance(plugin, ProviderPlugin):
+        raise ConfigError(f"bot/providers/{name}/__init__.py holds no PLUGIN = ProviderPlugin(...).")
+    return plugin
+
+
+def plugins() -> dict[str, ProviderPlugin[Any]]:
+    """Every provider by its name; cheap, since their libraries are imported later."""
+    return {name: load(name) for name in names()}

@@ -21,7 +21,6 @@ from adapters.slack.client import Place, SlackClient
 from adapters.slack.emulator import AppConfig, SlackEmulator
 from bot.app import App
 from bot.engine.commands import SPECS
-from bot.types import Capabilities
 from tests.acceptance.slack_support import config_for, parley, world
 
 KEY = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="
@@ -105,15 +104,10 @@ async def test_with_a_single_command_hints_name_it(tmp_path: Path) -> None:
 
 def test_what_is_missing_is_named() -> None:
     """Slack is on with a token and a way in, or with OAuth and one."""
-
-    class Set:
-        slack_bot_token = slack_app_token = slack_signing_secret = slack_client_id = slack_client_secret = None
-
-    options = Set()
+    options = adapters.slack.Options()
     assert adapters.slack.missing(options) == ("SLACK_BOT_TOKEN", "SLACK_APP_TOKEN")
-    options.slack_client_id = options.slack_client_secret = options.slack_signing_secret = "x"  # type: ignore[assignment]
-    assert adapters.slack.missing(options) == ()
-    assert isinstance(adapters.slack.CAPABILITIES, Capabilities)
+    values = dict.fromkeys(("slack_client_id", "slack_client_secret", "slack_signing_secret"), "x")
+    assert adapters.slack.missing(adapters.slack.Options.model_validate(values)) == ()
 
 
 # --- OAuth -----------------------------------------------------------------------------------------------------------

@@ -6,11 +6,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from pydantic import SecretStr
 
 from bot.ports import Provider
-from bot.providers import load
+from bot.providers import echo as echo_folder
+from bot.providers import openai as openai_folder
 from bot.types import Blob
 from tests.emulators.openai import KEY, OpenAIEmulator
 from tests.emulators.openai.spec import violations
@@ -51,7 +53,7 @@ class MemoryBlobs:
 @asynccontextmanager
 async def echo(home: Path) -> AsyncIterator[Ready]:
     """Echo."""
-    provider = load("echo").create(None, None)
+    provider = echo_folder.create()
     yield Ready(provider, "echo", "echo", "echo", "echo", "echo")
     await provider.close()
 
@@ -74,12 +76,11 @@ async def compatible(home: Path) -> AsyncIterator[Ready]:
         assert violations(server.requests) == []
 
 
-async def _openai(server: OpenAIEmulator, api: str) -> Ready:
-    module = load("openai")
-    options = module.Options(
+async def _openai(server: OpenAIEmulator, api: Literal["responses", "chat"]) -> Ready:
+    options = openai_folder.Options(
         openai_api_key=SecretStr(KEY), openai_base_url=server.base_url, openai_api=api, openai_timeout_s=5
     )
-    provider = module.create(options)
+    provider = openai_folder.create(options)
     return Ready(
         provider,
         "gpt-5.2",

@@ -20,10 +20,10 @@ every = pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES]
 
 @every
 async def test_it_is_what_it_says(case: Case, tmp_path: Path) -> None:
-    """The folder's CAPABILITIES are the adapter's, and the adapter has every method of the port."""
+    """The capabilities of the folder's PLUGIN are the adapter's, and the adapter has every method of the port."""
     async with case.start(tmp_path) as platform:
         adapter = platform.app.adapters[platform.name]
-        assert adapter.capabilities == case.capabilities == load(case.name).CAPABILITIES
+        assert adapter.capabilities == case.capabilities == load(case.name).capabilities
         wanted = [name for name in vars(Adapter) if not name.startswith("_")]
         assert all(hasattr(adapter, name) for name in wanted)
 

@@ -10,7 +10,7 @@ from pydantic import SecretStr
 
 from bot.errors import BotError, CutOffError, OverloadedError
 from bot.ports import ChatRequest, ModelDone
-from bot.providers import load
+from bot.providers import openai as openai_folder
 from bot.types import Message, Settings, Text, TextDelta
 from tests.contracts.providers import MemoryBlobs
 
@@ -20,14 +20,13 @@ pytest.importorskip("llmock", reason="install the development dependencies: make
 @pytest.fixture(params=["responses", "chat"])
 async def provider(request: pytest.FixtureRequest, llmock: Any) -> AsyncIterator[Any]:
     """The provider against that server, by each API."""
-    module = load("openai")
-    options = module.Options(
+    options = openai_folder.Options(
         openai_api_key=SecretStr("llmock-test-key"),
         openai_base_url=llmock.base_url("openai"),
         openai_api=request.param,
         openai_timeout_s=1,
     )
-    made = module.create(options)
+    made = openai_folder.create(options)
     yield made
     await made.close()
 

@@ -12,8 +12,8 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
-from types import ModuleType
 
 import aiohttp
 import click
@@ -186,9 +186,8 @@ def test_nothing_at_all_shows_the_help() -> None:
 
 
 @pytest.fixture
-def tower(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    """A platform with a command of its own."""
-    module = ModuleType("adapters.tower")
+def tower(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A platform with commands of its own."""
 
     @click.command("ring")
     @click.option("--fail", type=click.Choice(["bot", "bug"]))
@@ -204,21 +203,22 @@ def tower(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     def bells(state: State) -> None:
         click.echo(" ".join(state.commands))
 
-    module.commands = lambda: [ring, bells]  # type: ignore[attr-defined]
+    plugin = replace(adapters.load("console"), commands=lambda: [ring, bells])
     load, names = adapters.load, adapters.names
     monkeypatch.setattr(adapters, "names", lambda: [*names(), "tower"])
-    monkeypatch.setattr(adapters, "load", lambda name: module if name == "tower" else load(name))
-    return module
+    monkeypatch.setattr(adapters, "load", lambda name: plugin if name == "tower" else load(name))
 
 
-def test_an_adapter_brings_commands_of_its_own(tower: ModuleType) -> None:
-    """`commands()` of the folder `tower` becomes `parley tower …`; the State lends it what a Host has."""
+@pytest.mark.usefixtures("tower")
+def test_an_adapter_brings_commands_of_its_own() -> None:
+    """`commands` of the folder `tower` become `parley tower …`; the State lends it what a Host has."""
     assert CliRunner().invoke(cli, ["tower", "ring"]).stdout == "dong\n"
     assert "imagine" in CliRunner().invoke(cli, ["tower", "bells"]).stdout.split()
     assert "  tower " in CliRunner().invoke(cli, ["--help"]).output
 
 
-def test_failures_are_one_line_each(tower: ModuleType) -> None:
+@pytest.mark.usefixtures("tower")
+def test_failures_are_one_line_each() -> None:
     """Ours with its text; a fault of the program with its kind; a traceback for whoever asks for one."""
     known = CliRunner().invoke(cli, ["tower", "ring", "--fail", "bot"])
     assert (known.exit_code, known.stderr) == (FAILED, "parley: The bell is busy.\n")

@@ -4,26 +4,17 @@ from __future__ import annotations
 
 import io
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-from bot.config import default_home
 from bot.errors import UnreadableError
 from bot.media import audio
 from bot.ports import Blobs, ChatModel, ChatRequest, ModelDone
 from bot.providers import local
 from bot.types import Blob, Image, Message, Settings, Text, TextDelta
 
-
-class Everything(local.Options):
-    """The options with the core's variable that they need."""
-
-    parley_home: Path = default_home()
-
-
-OPTIONS = Everything.model_validate({})
+OPTIONS = local.Options.model_validate({})
 
 
 def absent() -> str:

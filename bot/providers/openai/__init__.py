@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, field_validator
 
 from bot.errors import UnavailableError
+from bot.ports.plugins import FolderOptions, ProviderPlugin
 from bot.types import Diagnostic, Modality, Usage
 
 if TYPE_CHECKING:
-    from bot.ports import ChatModel, Embedder, Host, ImageGenerator, OcrReader, SpeechToText, TextToSpeech
+    from bot.ports import ChatModel, Embedder, ImageGenerator, OcrReader, SpeechToText, TextToSpeech
     from bot.providers.openai.client import Connection
 
 OPENAI_HOST = "api.openai.com"
@@ -27,7 +28,7 @@ EXAMPLES: Mapping[Modality, str] = {
 """For hints: names that compatible servers take for one of their own models."""
 
 
-class Options(BaseModel):
+class Options(FolderOptions):
     """What the environment says about OpenAI."""
 
     openai_api_key: SecretStr | None = Field(
@@ -77,12 +78,12 @@ def _is_price(value: Any) -> bool:
     )
 
 
-def missing(options: Any) -> tuple[str, ...]:
+def missing(options: Options) -> tuple[str, ...]:
     """On when there is a key or another server."""
     return () if options.openai_api_key or options.openai_base_url else ("OPENAI_API_KEY",)
 
 
-def way(modality: Modality, options: Any) -> str:
+def hint(modality: Modality, options: Options) -> str:
     """What brings a model of this modality that is off, for whoever runs the installation."""
     variable = f"{modality.upper()}_MODEL"
     if missing(options):
@@ -90,9 +91,9 @@ def way(modality: Modality, options: Any) -> str:
     return f"set {variable}, such as openai:{EXAMPLES[modality]}"
 
 
-def create(options: Any, host: Host | None = None) -> OpenAIProvider:
+def create(options: Options) -> OpenAIProvider:
     """Make the provider; the first call connects."""
-    return OpenAIProvider(cast(Options, options))
+    return OpenAIProvider(options)
 
 
 class OpenAIProvider:
@@ -186,3 +187,6 @@ class OpenAIProvider:
         """Let go of connections."""
         if self._made is not None:
             await self._made.close()
+
+
+PLUGIN = ProviderPlugin(options=Options, create=create, missing=missing, hint=hint, preference=10)

@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx2
 import openai
 
 from bot.errors import BotError, CutOffError, UnavailableError
 from bot.providers.openai.errors import BROKEN, ours, translate
+
+if TYPE_CHECKING:
+    from bot.providers.openai import Options
 
 CONNECT_S = 5.0
 MAX_RETRIES = 2
@@ -27,7 +30,7 @@ log = logging.getLogger(__name__)
 class Connection:
     """The SDK's client and what was learnt about the server."""
 
-    def __init__(self, options: Any) -> None:
+    def __init__(self, options: Options) -> None:
         key = options.openai_api_key.get_secret_value() if options.openai_api_key else NO_KEY
         self.timeout_s: float = options.openai_timeout_s
         self.client = openai.AsyncOpenAI(
