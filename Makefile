@@ -19,7 +19,7 @@ install = sum=$$(cksum < $(REQUIREMENTS)/$(1).txt); \
 		printf '%s' "$$sum" > $(VENV)/.installed-$(1); \
 	fi
 
-.PHONY: help run test bench docs lock clean venv
+.PHONY: help run test hard bench docs lock clean venv
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-7s %s\n", $$1, $$2}' Makefile
@@ -32,7 +32,11 @@ test: venv ## Check everything: format, lint, types, migrations, docs, tests
 	@$(call install,dev)
 	@exec $(PY) -m tests
 
-bench: venv ## Run the benchmarks in bench/
+hard: venv ## Run the long forms of tests, up to an hour: `make test` runs their short ones
+	@$(call install,dev)
+	@exec $(PY) -m tests hard
+
+bench: venv ## Run the benchmarks in bench/, some ten minutes; `python -m bench.NAME --help` tells the long forms
 	@$(call install,dev)
 	@for file in bench/[a-z]*.py; do echo "== $$file"; $(PY) -m bench.$$(basename $$file .py) || exit 1; done
 

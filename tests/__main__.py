@@ -3,6 +3,9 @@
 python -m tests                 everything
 python -m tests lint types      these steps alone
 python -m tests tests -- -k slack --lf      what follows -- goes to pytest
+python -m tests hard            the long forms alone: up to an hour
+
+A test that fails once fails the check. What was skipped is named with its reason and counted at the end.
 """
 
 from __future__ import annotations
@@ -12,8 +15,10 @@ import subprocess
 import sys
 import tempfile
 import time
+import xml.etree.ElementTree as ElementTree
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -21,8 +26,6 @@ PYTHON = sys.executable
 SOURCES = ("bot", "adapters", "tests", "migrations", "bench")
 WORKERS = "2"
 """Processes for the tests: more do not help where there are two cores, and each starts a PostgreSQL of its own."""
-TESTS_FAILED = 1
-"""pytest's status when tests failed, and nothing worse."""
 PYTEST = (PYTHON, "-m", "pytest", "-q", "--color=auto")
 
 
@@ -51,6 +54,7 @@ STEPS = (
         (*PYTEST, "-n", WORKERS, "--ignore=tests/migrations", "--ignore=tests/test_docs.py", "--durations=10"),
     ),
 )
+HARD = Step("hard", "the long forms hold as well", (*PYTEST, "-m", "hard", "--timeout=3600", "--durations=10"))
 
 
 @dataclass(frozen=True)
@@ -60,15 +64,20 @@ class Outcome:
     step: Step
     status: int
     seconds: float
+    counts: Counter[str] = field(default_factory=Counter)
+    """Tests passed, failed and skipped, where the step ran tests."""
+    skipped: Counter[str] = field(default_factory=Counter)
+    """How many tests each reason skipped."""
 
 
 def main(arguments: Sequence[str]) -> int:
     """Run the steps named, or all; gives 0 when every one of them held."""
     end = arguments.index("--") if "--" in arguments else len(arguments)
     names, more = arguments[:end], arguments[end + 1 :]
-    steps = [step for step in STEPS if step.name in names] if names else list(STEPS)
-    if unknown := set(names) - {step.name for step in STEPS}:
-        say(f"There is no step {', '.join(sorted(unknown))}. Steps: {', '.join(step.name for step in STEPS)}.")
+    known = (*STEPS, HARD)
+    steps = [step for step in known if step.name in names] if names else list(STEPS)
+    if unknown := set(names) - {step.name for step in known}:
+        say(f"There is no step {', '.join(sorted(unknown))}. Steps: {', '.join(step.name for step in known)}.")
         return 2
     with tempfile.TemporaryDirectory(prefix="parley-check-", ignore_cleanup_errors=True) as folder:
         outcomes = [run(step, more, Path(folder)) for step in steps]
@@ -83,22 +92,24 @@ def run(step: Step, more: Sequence[str], folder: Path) -> Outcome:
     """
     say(f"--- {step.name}: {step.promise}")
     began = time.monotonic()
-    options = (f"--basetemp={folder / step.name}", *more) if "pytest" in step.command else ()
+    report = folder / f"{step.name}.xml"
+    options = (f"--basetemp={folder / step.name}", f"--junitxml={report}", *more) if "pytest" in step.command else ()
     command = [*step.command, *options]
     status = subprocess.run(command, cwd=ROOT, env=environment(), check=False).returncode
-    if status == TESTS_FAILED and step.name == "tests":
-        status = again(folder)
-    return Outcome(step, status, time.monotonic() - began)
+    return Outcome(step, status, time.monotonic() - began, *counted(report))
 
 
-def again(folder: Path) -> int:
-    """Run what failed once more, alone, to tell a busy machine from a fault; what passes then is named, and is to be mended."""
-    say("--- once more, alone: what failed")
-    command = (*PYTEST, "--last-failed", "--last-failed-no-failures=none", f"--basetemp={folder / 'again'}")
-    status = subprocess.run(command, cwd=ROOT, env=environment(), check=False).returncode
-    if not status:
-        say("UNSTEADY: the tests that failed above passed alone. They are to be mended.")
-    return status
+def counted(report: Path) -> tuple[Counter[str], Counter[str]]:
+    """How many tests passed, failed and were skipped, and how many each reason skipped; nothing where no tests ran."""
+    counts, reasons = Counter[str](), Counter[str]()
+    if not report.exists():
+        return counts, reasons
+    for case in ElementTree.parse(report).iter("testcase"):
+        result = next((child.tag for child in case if child.tag in ("failure", "error", "skipped")), "passed")
+        counts["failed" if result in ("failure", "error") else result] += 1
+        if (skip := case.find("skipped")) is not None:
+            reasons[skip.get("message", "")] += 1
+    return counts, reasons
 
 
 def environment() -> dict[str, str]:
@@ -108,13 +119,19 @@ def environment() -> dict[str, str]:
 
 
 def summary(outcomes: Sequence[Outcome]) -> str:
-    """The table at the end."""
+    """The table at the end, what was skipped and why, and one line with the counts."""
     lines = ["", "step        result   seconds"]
     for outcome in outcomes:
         result = "ok" if not outcome.status else "FAILED"
         lines.append(f"{outcome.step.name:<11} {result:<8} {outcome.seconds:7.1f}")
+    reasons = sum((outcome.skipped for outcome in outcomes), Counter[str]())
+    if reasons:
+        lines += ["", "Skipped:", *(f"  {count:>3} x {reason}" for reason, count in sorted(reasons.items()))]
     failed = [outcome.step.name for outcome in outcomes if outcome.status]
-    lines.append(f"Failed: {', '.join(failed)}." if failed else "All is well.")
+    lines += ["", f"Failed: {', '.join(failed)}." if failed else "All is well."]
+    counts = sum((outcome.counts for outcome in outcomes), Counter[str]())
+    if counts:
+        lines.append(f"{counts['passed']} passed, {counts['failed']} failed, {counts['skipped']} skipped")
     return "\n".join(lines)
 
 
