@@ -133,3 +133,10 @@ async def world(
 
 
 __all__ = ["ECHO", "World", "config_for", "parley", "replace", "world"]
+
+
+def button_id(message: object, name: str) -> str:
+    from adapters.discord.parse import custom_ids
+
+    found = custom_ids(message.components)  # type: ignore[attr-defined]
+    return next(one for one in found if one.split(":")[1] == name)

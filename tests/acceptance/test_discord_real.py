@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from adapters.discord.emulator.permissions import READ_MESSAGE_HISTORY
-from tests.acceptance.discord_support import world
-from tests.acceptance.test_discord_turns import _button
+from tests.acceptance.discord_support import button_id, world
 
 COMMANDS = "/applications/{application_id}/commands"
 
@@ -42,7 +41,7 @@ async def test_an_answer_in_an_archived_thread_can_be_revised(tmp_path: Path) ->
         await w.settled()
         w.discord.archive(thread)
         before = answer.edited_at
-        w.discord.click(w.discord.alice, answer, _button(answer, "regenerate"))
+        w.discord.click(w.discord.alice, answer, button_id(answer, "regenerate"))
         await w.discord.wait_for(lambda: answer.edited_at != before)
         await w.settled()
         assert "in here" in answer.content

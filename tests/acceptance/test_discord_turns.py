@@ -10,7 +10,7 @@ from adapters.discord.emulator import AppConfig, DiscordEmulator, Message
 from adapters.discord.emulator.permissions import SEND_VOICE_MESSAGES
 from bot.media import audio
 from bot.types import Address
-from tests.acceptance.discord_support import World, parley, world
+from tests.acceptance.discord_support import World, button_id, parley, world
 from tests.making import picture, voice_note
 
 # --- Ways in ---------------------------------------------------------------------------------------------------------
@@ -210,7 +210,8 @@ async def test_pictures_stickers_and_files_are_seen(tmp_path: Path) -> None:
         sticker = w.discord.add_sticker(w.discord.guild, "wave", picture())
         files = [("a.png", picture("A")), ("b.png", picture("B")), ("plan.txt", b"the plan")]
         (answer,) = await w.answers(w.mention("look", files=files, stickers=[sticker]), timeout_s=20)
-        assert all(name in answer.content for name in ("a.png", "b.png", "plan.txt", "wave.png"))
+        assert all(f"I see {name} (image/" in answer.content for name in ("a.png", "b.png", "wave.png"))
+        assert "I read plan.txt (text/plain, 8 bytes)" in answer.content and "could not be read" not in answer.content
 
 
 async def test_stale_addresses_are_made_fresh(tmp_path: Path) -> None:
@@ -313,7 +314,7 @@ async def test_pictures_come_with_vary_and_edit(tmp_path: Path) -> None:
         await w.settled()
         answer = w.discord.replies(w.discord.general)[0]
         assert answer.attachments[0].mime_type.startswith("image/")
-        vary, edit = (_button(answer, name) for name in ("vary", "edit_image"))
+        vary, edit = (button_id(answer, name) for name in ("vary", "edit_image"))
         w.discord.click(w.discord.alice, answer, vary)
         await w.discord.wait_for(lambda: len(_pictures(w)) == 2)
         clicked = w.discord.click(w.discord.alice, answer, edit)
@@ -330,13 +331,6 @@ async def test_pictures_come_with_vary_and_edit(tmp_path: Path) -> None:
 def _pictures(w: World) -> list[Message]:
     replies = w.discord.replies(w.discord.general)
     return [m for m in replies if any(file.mime_type.startswith("image/") for file in m.attachments)]
-
-
-def _button(message: object, name: str) -> str:
-    from adapters.discord.parse import custom_ids
-
-    found = custom_ids(message.components)  # type: ignore[attr-defined]
-    return next(one for one in found if one.split(":")[1] == name)
 
 
 async def test_speech_without_the_permission_is_a_plain_file(tmp_path: Path) -> None:
@@ -357,15 +351,15 @@ async def test_buttons_work_after_a_restart(tmp_path: Path) -> None:
             asked = w.mention("once more [[length]] [[long 30]]")
             (answer,) = await w.answers(asked)
         async with parley(discord, tmp_path, durable=True) as w:
-            thumb = discord.click(discord.alice, answer, _button(answer, "thumbs_up"))
+            thumb = discord.click(discord.alice, answer, button_id(answer, "thumbs_up"))
             await discord.wait_for(lambda: thumb.follow_ups)
             assert thumb.follow_ups[0].ephemeral_to == discord.alice.id
             versions = len(answer.versions)
-            discord.click(discord.alice, answer, _button(answer, "regenerate"))
+            discord.click(discord.alice, answer, button_id(answer, "regenerate"))
             await discord.wait_for(lambda: len(answer.versions) > versions)
             await w.settled()
             assert len(w.beneath(asked)) == 1
-            discord.click(discord.alice, answer, _button(answer, "continue"))
+            discord.click(discord.alice, answer, button_id(answer, "continue"))
             await w.said("Go on exactly where you stopped")
 
 
@@ -375,7 +369,7 @@ async def test_stop_ends_an_answer(tmp_path: Path) -> None:
         asked = w.mention("[[long 400]] [[slow 0.05]]")
         await w.discord.wait_for(lambda: w.beneath(asked))
         answer = w.beneath(asked)[0]
-        w.discord.click(w.discord.alice, answer, _button(answer, "stop"))
+        w.discord.click(w.discord.alice, answer, button_id(answer, "stop"))
         await w.settled()
         assert "word2" in answer.content and "word399" not in answer.content
         assert not [one for one in _names(answer) if one == "stop"]

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests import making
-from tests.acceptance.test_playground import Playground, playing
+from tests.acceptance.playground_support import Playground, playing
 from tests.conftest import MakeConfig
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")

@@ -38,8 +38,8 @@ class Platform(Protocol):
     async def repeat(self, question: Any) -> None:
         """Deliver it a second time, as platforms do."""
 
-    async def say_as_bot(self, text: str) -> None:
-        """Another bot writes where Parley listens, mentioning it."""
+    async def mention(self, text: str, *, by_bot: bool) -> Any:
+        """Somebody, or another bot, mentions Parley in a shared channel; gives a handle as `say` does."""
 
     async def answers(self, question: Any) -> list[str]:
         """The texts of Parley's messages about it, in order, once all turns have ended."""

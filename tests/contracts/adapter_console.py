@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from adapters.console import CAPABILITIES
 from adapters.console.listen import converse
@@ -61,8 +62,9 @@ class ConsolePlatform:
         """Hand the same line in again."""
         assert (await self.app.accept(question.inbound)).outcome == "repeated"
 
-    async def say_as_bot(self, text: str) -> None:
-        """Nobody else is at a terminal."""
+    async def mention(self, text: str, *, by_bot: bool) -> Any:
+        """Nobody else writes here."""
+        raise NotImplementedError
 
     async def answers(self, question: Line) -> list[str]:
         """What was shown for it and for the lines after it."""

@@ -50,17 +50,19 @@ class DiscordPlatform:
         tell_message(self.world.discord.world, "MESSAGE_CREATE", question)
         await self.world.settled()
 
-    async def say_as_bot(self, text: str) -> None:
-        """Another app's bot in the server."""
+    async def mention(self, text: str, *, by_bot: bool) -> Message:
+        """Bob, or another app's bot, in #general."""
         discord = self.world.discord
-        other = discord.world.add_user("other-bot", bot=True)
-        discord.world.join(discord.guild, other)
-        discord.post(other, discord.general, f"<@{discord.bot.id}> {text}")
+        writer = discord.world.add_user("other-bot", bot=True) if by_bot else discord.bob
+        if by_bot:
+            discord.world.join(discord.guild, writer)
+        return discord.post(writer, discord.general, f"<@{discord.bot.id}> {text}")
 
     async def answers(self, question: Message) -> list[str]:
         """What Parley wrote there since the question."""
         await self.settled()
-        return [m.content for m in self.world.discord.replies(self._channel) if m.id > question.id and not m.is_voice]
+        channel = self.world.discord.world.channels[question.channel_id]
+        return [m.content for m in self.world.discord.replies(channel) if m.id > question.id and not m.is_voice]
 
     async def uploads(self, question: Message) -> list[bytes]:
         """The files that Parley sent there since the question."""

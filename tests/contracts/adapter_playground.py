@@ -12,7 +12,7 @@ from typing import Any
 from adapters.playground import CAPABILITIES
 from bot import config as configuration
 from bot.app import App
-from tests.acceptance.test_playground import Person
+from tests.acceptance.playground_support import Person
 from tests.contracts.adapter_cases import ECHO, Case, Platform
 
 
@@ -53,8 +53,9 @@ class PagePlatform:
         text, *parts = self.sent[question]
         await self.person.post(text, *parts, message=question)
 
-    async def say_as_bot(self, text: str) -> None:
-        """Nobody else is on the page."""
+    async def mention(self, text: str, *, by_bot: bool) -> Any:
+        """Nobody else writes here."""
+        raise NotImplementedError
 
     async def answers(self, question: str) -> list[str]:
         """What the page shows from it on."""

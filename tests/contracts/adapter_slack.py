@@ -44,10 +44,10 @@ class SlackPlatform:
         sent = next(d for d in self.world.slack.deliveries if d.payload.get("event", {}).get("ts") == question.ts)
         await self.world.slack.desk.post.send_and_wait("events_api", sent.payload)
 
-    async def say_as_bot(self, text: str) -> None:
-        """Another app's bot in the channel."""
-        us = self.world.slack.bot.id
-        self.world.slack.post("grace", "general", f"<@{us}> {text}", bot_id="B0OTHER", subtype="bot_message")
+    async def mention(self, text: str, *, by_bot: bool) -> Message:
+        """Grace, or another app's bot, in #general."""
+        other = {"bot_id": "B0OTHER", "subtype": "bot_message"} if by_bot else {}
+        return self.world.slack.post("grace", "general", f"<@{self.world.slack.bot.id}> {text}", **other)
 
     async def answers(self, question: Message) -> list[str]:
         """What stands in its thread after it."""

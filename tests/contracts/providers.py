@@ -10,12 +10,24 @@ from typing import Literal
 
 from pydantic import SecretStr
 
-from bot.ports import Provider
+from bot.ports import Provider, Tool
 from bot.providers import echo as echo_folder
 from bot.providers import openai as openai_folder
 from bot.types import Blob
 from tests.emulators.openai import KEY, OpenAIEmulator
 from tests.emulators.openai.spec import violations
+
+DRAW = Tool(
+    "generate_image",
+    "Make a picture.",
+    {
+        "type": "object",
+        "properties": {"prompt": {"type": "string"}, "shape": {"type": "string", "enum": ["square"]}},
+        "required": ["prompt", "shape"],
+        "additionalProperties": False,
+    },
+)
+"""A tool that models may call in tests."""
 
 
 @dataclass

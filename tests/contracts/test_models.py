@@ -12,19 +12,8 @@ from bot.errors import UnreadableError, UsageError
 from bot.ports import ChatRequest, ModelDone, ModelEvent, Tool
 from bot.types import Audio, File, Image, Message, Settings, Text, TextDelta, ToolCall, ToolResult
 from tests import making
-from tests.contracts.providers import PROVIDERS, MemoryBlobs, Ready
+from tests.contracts.providers import DRAW, PROVIDERS, MemoryBlobs, Ready
 from tests.emulators.openai import Answer, Call
-
-DRAW = Tool(
-    "generate_image",
-    "Make a picture.",
-    {
-        "type": "object",
-        "properties": {"prompt": {"type": "string"}, "shape": {"type": "string", "enum": ["square"]}},
-        "required": ["prompt", "shape"],
-        "additionalProperties": False,
-    },
-)
 
 
 @pytest.fixture(params=sorted(PROVIDERS))

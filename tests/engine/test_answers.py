@@ -24,8 +24,8 @@ from bot.types import ButtonPress, Image, Receipt, ReplyEvent, Text, TextDelta, 
 from tests import making
 from tests.conftest import MakeApp
 from tests.emulators.openai import KEY, Fault, OpenAIEmulator
-from tests.engine.test_turns import echo, last_request, rows
 from tests.fakes import ANN, HERE, FakeAdapter, FakeClock, Shown, answer, ended
+from tests.support import echo, last_request, rows
 
 DRAW = ToolCall("c1", "generate_image", {"prompt": "a red cat", "shape": "square"})
 EDIT = ToolCall("c2", "edit_image", {"prompt": "make it blue", "shape": "square"})

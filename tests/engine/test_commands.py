@@ -9,8 +9,8 @@ from bot.engine.commands import SPECS
 from bot.types import Address, Audio, Image
 from tests import making
 from tests.conftest import MakeApp
-from tests.engine.test_turns import echo, last_request, words
 from tests.fakes import ANN, BEN, HERE, FakeAdapter, answer
+from tests.support import echo, last_request, words
 
 NAMES = {
     "ask",

@@ -18,8 +18,8 @@ from bot.store.bus import MemoryBus
 from bot.store.migrate import migrate
 from bot.types import Address, ButtonPress, Deletion, Edit, Image, Receipt, Reply, Turn
 from tests.conftest import MakeApp
-from tests.engine.test_turns import echo, last_request, rows, words
 from tests.fakes import ANN, BEN, HERE, FakeAdapter, FakeClock, answer, ended
+from tests.support import echo, last_request, rows, words
 
 ROOM = Address("fake", "W1", "C-all")
 

@@ -13,8 +13,8 @@ from bot.ports import TranscriptionResult
 from bot.types import Address, Audio, ButtonPress, File, Image, Segment, Text, Transcript, UnreadAttachment, Usage
 from tests import making
 from tests.conftest import MakeApp
-from tests.engine.test_turns import echo, last_request, rows
 from tests.fakes import ANN, HERE, FakeAdapter, answer, ended
+from tests.support import echo, last_request, rows
 
 
 def asked(app: App) -> tuple[Any, ...]:

@@ -8,15 +8,12 @@ import json
 import sqlite3
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
-from sqlalchemy import select
 
 from bot.app import App
 from bot.errors import CredentialError, CutOffError, OverloadedError, PlatformError, QuotaError
 from bot.ports import ModelDone
-from bot.providers.echo import EchoProvider
 from bot.store import schema
 from bot.types import (
     Address,
@@ -26,35 +23,12 @@ from bot.types import (
     Deletion,
     Edit,
     Image,
-    Text,
     ToolCall,
     Usage,
 )
 from tests.conftest import MakeApp
 from tests.fakes import ANN, BEN, HERE, FakeAdapter, FakeClock, answer, ended
-
-
-def echo(app: App) -> EchoProvider:
-    """The provider behind the models."""
-    provider = app.providers["echo"]
-    assert isinstance(provider, EchoProvider)
-    return provider
-
-
-def last_request(app: App) -> Any:
-    """What the chat model read last."""
-    return [call for call in echo(app).calls if call.modality == "chat"][-1].request
-
-
-def words(request: Any) -> list[str]:
-    """The texts that a model read, without the system's."""
-    return [part.text for message in request.messages[1:] for part in message.parts if isinstance(part, Text)]
-
-
-async def rows(app: App, table: Any) -> list[Any]:
-    """All rows of a table."""
-    async with app.store.connect(write=False) as connection:
-        return list(await connection.execute(select(table)))
+from tests.support import echo, last_request, rows, words
 
 
 async def test_an_answer_streams_and_is_kept(app: App, platform: FakeAdapter) -> None:

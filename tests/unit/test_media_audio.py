@@ -14,41 +14,9 @@ from hypothesis import strategies as st
 
 from bot.errors import UnreadableError
 from bot.media import audio
+from tests.unit.media_support import KINDS, encoded, tone
 
 RATE = audio.SPEECH_RATE_HZ
-KINDS = {
-    "ogg": ("ogg", "libopus", 48_000),
-    "m4a": ("mp4", "aac", 44_100),
-    "webm": ("webm", "libopus", 48_000),
-    "mp3": ("mp3", "libmp3lame", 44_100),
-    "flac": ("flac", "flac", 22_050),
-    "wav": ("wav", "pcm_s16le", 8_000),
-    "amr": ("amr", "libopencore_amrnb", 8_000),
-    "aac": ("adts", "aac", 48_000),
-    "caf": ("caf", "pcm_s16be", 16_000),
-    "mpegts": ("mpegts", "aac", 48_000),
-}
-
-
-def tone(seconds: float, hz: float = 440.0, rate_hz: int = RATE, peak: int = 12_000) -> audio.Samples:
-    """A sine."""
-    return (np.sin(np.arange(int(seconds * rate_hz)) * 2 * np.pi * hz / rate_hz) * peak).astype(np.int16)
-
-
-def encoded(pcm: audio.Samples, container: str, codec: str, rate_hz: int, layout: str = "mono") -> bytes:
-    """Samples of 16 kHz in that format."""
-    buffer = io.BytesIO()
-    with av.open(buffer, "w", format=container) as output:
-        stream: Any = output.add_stream(codec, rate=rate_hz, layout=layout)
-        resampler = av.AudioResampler(
-            stream.codec_context.format, layout, rate_hz, frame_size=stream.codec_context.frame_size or None
-        )
-        frame = av.AudioFrame.from_ndarray(pcm.reshape(1, -1), format="s16", layout="mono")
-        frame.sample_rate = RATE
-        for made in (*resampler.resample(frame), *resampler.resample(None)):
-            output.mux(stream.encode(made))
-        output.mux(stream.encode(None))
-    return buffer.getvalue()
 
 
 def pitch(pcm: audio.Samples, rate_hz: int = RATE) -> float:

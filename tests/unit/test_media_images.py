@@ -7,7 +7,6 @@ import threading
 import warnings
 from typing import Any
 
-import av
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -18,13 +17,7 @@ from bot.errors import UnreadableError
 from bot.media import images, video
 from bot.media.quiet import quiet
 from tests import making
-
-
-def saved(picture: Image.Image, kind: str, **options: Any) -> bytes:
-    """The picture as a file."""
-    buffer = io.BytesIO()
-    picture.save(buffer, kind, **options)
-    return buffer.getvalue()
+from tests.unit.media_support import film, saved
 
 
 def opened(data: bytes) -> Image.Image:
@@ -253,22 +246,6 @@ def test_warnings_come_back() -> None:
     leave.set()
     thread.join()
     assert list(warnings.filters) == before
-
-
-def film(seconds: float = 4.0, *, container: str = "mp4", codec: str = "mpeg4", gop: int = 100) -> bytes:
-    """A film that turns from black to white, its left edge red, with one key frame."""
-    buffer = io.BytesIO()
-    with av.open(buffer, "w", format=container) as output:
-        stream: Any = output.add_stream(codec, rate=10)
-        stream.width, stream.height, stream.gop_size = 96, 64, gop
-        stream.pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"
-        total = int(seconds * 10)
-        for number in range(total):
-            array = np.full((64, 96, 3), number * 255 // total, np.uint8)
-            array[:, :32] = (255, 0, 0)
-            output.mux(stream.encode(av.VideoFrame.from_ndarray(array, format="rgb24")))
-        output.mux(stream.encode(None))
-    return buffer.getvalue()
 
 
 def brightness(data: bytes) -> int:

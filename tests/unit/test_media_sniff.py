@@ -13,8 +13,7 @@ from PIL import Image
 
 from bot.media.sniff import sniff
 from tests import making
-from tests.unit.test_media_audio import KINDS, encoded, tone
-from tests.unit.test_media_images import film, saved
+from tests.unit.media_support import KINDS, encoded, film, saved, tone
 
 
 def sound(kind: str) -> bytes:

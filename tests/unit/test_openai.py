@@ -356,7 +356,7 @@ async def everything(server: OpenAIEmulator, provider: Any) -> None:
     blobs = MemoryBlobs()
     image = Image(await blobs.write(making.picture("A"), "image/png"), "a.png")
     pdf = File(await blobs.write(making.pdf(), "application/pdf"), "plan.pdf", "text")
-    from tests.contracts.test_models import DRAW
+    from tests.contracts.providers import DRAW
 
     for settings in (
         Settings(temperature=0.5, top_p=0.9, max_tokens=100, verbosity="low"),
