@@ -24,7 +24,7 @@ from bot.config import Config
 from bot.engine import run_job
 from bot.engine.commands import SPECS, choose, usage_table
 from bot.engine.personas import personas
-from bot.engine.runtime import CANNOT, VARIABLE, Models, Runtime, effective_settings
+from bot.engine.runtime import CANNOT, VARIABLE, Models, Runtime
 from bot.errors import BotError, ConfigError, StoreError
 from bot.inbox import Inbox
 from bot.jobs.inline import InlineJobs
@@ -167,7 +167,7 @@ class AppHost:
     async def settings(self, address: Address, author_id: str) -> Settings:
         """What holds for this person at this place."""
         async with self._app.store.read(await self._app.inbox.tenant_of(address)) as tx:
-            return await effective_settings(tx, address, author_id)
+            return await tenants.effective_settings(tx, address, author_id)
 
     async def usage(self, address: Address, author_id: str) -> str:
         """What this person's calls used in the last 30 days, as Markdown."""
@@ -350,7 +350,7 @@ class App:
         await self.jobs.start({"turn": self._run_job}, working=work)
         stack.push_async_callback(self.jobs.close)
         if work:
-            await self.inbox.hand_over_waiting("" if self.store.is_shared else self.jobs.name)
+            await self.inbox.requeue_unfinished("" if self.store.is_shared else self.jobs.name)
 
     def _make_jobs(self, workers: StoreWorkerRegistry, *, take_over: bool) -> Jobs:
         if not self._durable:
@@ -375,11 +375,11 @@ class App:
 
     async def _adopt(self, dead: Sequence[str]) -> None:
         """What dead processes left is handed over again."""
-        await self.inbox.hand_over_waiting(self.jobs.name, tuple(dead))
+        await self.inbox.requeue_unfinished(self.jobs.name, tuple(dead))
 
     async def _mend(self) -> None:
         """Where many processes work: what one wrote down and did not live to hand over is handed over by another."""
-        await self.inbox.hand_over_waiting("", before=self.clock.now() - NOT_HANDED_OVER)
+        await self.inbox.requeue_unfinished("", before=self.clock.now() - NOT_HANDED_OVER)
 
     async def _run_job(self, turn_id: str, step: Any) -> None:
         await run_job(turn_id, step, self.runtime)

@@ -25,7 +25,7 @@ ALLOWED: dict[str, set[str]] = {
     "bot/store": VALUES,
     "bot/jobs": VALUES,
     "bot/engine": VALUES | WORK,
-    "bot/inbox.py": VALUES | WORK | {"bot.engine"},
+    "bot/inbox.py": VALUES | WORK,
     "bot/web": VALUES | WORK | {"bot.policy"},
     "bot/providers/__init__.py": VALUES,
     "bot/config.py": {"bot.types", "bot.errors", "bot.ports", "bot.providers", "adapters"},

@@ -6,7 +6,6 @@ import difflib
 import getpass
 import mimetypes
 import os
-import re
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,11 +14,11 @@ from pathlib import Path
 from typing import Literal
 
 from bot.errors import UsageError
+from bot.policy.addressing import known_command, typed_command
 from bot.types import Address, Attachment, Author, Command, CommandSpec, InboundMessage
 
 PLATFORM = "console"
 WORKSPACE = "local"
-SLASH = re.compile(r"/([a-z][a-z_-]*)(?:\s+(.*))?", re.DOTALL)
 OWN_COMMANDS = {
     "attach": "Send a file along with the next message: /attach FILE",
     "new": "Go on in another conversation: /new [NAME]",
@@ -71,8 +70,8 @@ def parse(
 ) -> InboundMessage | Command:
     """What the line says: a message, or a command when it begins with a slash and a word. Raises UsageError for an unknown one."""
     event_id, files = uuid.uuid4().hex, tuple(attachments)
-    if found := SLASH.fullmatch(line.strip()):
-        name, text = found[1], (found[2] or "").strip()
+    if typed := typed_command(line):
+        name, text = typed
         if name not in commands:
             raise UsageError(f"There is no command /{name}.{_hint(name, commands)}")
         return Command(event_id, at.address, at.author, name, text, files, now, event_id, True, wants_speech=speak)
@@ -81,10 +80,8 @@ def parse(
 
 def parse_own(line: str) -> OwnCommand | None:
     """A command for the terminal itself, if the line is one."""
-    match SLASH.fullmatch(line.strip()):
-        case re.Match() as found if (name := found[1]) in OWN_COMMANDS:
-            return OwnCommand(name, (found[2] or "").strip())
-    return None
+    typed = known_command(line, OWN_COMMANDS)
+    return OwnCommand(typed.name, typed.text) if typed else None  # type: ignore[arg-type]
 
 
 def _hint(name: str, commands: Mapping[str, CommandSpec]) -> str:

@@ -158,6 +158,8 @@ class Interactions:
         done = await self._hand_in(data, press, accept, is_met=is_met)
         if done is not None and done.outcome == "ignored":
             await self._whisper(data, "I no longer know what that button belongs to.")
+        elif done is not None and done.outcome == "refused":
+            await self._whisper(data, done.reason)
         elif press.action in THANKS and is_met:
             await self._whisper(data, THANKS[press.action])
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from adapters.discord.client import DiscordClient
 from adapters.discord.parse import Asks
+from bot.policy.settings import SETTINGS
 from bot.types import CommandOption, CommandSpec
 
 CHAT_INPUT, MESSAGE = 1, 3
@@ -49,14 +50,6 @@ LOCAL_NAMES: Mapping[str, Mapping[str, str]] = {
 }
 COMPLETED = ("value", "model", "persona")
 """Options that suggest what may be entered."""
-VALUES: Mapping[str, Sequence[str]] = {
-    "speech": ("mirror", "always", "never"),
-    "follow": ("thread", "always", "mention", "never"),
-    "verbosity": ("low", "medium", "high"),
-    "effort": ("none", "minimal", "low", "medium", "high", "xhigh", "max"),
-    "image_size": ("auto", "square", "landscape", "portrait"),
-    "image_quality": ("auto", "low", "medium", "high"),
-}
 MAX_CHOICES = 25
 """Source: Discord, Application Command Option Choice, Autocomplete."""
 WITHOUT: Mapping[str, Any] = {
@@ -111,7 +104,8 @@ def suggestions(
     focused = next((str(one.get("name")) for one in options if one.get("focused")), "")
     asked_for = given.get("name", "model") if focused == "value" else focused
     known = {"model": models, "persona": (*personas, "default") if personas else ()}
-    offered = known.get(asked_for) or VALUES.get(asked_for, ())
+    declared = SETTINGS[asked_for].suggestions if asked_for in SETTINGS else ()
+    offered = known.get(asked_for) or declared
     typed = given.get(focused, "").lower()
     found = [one for one in dict.fromkeys(offered) if typed in one.lower()][:MAX_CHOICES]
     return [{"name": one[:100], "value": one[:100]} for one in found]

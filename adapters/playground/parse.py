@@ -8,13 +8,13 @@ from datetime import datetime
 from typing import Any
 
 from bot.errors import UsageError
+from bot.policy.addressing import known_command
 from bot.types import ACTIONS, Address, Attachment, Author, Blob, ButtonPress, Command, Deletion, Edit, InboundMessage
 
 MAX_TEXT = 2_000_000
 """Characters of a message: far more than a model reads, little enough to keep."""
 MESSAGE_ID = re.compile(r"[0-9A-Za-z.:-]{8,180}", re.ASCII)
 CHANNEL = re.compile(r"[0-9a-f]{16}-[0-9A-Za-z-]{8,64}", re.ASCII)
-COMMAND = re.compile(r"/([a-z][a-z_-]*)(?:\s+(.*))?", re.DOTALL)
 KINDS = ("image", "audio", "video")
 
 
@@ -65,11 +65,8 @@ def said(
     if not text and not attachments:
         raise UsageError("Write something or add a file.")
     event_id, files = f"{address.channel}:{message_id}", tuple(attachments)
-    found = COMMAND.fullmatch(text)
-    if found and found[1] in commands:
-        return Command(
-            event_id, address, author, found[1], (found[2] or "").strip(), files, sent_at, message_id, is_direct=True
-        )
+    if typed := known_command(text, commands):
+        return Command(event_id, address, author, typed.name, typed.text, files, sent_at, message_id, is_direct=True)
     return InboundMessage(
         event_id, message_id, address, author, text, files, sent_at, is_direct=True, mentions_bot=True
     )

@@ -13,9 +13,10 @@ from adapters.slack.client import NAME, Place, SlackClient, SlackError
 from adapters.slack.entities import place_of
 from adapters.slack.parse import Payload
 from bot.errors import BotError
+from bot.policy.settings import SETTINGS
 from bot.types import Address, ButtonPress, Settings
 
-SETTINGS = ("model", "speech", "voice", "language", "follow", "system_prompt", "effort", "verbosity", "temperature")
+OFFERED = ("model", "speech", "voice", "language", "follow", "system_prompt", "effort", "verbosity", "temperature")
 """Settings that App Home offers; `/settings` knows them all."""
 PROMPTS = (
     ("Summarise a file", "Summarise the file I am about to send."),
@@ -31,6 +32,8 @@ GUIDE = (
     "• Use the menu of any message: Ask about this, Summarise thread, Transcribe, Describe image, Translate.\n"
     "• Edit your question and I revise my answer; delete it and I forget it."
 )
+OPTION_TEXT = 75
+"""Characters of an option's description. Source: Slack, Block Kit, option object."""
 SECTION = 2_900
 """Characters in one section. Source: Slack, Block Kit, section: 3,000."""
 log = logging.getLogger(__name__)
@@ -77,13 +80,17 @@ class Home:
 
     async def thank(self, press: ButtonPress) -> None:
         """A thumb was kept."""
+        await self.whisper(press, THANKS[press.action])
+
+    async def whisper(self, press: ButtonPress, text: str) -> None:
+        """Tell only the person who pressed a button. Raises SlackError."""
         await self._client.call(
             place_of(press.ref, press.address.workspace),
             "chat.postEphemeral",
             channel=press.address.channel,
             user=press.ref.get("user", ""),
             thread_ts=press.address.thread or None,
-            text=THANKS[press.action],
+            text=text,
         )
 
     # --- modals ---
@@ -133,7 +140,7 @@ class Home:
 
 def home_blocks(settings: Settings, usage: str) -> list[render.Block]:
     """App Home."""
-    chosen = [f"• `{name}`: {_shown(getattr(settings, name))}" for name in SETTINGS]
+    chosen = [f"• `{name}`: {_shown(getattr(settings, name))}" for name in OFFERED]
     button = {"type": "button", "action_id": "parley:settings", "text": _plain("Change a setting")}
     return [
         {"type": "header", "text": _plain("Parley")},
@@ -207,7 +214,14 @@ def edit_view(body: Payload) -> dict[str, Any]:
 
 def settings_view(channel: str) -> dict[str, Any]:
     """Asks which setting, and its value."""
-    options = [{"text": _plain(name.replace("_", " ")), "value": name} for name in SETTINGS]
+    options = [
+        {
+            "text": _plain(name.replace("_", " ")),
+            "value": name,
+            "description": _plain(SETTINGS[name].allowed[:OPTION_TEXT]),
+        }
+        for name in OFFERED
+    ]
     select = {"type": "static_select", "action_id": "name", "options": options, "initial_option": options[0]}
     name: render.Block = {"type": "input", "block_id": "name", "label": _plain("Setting"), "element": select}
     value = _words("Value", "Leave empty to reset it", optional=True)

@@ -179,12 +179,14 @@ class Listener:
         return replace(press, message_id=running[-1]) if running else press
 
     async def _answer_to(self, inbound: Inbound, accepted: Accepted) -> dict[str, Any] | None:
-        """A command that is answered in the channel is shown there; a thumb is thanked for."""
+        """A command that is answered in the channel is shown there; a thumb is thanked for, and a refusal is told."""
         if isinstance(inbound, Command):
             spec = self._client.host.commands.get(inbound.name)
             return None if spec is None or spec.is_private else {"response_type": "in_channel"}
         if isinstance(inbound, ButtonPress) and inbound.action.startswith("thumbs") and accepted.outcome == "done":
             self._later(self._home.thank(inbound))
+        if isinstance(inbound, ButtonPress) and accepted.outcome == "refused":
+            self._later(self._home.whisper(inbound, accepted.reason))
         return None
 
     # --- what is no message ---

@@ -13,13 +13,15 @@ from bot.engine.commands import SPECS, CommandContext, run_command, spelled
 from bot.engine.compose import compose
 from bot.engine.perceive import Perceived, catch_up, perceive
 from bot.engine.respond import Draft, respond
-from bot.engine.runtime import Runtime, effective_settings, is_for_model
+from bot.engine.runtime import Runtime
 from bot.engine.speak import speak, wants_speech
 from bot.engine.streams import closing
 from bot.errors import BotError, CutOffError, StoppedError, UsageError
 from bot.jobs import current_attempt, interruptible_by, retry_delay_s, retry_until_available
+from bot.policy.prompts import ACTION_PROMPTS
+from bot.policy.visibility import is_in_context
 from bot.ports import Step
-from bot.store import answers, backfill, ledger, messages, turns
+from bot.store import answers, backfill, ledger, messages, tenants, turns
 from bot.types import (
     Audio,
     Command,
@@ -40,11 +42,6 @@ MAX_UNREAD = 5
 """Attachments of earlier messages that one question has read."""
 HISTORY_LIMIT = 200
 """Messages read from the store; what of them fits the model is `compose`'s to say."""
-ORDERS = {
-    "describe": "Describe what is in this, in a few sentences; quote text that is in it.",
-    "summarize": "Sum this up: the gist in a sentence, then the main points as a short list.",
-    "translate": "Translate this into English; if it is English, into the language I usually write in. Give only the translation.",
-}
 log = logging.getLogger(__name__)
 
 
@@ -122,7 +119,7 @@ async def _open(turn: Turn, source_id: int, runtime: Runtime) -> dict[str, Any]:
     """Post the sign of life; gives the turn with its receipt and settings, equal for all its steps, and what is still unread."""
     adapter, inbound = runtime.adapter_for(turn.inbound), turn.inbound
     async with runtime.store.read(turn.tenant_id) as tx:
-        settings = await effective_settings(tx, inbound.address, inbound.author.id)
+        settings = await tenants.effective_settings(tx, inbound.address, turn.requester.id)
         joins_late = turn.attempt == 1 and await turns.is_first(tx, turn.conversation_id, source_id)
         unread = await messages.unread(tx, turn.conversation_id, source_id, MAX_UNREAD)
     turn = replace(turn, settings=settings)
@@ -221,7 +218,7 @@ def _redraws(inbound: InboundMessage | Command) -> bool:
 
 def _ordered(inbound: InboundMessage, user: Message) -> Message:
     """The question with the order that a message action stands for before it."""
-    order = ORDERS.get(inbound.intent)
+    order = ACTION_PROMPTS.get(inbound.intent)
     return replace(user, parts=(Text(order), *user.parts)) if order else user
 
 
@@ -314,7 +311,7 @@ async def _settle(ending: Ending, notes: Sequence[StepRecord], runtime: Runtime)
     user = ending.understood if ending.understood and ending.understood.parts else None
     exchange = tuple(_without_metadata(message) for message in ending.exchange)
     answer = (*exchange, Message("assistant", reply.parts)) if reply.parts else exchange
-    for_model = not reply.error and is_for_model(turn.inbound, SPECS)
+    for_model = not reply.error and is_in_context(turn.inbound, SPECS)
     turn = replace(turn, source_id=ending.source_id)  # one remembered from before an upgrade may lack it
     outcome = answers.TurnOutcome(turn, reply, answer, ending.receipt, user, for_model)
     async with runtime.store.begin(turn.tenant_id) as tx:

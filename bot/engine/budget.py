@@ -54,7 +54,7 @@ async def paid(runtime: Runtime, turn: Turn, modality: Modality) -> AsyncIterato
 
 
 async def _reserve(tx: Transaction, turn: Turn, modality: Modality, model: str, runtime: Runtime) -> int:
-    author_id, now = turn.inbound.author.id, runtime.clock.now()
+    author_id, now = turn.requester.id, runtime.clock.now()
     return await ledger.reserve(tx, turn.id, turn.conversation_id, author_id, modality, model, now)
 
 

@@ -7,19 +7,20 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from bot.engine import settings as setting_specs
 from bot.engine import tools
 from bot.engine.compose import compose
 from bot.engine.personas import OFF, known_persona
 from bot.engine.respond import Draft, respond
-from bot.engine.runtime import Models, Runtime, effective_settings, scopes
+from bot.engine.runtime import Models, Runtime
 from bot.engine.speak import speak
 from bot.engine.streams import closing, unless
 from bot.errors import StoppedError, UsageError
+from bot.policy.permissions import forgettable_author
+from bot.policy.settings import MODEL_DEPENDENT, SCOPE_WORDS, SETTINGS, known_name, parse_setting, scopes
 from bot.ports import Adapter, ImageData
 from bot.store import Transaction, deletion, ledger
 from bot.store.search import search_messages
-from bot.store.tenants import reset_settings, set_setting, settings_rows
+from bot.store.tenants import effective_settings, reset_settings, set_setting, settings_rows
 from bot.types import (
     Address,
     Audio,
@@ -42,13 +43,6 @@ from bot.types import (
 HISTORY_LIMIT = 200
 SEARCH_LIMIT = 10
 SNIPPET = 160
-SCOPE_WORDS: dict[str, Scope] = {
-    "conversation": "conversation",
-    "here": "conversation",
-    "channel": "channel",
-    "me": "person",
-    "person": "person",
-}
 
 
 @dataclass(frozen=True)
@@ -277,7 +271,7 @@ def _snippet(text: str, word: str) -> str:
     "[set NAME VALUE | reset [NAME]] [for here, channel or me]",
     (
         CommandOption("action", "What to do", choices=("show", "set", "reset")),
-        CommandOption("name", "Which setting", choices=tuple(setting_specs.SPECS)),
+        CommandOption("name", "Which setting", choices=tuple(SETTINGS)),
         CommandOption("value", "Its value"),
         CommandOption("scope", "For whom it holds", choices=("here", "channel", "me")),
     ),
@@ -323,7 +317,7 @@ async def _shown(context: CommandContext) -> str:
         "follow": "thread",
     }
     lines = ["| setting | value | from | meaning |", "|---|---|---|---|"]
-    for name, spec in setting_specs.SPECS.items():
+    for name, spec in SETTINGS.items():
         value = getattr(turn.settings, name)
         shown = configured.get(name, "") if value is None else str(value)
         lines.append(f"| {name} | {_cell(shown) or '–'} | {merged.get(name, 'default')} | {spec.summary} |")
@@ -358,10 +352,10 @@ async def choose(
     """Set a setting, or reset it when the text is empty; gives the sentence for the person. Raises UsageError, UnavailableError."""
     scope_id = dict(scopes(address, author_id))[scope]
     if not text.strip():
-        name = setting_specs.known_name(name)
+        name = known_name(name)
         count = await reset_settings(tx, scope, scope_id, name)
         return f"{name} is as configured again." if count else f"{name} was as configured already."
-    name, value = setting_specs.parse_setting(name, text)
+    name, value = parse_setting(name, text)
     if name == "persona":
         value = known_persona(text, runtime.personas)
     chosen = await effective_settings(tx, address, author_id)
@@ -374,7 +368,7 @@ async def choose(
 def _remark(models: Models, chosen: Settings, name: str) -> str:
     """What the person should know about this value. Raises UnavailableError for a model that is not there."""
     profile = models.chat(chosen).profile
-    lacking = [one for one in setting_specs.MODEL_SETTINGS if one not in (*profile.settings, "stop")]
+    lacking = [one for one in MODEL_DEPENDENT if one not in (*profile.settings, "stop")]
     if name in lacking:
         return f" The model {profile.name} does not take it, though: it will be left out until another model answers."
     if name == "persona" and chosen.system_prompt:
@@ -473,7 +467,7 @@ async def reset(context: CommandContext) -> AsyncIterator[ReplyEvent]:
 async def forget(context: CommandContext) -> AsyncIterator[ReplyEvent]:
     """Messages, files, events and what we posted about them leave the database: in a shared place, only one's own."""
     inbound = context.turn.inbound
-    author_id = None if inbound.is_direct else inbound.author.id
+    author_id = forgettable_author(inbound)
     async with context.runtime.store.begin(context.turn.tenant_id) as tx:
         gone, turn_ids = await deletion.forget(tx, inbound.address, author_id)
     await context.runtime.jobs.forget([one for one in turn_ids if one != context.turn.id])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -13,6 +13,7 @@ from typing import TypeVar
 
 from bot.engine.room import Room
 from bot.errors import BotError, UnavailableError
+from bot.jobs import STOP_TOPIC
 from bot.ports import (
     Adapter,
     Bus,
@@ -26,18 +27,15 @@ from bot.ports import (
     SpeechToText,
     TextToSpeech,
 )
-from bot.store import Store, Transaction
+from bot.store import Store
 from bot.store.blobs import TenantBlobs
-from bot.store.tenants import merge_settings, settings_rows
 from bot.types import (
-    Address,
+    DEFAULT_SETTINGS,
     Command,
-    CommandSpec,
     InboundMessage,
     Modality,
     Receipt,
     ReplyEvent,
-    Scope,
     Settings,
     Status,
     Turn,
@@ -45,8 +43,6 @@ from bot.types import (
 )
 
 T = TypeVar("T")
-STOP_TOPIC = "stop"
-AS_CONFIGURED = Settings()
 VARIABLE: Mapping[Modality, str] = {
     "chat": "CHAT_MODEL",
     "transcribe": "TRANSCRIBE_MODEL",
@@ -78,7 +74,7 @@ class Models:
         self.chosen = chosen
         self._ways = ways
 
-    def name(self, modality: Modality, settings: Settings = AS_CONFIGURED) -> str:
+    def name(self, modality: Modality, settings: Settings = DEFAULT_SETTINGS) -> str:
         """The model to use; raises UnavailableError, naming the variable, when there is none."""
         name = (settings.model if modality == "chat" else None) or self.chosen.get(modality, "")
         if not name:
@@ -207,31 +203,8 @@ async def _one(event: ReplyEvent) -> AsyncIterator[ReplyEvent]:
     yield event
 
 
-def scopes(address: Address, author_id: str) -> Sequence[tuple[Scope, str]]:
-    """The three scopes of settings that hold for a person at a place."""
-    return (
-        ("channel", address.channel),
-        ("person", author_id),
-        ("conversation", f"{address.channel}/{address.thread}"),
-    )
-
-
-async def effective_settings(tx: Transaction, address: Address, author_id: str) -> Settings:
-    """What holds for a person at a place."""
-    return merge_settings(await settings_rows(tx, scopes(address, author_id)))
-
-
-def is_for_model(inbound: InboundMessage | Command, commands: Mapping[str, CommandSpec]) -> bool:
-    """Whether it and its answer are read when others there talk on: not what only its author sees in a place that is not theirs
-    alone, nor a command that concerns only them.
-    """
-    if isinstance(inbound, Command) and (spec := commands.get(inbound.name)) is not None and spec.is_private:
-        return False
-    return inbound.is_direct or not inbound.ephemeral
-
-
 def person_hash(turn: Turn) -> str:
     """Names the person to a provider's abuse checks without telling who it is; 64 hexadecimal digits."""
-    inbound = turn.inbound
-    named = f"{inbound.address.platform}/{inbound.address.workspace}/{inbound.author.id}"
+    address = turn.inbound.address
+    named = f"{address.platform}/{address.workspace}/{turn.requester.id}"
     return hashlib.sha256(named.encode()).hexdigest()

@@ -29,6 +29,9 @@ FIRST_PAUSE_S = 1.0
 MAX_PAUSE_S = 60.0
 """A longer Retry-After is not waited for: the person is told instead."""
 
+STOP_TOPIC = "stop"
+"""On the bus: `{"turn_id": …}` asks whichever process works on that turn to stop."""
+
 current_attempt: ContextVar[int] = ContextVar("current_attempt", default=1)
 """Inside a step: which attempt this is, for a step that tells the person that it will be tried again."""
 _stop: ContextVar[asyncio.Event | None] = ContextVar("stop", default=None)

@@ -11,10 +11,11 @@ from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from sqlalchemy import bindparam, delete, select, update
 
 from bot.errors import ConfigError
+from bot.policy.settings import merge_settings, scopes
 from bot.ports import Installation
 from bot.store import Store, Transaction, insert
 from bot.store.schema import settings, tenants
-from bot.types import Scope, Settings, from_json, to_json
+from bot.types import Address, Scope, Settings, from_json, to_json
 
 
 class Seal:
@@ -95,24 +96,19 @@ CHOSEN = select(settings).where(
 )
 
 
-async def settings_rows(tx: Transaction, scopes: Sequence[tuple[Scope, str]]) -> dict[Scope, dict[str, Any]]:
+async def settings_rows(tx: Transaction, places: Sequence[tuple[Scope, str]]) -> dict[Scope, dict[str, Any]]:
     """The names and values chosen in each of these scopes."""
-    found: dict[Scope, dict[str, Any]] = {scope: {} for scope, _ in scopes}
-    wanted = dict(scopes)
+    found: dict[Scope, dict[str, Any]] = {scope: {} for scope, _ in places}
+    wanted = dict(places)
     for row in await tx.connection.execute(CHOSEN, {"tenant": tx.tenant_id, "scopes": list(wanted.values())}):
         if wanted.get(row.scope) == row.scope_id:
             found[row.scope][row.name] = from_json(row.value)
     return found
 
 
-def merge_settings(rows: Mapping[Scope, Mapping[str, Any]]) -> Settings:
-    """What holds: a conversation's choice before a person's, a person's before a channel's."""
-    merged: dict[str, Any] = {}
-    order: tuple[Scope, ...] = ("channel", "person", "conversation")
-    for scope in order:
-        merged |= rows.get(scope, {})
-    known = Settings.__dataclass_fields__
-    return Settings(**{name: value for name, value in merged.items() if name in known})
+async def effective_settings(tx: Transaction, address: Address, author_id: str) -> Settings:
+    """What holds for a person at a place."""
+    return merge_settings(await settings_rows(tx, scopes(address, author_id)))
 
 
 async def set_setting(tx: Transaction, scope: Scope, scope_id: str, name: str, value: Any) -> None:

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Row, bindparam, exists, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from bot.policy.addressing import answered_at
 from bot.store import Store, Transaction, prepared
 from bot.store.schema import feedback, inbox, posts, turns
 from bot.types import (
+    Author,
     ButtonPress,
     Command,
     InboundMessage,
     Receipt,
-    Settings,
     Turn,
     from_json,
     to_json,
@@ -161,8 +162,17 @@ async def load_turn(store: Store, turn_id: str) -> TurnRecord | None:
             earlier = {"source": row.source_id, "before": row.attempt}
             kept = await connection.scalar(SELECT_EARLIER_RECEIPT, earlier)
         superseded = await is_superseded(connection, row.source_id, row.attempt)
-    inbound, receipt = _asked_again(row), from_json(kept) if kept else None
-    turn = Turn(row.id, row.tenant_id, row.conversation_id, inbound, Settings(), receipt, row.attempt, row.source_id)
+    inbound, asked_again_by = _asked_again(row)
+    turn = Turn(
+        id=row.id,
+        tenant_id=row.tenant_id,
+        conversation_id=row.conversation_id,
+        inbound=inbound,
+        receipt=from_json(kept) if kept else None,
+        attempt=row.attempt,
+        source_id=row.source_id,
+        asked_again_by=asked_again_by,
+    )
     return TurnRecord(turn, row.source_id, row.state, row.stop_requested, superseded)
 
 
@@ -171,13 +181,11 @@ async def is_superseded(connection: AsyncConnection, source_id: int, attempt: in
     return bool(await connection.scalar(SELECT_LATER_ATTEMPT, {"source": source_id, "after": attempt}))
 
 
-def _asked_again(row: Row[Any]) -> InboundMessage | Command:
-    """What is to be answered; asked again by a button, it is answered by what the button's press brings along."""
+def _asked_again(row: Row[Any]) -> tuple[InboundMessage | Command, Author | None]:
+    """What is to be answered, and who pressed a button for a further answer, which goes where that press says."""
     inbound: InboundMessage | Command = from_json(row.payload)
-    if row.sequence == row.source_id or not row.asked:
-        return inbound
-    again = from_json(row.asked)
-    return replace(inbound, ref={**inbound.ref, **again.ref}) if isinstance(again, ButtonPress) else inbound
+    again = from_json(row.asked) if row.sequence != row.source_id and row.asked else None
+    return (answered_at(inbound, again), again.author) if isinstance(again, ButtonPress) else (inbound, None)
 
 
 async def cancel_turn(store: Store, turn_id: str, now: datetime) -> None:

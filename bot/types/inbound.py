@@ -146,12 +146,14 @@ Inbound: TypeAlias = InboundMessage | Command | Edit | Deletion | ButtonPress
 class Accepted:
     """What `accept` did with an inbound."""
 
-    outcome: Literal["queued", "noted", "repeated", "ignored", "done"]
+    outcome: Literal["queued", "noted", "repeated", "ignored", "done", "refused"]
     """queued: a turn will answer it · noted: kept as history, no answer due · repeated: seen before · ignored: our own,
-    or about nothing we know · done: carried out at once (stop, deletion, feedback)."""
+    or about nothing we know · done: carried out at once (stop, deletion, feedback) · refused: this person may not do that."""
     turn_id: str = ""
     position: int = 0
     """How many turns of this conversation wait before it."""
+    reason: str = ""
+    """Why it was refused, for the person."""
 
 
 @value

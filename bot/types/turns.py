@@ -135,6 +135,13 @@ class Turn:
     """Counts answers to the same inbound: an edit or a regeneration is a further one."""
     source_id: int = 0
     """The store's id of the event that holds the inbound."""
+    asked_again_by: Author | None = None
+    """Who asked for this further answer by a button; None when its author asked."""
+
+    @property
+    def requester(self) -> Author:
+        """Whose settings hold for the answer, and who pays for it."""
+        return self.asked_again_by or self.inbound.author
 
 
 @value

@@ -6,6 +6,7 @@ from collections.abc import Collection
 from typing import Any
 
 from bot.errors import RejectedError
+from bot.policy.settings import MODEL_DEPENDENT
 from bot.providers.openai.errors import is_lasting, parameter
 from bot.providers.openai.profiles import CHAT_ONLY, SAMPLING, Family, always_reasons, family
 from bot.types import Settings
@@ -18,14 +19,13 @@ NAMES = {
     "text": "verbosity",
 }
 """What a parameter is called among our settings, where the names differ."""
-TUNING = ("temperature", "top_p", "max_tokens", "frequency_penalty", "presence_penalty", "stop", "effort", "verbosity")
 NEEDS_REST = SAMPLING | CHAT_ONLY
 """What a model that can reason takes only while it does not."""
 
 
 def chosen(settings: Settings) -> dict[str, Any]:
     """What was set, by our names."""
-    return {name: value for name in TUNING if (value := getattr(settings, name)) is not None}
+    return {name: value for name in MODEL_DEPENDENT if (value := getattr(settings, name)) is not None}
 
 
 def wants_completions(model: str, settings: Settings, *, tools: bool) -> bool:
@@ -87,7 +87,7 @@ def _unfit(model: str, facts: Family | None, kept: dict[str, Any]) -> list[tuple
 def our_name(found: str) -> str:
     """What we call a parameter that the server complained about; empty when it is no setting."""
     name = NAMES.get(found, found)
-    return name if name in TUNING else ""
+    return name if name in MODEL_DEPENDENT else ""
 
 
 def blamed(error: RejectedError, settings: Settings) -> tuple[str, ...]:
