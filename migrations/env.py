@@ -21,8 +21,8 @@ def migrate(connection: Connection) -> None:
 
 async def connect_and_migrate() -> None:
     """For Alembic's own command line."""
-    from bot.app import store_url
     from bot.config import load
+    from bot.database import store_url
     from bot.store import open_store
 
     store = open_store(store_url(load()))

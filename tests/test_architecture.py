@@ -28,13 +28,19 @@ ALLOWED: dict[str, set[str]] = {
     "bot/inbox.py": VALUES | WORK,
     "bot/web": VALUES | WORK | {"bot.policy"},
     "bot/providers/__init__.py": VALUES,
+    "bot/clock.py": set(),
+    "bot/database.py": {"bot.errors", "bot.config", "bot.store"},
+    "bot/host.py": VALUES | WORK | {"bot.engine"},
+    "bot/models_chosen.py": VALUES | {"bot.config", "bot.engine", "bot.providers"},
+    "bot/readiness.py": VALUES | WORK | {"bot.config", "bot.engine", "bot.models_chosen", "adapters"},
+    "bot/background.py": VALUES | WORK | {"bot.models_chosen"},
     "bot/config.py": {"bot.types", "bot.errors", "bot.ports", "bot.providers", "adapters"},
 }
 """What each part may import of ours, besides itself. Adapters and providers: see `allowed_for`."""
 ROOTS = ("bot/app.py", "bot/__main__.py", "bot/cli")
 """These know everything."""
 EMULATOR = re.compile(r"^adapters/\w+/emulator/")
-COMPOSITION = (*ROOTS, "bot/config.py")
+COMPOSITION = (*ROOTS, *(f"bot/{name}.py" for name in ("config", "host", "models_chosen", "readiness", "background")))
 """These put the parts together, and are the first that would learn a folder's name."""
 CONSOLE_COMMANDS = ("bot/cli/talk.py", "bot/cli/transcribe.py")
 FOLDERS = tuple(

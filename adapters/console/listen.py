@@ -70,7 +70,7 @@ async def _events(
 
 async def _kept(host: Host, inbound: InboundMessage | Command) -> Reply | None:
     """The answer as the conversation keeps it, once the turn has ended."""
-    entries = await host.timeline(inbound.address)
+    entries = await host.timeline.entries(inbound.address)
     turn_id = next((entry.turn_id for entry in entries if entry.message_id == inbound.message_id), "")
     answers = [one for one in entries if turn_id and one.turn_id == turn_id and one.role == "assistant"]
     if not answers or answers[-1].is_running:

@@ -172,7 +172,7 @@ class History:
         if not hours:
             return
         since = self._client.host.clock.now() - timedelta(hours=hours)
-        seen = await self._client.host.resume_points(NAME, since)
+        seen = await self._client.host.timeline.resume_points(NAME, since)
         for (workspace, channel), after in gaps(seen, self._directory.active_threads(), since):
             guild = {} if workspace == DIRECT else {"guild_id": workspace}
             try:

@@ -140,7 +140,7 @@ class Interactions:
     async def _complete(self, data: Payload) -> None:
         options = (data.get("data") or {}).get("options") or ()
         host = self._client.host
-        await self._answer(data, CHOICES, {"choices": slash.suggestions(options, host.chat_models(), host.personas())})
+        await self._answer(data, CHOICES, {"choices": slash.suggestions(options, host.chat_models(), host.personas)})
 
     # --- buttons ---
 
@@ -193,6 +193,6 @@ class Interactions:
         place, person = place_of(data), asker(data)
         try:
             name, value = values.get("name", ""), values.get("value", "")
-            return await self._client.host.set_setting(place.address(), person.id, "person", name, value)
+            return await self._client.host.settings.set(place.address(), person.id, "person", name, value)
         except BotError as error:
             return error.text

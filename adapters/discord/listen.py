@@ -209,7 +209,7 @@ class Listener:
         return Link(question, self._roots.get(question, question))
 
     async def _is_tip(self, place: Place, link: Link) -> bool:
-        entries = await self._client.host.timeline(place.address(link.root), TIP_ENTRIES)
+        entries = await self._client.host.timeline.entries(place.address(link.root), TIP_ENTRIES)
         asked = [entry.message_id for entry in entries if entry.role == "user"]
         return bool(asked) and asked[-1] == link.question
 

@@ -44,12 +44,12 @@ class Threads:
         wanted: int = self._client.options.discord_thread_long
         if not wanted:
             return False
-        entries = await self._client.host.timeline(receipt.address, ENTRIES)
+        entries = await self._client.host.timeline.entries(receipt.address, ENTRIES)
         return sum(entry.role == "assistant" for entry in entries) >= wanted
 
     async def _make(self, receipt: Receipt, text: str) -> None:
         address = receipt.address
-        conversation = await self._client.host.timeline(address, ENTRIES)
+        conversation = await self._client.host.timeline.entries(address, ENTRIES)
         words = [part.text for entry in conversation[:1] for part in entry.parts if hasattr(part, "text")]
         name = " ".join((words[0] if words else text).split())[:NAME_LENGTH] or "Conversation"
         path = "/channels/{channel_id}/messages/{message_id}/threads"

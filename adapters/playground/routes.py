@@ -142,13 +142,13 @@ class Routes:
         return {one.subject: one.text.rpartition(": ")[2] for one in self._host.diagnostics() if one.level == "off"}
 
     async def _conversations(self, request: web.Request) -> web.Response:
-        found = await self._host.conversations("playground", "local", author_of(request).id)
+        found = await self._host.timeline.conversations("playground", "local", author_of(request).id)
         return web.json_response(
             [{"id": one.address.channel, "title": one.title, "updated_at": one.updated_at.isoformat()} for one in found]
         )
 
     async def _entries(self, request: web.Request) -> web.Response:
-        entries = await self._host.timeline(_address(request))
+        entries = await self._host.timeline.entries(_address(request))
         return web.json_response([_entry(entry) for entry in entries if entry.role in ("user", "assistant")])
 
     async def _blob(self, request: web.Request) -> web.Response:

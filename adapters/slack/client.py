@@ -227,11 +227,11 @@ class SlackClient:
             return found
 
     async def _kept(self, place: Place) -> Installation | None:
-        found = await self.host.installation(NAME, place.team) if place.team else None
+        found = await self.host.installations.find(NAME, place.team) if place.team else None
         if found is not None and found.secrets.get("bot_token"):
             return found
         enterprise = place.enterprise or str(found.data.get("enterprise", "") if found else "")
-        return await self.host.installation(NAME, enterprise) if enterprise else None
+        return await self.host.installations.find(NAME, enterprise) if enterprise else None
 
     async def note(self, place: Place, us: str) -> None:
         """Remember to which organisation's installation a workspace belongs, and who we are there: only deliveries say so, and
@@ -242,14 +242,14 @@ class SlackClient:
         if installation is None or installation.workspace != place.enterprise:
             return
         data = {"enterprise": place.enterprise, "bot_user_id": us}
-        await self.host.keep_installation(Installation(NAME, place.team, "", data))
+        await self.host.installations.keep(Installation(NAME, place.team, "", data))
         self._noted.add((place, us))
 
     async def us(self, place: Place) -> str:
         """Our user id in a workspace; an organisation's token has another in each. Raises SlackError."""
         kept = None
         if self.options.slack_client_id and place.team:
-            kept = await self.host.installation(NAME, place.team)
+            kept = await self.host.installations.find(NAME, place.team)
         known = str(kept.data.get("bot_user_id", "")) if kept else ""
         return known or (await self.identity(place)).user_id
 
@@ -313,7 +313,7 @@ class SlackClient:
                 "refresh_token": answer.get("refresh_token", installation.secrets["refresh_token"]),
             },
         )
-        await self.host.keep_installation(renewed)
+        await self.host.installations.keep(renewed)
         self.forget(installation.workspace)
         return renewed
 

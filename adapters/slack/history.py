@@ -122,7 +122,9 @@ class History:
         if not hours:
             return 0
         since = self._client.host.clock.now() - timedelta(hours=hours)
-        seen = sorted(await self._client.host.resume_points(NAME, since), key=lambda one: one.sent_at, reverse=True)
+        seen = sorted(
+            await self._client.host.timeline.resume_points(NAME, since), key=lambda one: one.sent_at, reverse=True
+        )
         count = failures = 0
         oldest = f"{since.timestamp():.6f}"
         for place, channel, thread, after in _gaps(seen[:MAX_CONVERSATIONS], oldest):

@@ -58,7 +58,7 @@ class Home:
     async def publish(self, place: Place, user: str, channel: str = "") -> None:
         """Show a person their home. Raises SlackError."""
         address = Address(NAME, place.team, channel)
-        settings = await self._client.host.settings(address, user)
+        settings = await self._client.host.settings.effective(address, user)
         usage = await self._client.host.usage(address, user)
         view = {"type": "home", "private_metadata": channel, "blocks": home_blocks(settings, usage)}
         await self._client.call(place, "views.publish", user_id=user, view=view)
@@ -128,7 +128,7 @@ class Home:
         name, value = parse.view_value(view, "name"), parse.view_value(view, "words")
         channel = str(view.get("private_metadata") or "")
         try:
-            await self._client.host.set_setting(Address(NAME, place.team, channel), user, "person", name, value)
+            await self._client.host.settings.set(Address(NAME, place.team, channel), user, "person", name, value)
         except BotError as error:
             return {"response_action": "errors", "errors": {"words": error.text[:250]}}
         try:

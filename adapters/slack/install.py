@@ -83,7 +83,7 @@ class Install:
                 redirect_uri=self._redirect_uri(request),
             )
             installation = self.installation_of(answer)
-            await self._client.host.keep_installation(installation)
+            await self._client.host.installations.keep(installation)
         except SlackError as error:
             return _page("Parley was not installed", error.text, 502)
         except ConfigError as error:
@@ -122,7 +122,7 @@ class Install:
     async def uninstalled(self, team: str, enterprise: str) -> None:
         """The app was removed: its tokens go."""
         for workspace in filter(None, (team, enterprise if await self._is_wide(enterprise) else "")):
-            await self._client.host.drop_installation(NAME, workspace)
+            await self._client.host.installations.drop(NAME, workspace)
             self._client.forget(workspace)
 
     async def revoked(self, team: str, enterprise: str, event: Mapping[str, Any]) -> None:
@@ -133,7 +133,7 @@ class Install:
     async def _is_wide(self, enterprise: str) -> bool:
         if not enterprise:
             return False
-        found = await self._client.host.installation(NAME, enterprise)
+        found = await self._client.host.installations.find(NAME, enterprise)
         return bool(found and found.data.get("is_enterprise_install"))
 
 

@@ -172,7 +172,7 @@ class Listener:
 
     async def _running_at(self, press: ButtonPress) -> ButtonPress:
         """The question that is being answered in the thread whose session was stopped."""
-        entries = await self._client.host.timeline(press.address, 50)
+        entries = await self._client.host.timeline.entries(press.address, 50)
         running = [
             entry.message_id for entry in entries if entry.is_running and entry.role == "user" and entry.message_id
         ]

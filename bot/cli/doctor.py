@@ -41,7 +41,7 @@ async def _findings(config: Config) -> list[Diagnostic]:
     from bot.app import App
 
     async with App(config, name="doctor").running(work=False, take_over=False) as app:
-        return await app.findings()
+        return await app.readiness.checked()
 
 
 def _print(findings: list[Diagnostic]) -> None:

@@ -91,7 +91,7 @@ def migrate(state: State) -> None:
 
 
 async def _migrate(config: Config) -> str:
-    from bot.app import migrated, store_url
+    from bot.database import migrated, store_url
     from bot.store import open_store
     from bot.store.migrate import newest_revision
 
@@ -104,7 +104,7 @@ async def _migrate(config: Config) -> str:
 
 
 def _check_database(config: Config, parts: Parts) -> None:
-    from bot.app import store_url
+    from bot.database import store_url
     from bot.errors import ConfigError
 
     if parts.name != "all" and store_url(config).startswith("sqlite"):
@@ -170,7 +170,7 @@ def _leave() -> None:
 
 def _show(app: App) -> None:
     terminal = wide_terminal()
-    terminal.print(findings_table(app.diagnostics()))
+    terminal.print(findings_table(app.readiness.diagnostics()))
     if app.port:
         terminal.print(f"Parley is at {app.url} – Ctrl-C stops it.", markup=False)
     else:

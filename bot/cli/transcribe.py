@@ -124,7 +124,7 @@ async def _hear(app: App, attachment: Attachment, shown: Screen) -> Audio:
 async def _when_settled(app: App, address: Address) -> Sequence[TimelineEntry]:
     """The conversation once its turn is written down, which is a moment after its answer was shown."""
     while True:
-        entries = await app.host.timeline(address)
+        entries = await app.host.timeline.entries(address)
         if not any(one.is_running for one in entries):
             return entries
         await app.clock.sleep(SETTLE_S)

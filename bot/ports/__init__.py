@@ -1,6 +1,15 @@
 """The protocols behind which every outside thing stands: platforms, models, jobs, and what each of them is lent."""
 
-from bot.ports.host import Blobs, Bus, Clock, Host, Installation
+from bot.ports.host import (
+    Blobs,
+    Bus,
+    Clock,
+    Host,
+    Installation,
+    Installations,
+    PersonalSettings,
+    Timeline,
+)
 from bot.ports.jobs import Handler, Job, Jobs, Step, StepJournal, WorkerRegistry
 from bot.ports.models import (
     ChatModel,
@@ -38,17 +47,20 @@ __all__ = [
     "ImageGenerator",
     "ImageResult",
     "Installation",
+    "Installations",
     "Job",
     "Jobs",
     "ModelDone",
     "ModelEvent",
     "OcrReader",
+    "PersonalSettings",
     "Provider",
     "SpeechResult",
     "SpeechToText",
     "Step",
     "StepJournal",
     "TextToSpeech",
+    "Timeline",
     "Tool",
     "TranscriptionResult",
     "WorkerRegistry",

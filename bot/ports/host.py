@@ -1,8 +1,8 @@
-"""What adapters and providers are lent: time, bytes, news, installations and what the core knows."""
+"""What adapters are lent: time, bytes, news, installations, and what the core knows of people and conversations."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -68,34 +68,23 @@ class Installation:
     """Tokens: sealed in the database, never logged."""
 
 
-class Host(Protocol):
-    """What adapters and providers are lent."""
+class Installations(Protocol):
+    """What platforms gave us when somebody installed Parley into a workspace."""
 
-    @property
-    def clock(self) -> Clock: ...
-    @property
-    def bus(self) -> Bus: ...
-    @property
-    def commands(self) -> Mapping[str, CommandSpec]:
-        """Every slash command by its name."""
+    async def find(self, platform: str, workspace: str) -> Installation | None:
+        """What was kept when Parley was installed there."""
 
-    @property
-    def models(self) -> Mapping[Modality, str]:
-        """The configured model of each modality, `provider:model`; empty when it is off."""
+    async def keep(self, installation: Installation) -> None:
+        """Keep it, its secrets sealed; raises ConfigError when no key to seal with is set."""
 
-    def chat_models(self) -> Sequence[str]:
-        """The chat models that a person may choose, as `provider:model`."""
+    async def drop(self, platform: str, workspace: str) -> None:
+        """Forget it and its secrets; harmless when unknown."""
 
-    def personas(self) -> Sequence[str]:
-        """The names that `/persona` knows."""
 
-    def diagnostics(self) -> Sequence[Diagnostic]:
-        """What is on, and what is off with the setting that brings it; asks nobody outside."""
+class Timeline(Protocol):
+    """Conversations as people saw them."""
 
-    def blobs(self, address: Address) -> Blobs:
-        """The bytes of the tenant that this place belongs to."""
-
-    async def timeline(self, address: Address, limit: int = 200) -> Sequence[TimelineEntry]:
+    async def entries(self, address: Address, limit: int = 200) -> Sequence[TimelineEntry]:
         """The newest messages of the conversation held there, oldest first."""
 
     async def conversations(
@@ -103,26 +92,43 @@ class Host(Protocol):
     ) -> Sequence[Conversation]:
         """The conversations in which this person takes part, newest first."""
 
-    async def settings(self, address: Address, author_id: str) -> Settings:
+    async def resume_points(self, platform: str, since: datetime) -> Sequence[ResumePoint]:
+        """The newest message of each open conversation of this platform in which something happened since then."""
+
+
+class PersonalSettings(Protocol):
+    """What a person has chosen at a place."""
+
+    async def effective(self, address: Address, author_id: str) -> Settings:
         """What holds for this person at this place."""
 
-    async def usage(self, address: Address, author_id: str) -> str:
-        """What this person's calls used in the last 30 days, as Markdown: what `/usage` shows."""
-
-    async def set_setting(self, address: Address, author_id: str, scope: Scope, name: str, value: str) -> str:
-        """Set a setting as `/settings` does, or reset it when the value is empty; gives the sentence for the person.
+    async def set(self, address: Address, author_id: str, scope: Scope, name: str, value: str) -> str:
+        """Set a setting as `/settings` does, or reset it when the value is empty; returns the sentence for the person.
 
         Raises UsageError.
         """
 
-    async def resume_points(self, platform: str, since: datetime) -> Sequence[ResumePoint]:
-        """The newest message of each open conversation of this platform in which something happened since then."""
 
-    async def installation(self, platform: str, workspace: str) -> Installation | None:
-        """What was kept when Parley was installed there."""
+@dataclass(frozen=True, kw_only=True)
+class Host:
+    """What adapters are lent; made when its parts exist."""
 
-    async def keep_installation(self, installation: Installation) -> None:
-        """Keep it, its secrets sealed; raises ConfigError when no key to seal with is set."""
-
-    async def drop_installation(self, platform: str, workspace: str) -> None:
-        """Forget it and its secrets; harmless when unknown."""
+    clock: Clock
+    bus: Bus
+    blobs: Callable[[Address], Blobs]
+    """The bytes of the tenant that a place belongs to."""
+    installations: Installations
+    timeline: Timeline
+    settings: PersonalSettings
+    usage: Callable[[Address, str], Awaitable[str]]
+    """What this person's calls used in the last 30 days, as Markdown: what `/usage` shows."""
+    commands: Mapping[str, CommandSpec]
+    """Every slash command by its name."""
+    models: Mapping[Modality, str]
+    """The configured model of each modality, `provider:model`; empty when it is off."""
+    chat_models: Callable[[], Sequence[str]]
+    """The chat models that a person may choose, as `provider:model`."""
+    personas: Sequence[str]
+    """The names that `/persona` knows."""
+    diagnostics: Callable[[], Sequence[Diagnostic]]
+    """What is on, and what is off with the setting that brings it; asks nobody outside."""

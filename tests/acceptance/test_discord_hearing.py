@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -129,15 +130,18 @@ async def test_a_changed_translation_is_told(tmp_path: Path, monkeypatch: pytest
         assert len(discord.calls_to("PUT", COMMANDS)) == 3
 
 
-async def test_models_and_personas_are_suggested(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_models_and_personas_are_suggested(tmp_path: Path) -> None:
     """Options for models offer those that a person may choose, and any named `persona` those that there are."""
     async with world(tmp_path) as w:
         spec = CommandSpec(
             "become", "Speak as somebody", options=(CommandOption("persona", "who"), CommandOption("model", "by"))
         )
-        monkeypatch.setattr(type(w.app.host), "commands", {**w.app.host.commands, "become": spec})
-        monkeypatch.setattr(type(w.app.host), "personas", lambda self: ("pirate", "poet", "nurse"), raising=False)
-        monkeypatch.setattr(type(w.app.host), "chat_models", lambda self: ("one:large", "two:small"))
+        w.adapter.client.host = replace(
+            w.app.host,
+            commands={**w.app.host.commands, "become": spec},
+            personas=("pirate", "poet", "nurse"),
+            chat_models=lambda: ("one:large", "two:small"),
+        )
         assert await slash.sync(w.adapter.client)
         d = w.discord
         asked = d.autocomplete(d.alice, d.general, "become", "persona", "p")

@@ -60,13 +60,13 @@ async def test_private_commands_are_for_the_asker_alone(tmp_path: Path) -> None:
         await d.wait_for(lambda: told.original and "never" in told.original.content)
         await w.settled()
         here = Address("discord", str(d.guild.id), str(d.general.id))
-        assert (await w.app.host.settings(here, str(d.alice.id))).speech == "never"
+        assert (await w.app.host.settings.effective(here, str(d.alice.id))).speech == "never"
         assert told.original is not None
         clicked = d.click(d.alice, told.original, "parley:settings")
         await d.wait_for(lambda: clicked.modal)
         form = d.submit_modal(clicked, {"name": ["speech"], "value": "always"})
         await d.wait_for(lambda: form.original)
-        assert form.is_ephemeral and (await w.app.host.settings(here, str(d.alice.id))).speech == "always"
+        assert form.is_ephemeral and (await w.app.host.settings.effective(here, str(d.alice.id))).speech == "always"
 
 
 async def test_settings_complete_themselves(tmp_path: Path) -> None:

@@ -160,7 +160,7 @@ async def test_edits_revise_and_deletions_forget(tmp_path: Path) -> None:
             w.discord.delete(gone)
             await w.settled()
             here = Address("discord", str(discord.guild.id), str(discord.general.id), str(asked.id))
-            assert "secret" not in str(await w.app.host.timeline(here))
+            assert "secret" not in str(await w.app.host.timeline.entries(here))
 
 
 async def test_an_unfolding_link_changes_nothing(tmp_path: Path) -> None:
@@ -264,7 +264,7 @@ async def test_an_earlier_voice_note_is_heard_when_asked_about(tmp_path: Path) -
         (answer, *_) = await w.answers(asked, timeout_s=20)
         assert "Messages before: 1" in answer.content
         here = Address("discord", str(w.discord.guild.id), str(w.discord.general.id), str(asked.id))
-        assert "the code is seven" in str(await w.app.host.timeline(here))
+        assert "the code is seven" in str(await w.app.host.timeline.entries(here))
 
 
 # --- What goes out ---------------------------------------------------------------------------------------------------
@@ -338,7 +338,7 @@ async def test_speech_without_the_permission_is_a_plain_file(tmp_path: Path) -> 
     async with world(tmp_path, valid=False) as w:
         w.discord.forbid(w.discord.general, SEND_VOICE_MESSAGES)
         here = Address("discord", str(w.discord.guild.id), str(w.discord.general.id))
-        await w.app.host.set_setting(here, str(w.discord.alice.id), "channel", "speech", "always")
+        await w.app.host.settings.set(here, str(w.discord.alice.id), "channel", "speech", "always")
         text, sound = await w.answers(w.mention("speak"), 2, 20)
         assert "speak" in text.content and not sound.is_voice
         assert sound.attachments[0].filename == "answer.ogg" and sound.attachments[0].data.startswith(b"OggS")

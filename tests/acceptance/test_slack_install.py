@@ -143,13 +143,13 @@ async def test_two_workspaces_install_and_are_kept_apart(tmp_path: Path) -> None
         asked = slack.post(slack.user("hank", other).id, slack.channel("plans", other).id, f"<@{bot.id}> from Globex")
         there = await w.answers(asked)
         assert "from Acme" in here[0].shown and "from Globex" in there[0].shown
-        kept = await w.app.host.installation("slack", other.id)
+        kept = await w.app.host.installations.find("slack", other.id)
         assert kept is not None and kept.secrets["bot_token"] == slack.token_of(other)
         assert kept.secrets["bot_token"] not in (tmp_path / "parley.db").read_bytes().decode("latin-1")
         slack.uninstall(other)
         await slack.idle()
-        assert await w.app.host.installation("slack", other.id) is None
-        assert await w.app.host.installation("slack", slack.team.id) is not None
+        assert await w.app.host.installations.find("slack", other.id) is None
+        assert await w.app.host.installations.find("slack", slack.team.id) is not None
 
 
 async def test_an_organisation_installs_once_for_all_its_workspaces(tmp_path: Path) -> None:
@@ -163,7 +163,7 @@ async def test_an_organisation_installs_once_for_all_its_workspaces(tmp_path: Pa
         slack.invite_bot("general")
         (answer,) = await w.answers(w.mention("whole organisation"))
         assert "whole organisation" in answer.shown
-        assert await w.app.host.installation("slack", str(slack.world.enterprise_id)) is not None
+        assert await w.app.host.installations.find("slack", str(slack.world.enterprise_id)) is not None
 
 
 async def test_after_a_downtime_an_organisation_s_workspaces_are_caught_up_too(tmp_path: Path) -> None:
@@ -186,14 +186,14 @@ async def test_after_a_downtime_an_organisation_s_workspaces_are_caught_up_too(t
             assert "a new one" in (await w.answers(fresh))[0].shown
             slack.uninstall(slack.team)
             await slack.idle()
-            assert await w.app.host.installation("slack", slack.team.id) is None
+            assert await w.app.host.installations.find("slack", slack.team.id) is None
 
 
 async def _ending_soon(w, team) -> None:  # type: ignore[no-untyped-def]
     """Let the kept token have an hour left to live."""
-    kept = await w.app.host.installation("slack", team.id)
+    kept = await w.app.host.installations.find("slack", team.id)
     soon = {**kept.data, "expires_at": w.app.clock.now().timestamp() + 3_600}
-    await w.app.host.keep_installation(type(kept)(kept.platform, kept.workspace, kept.name, soon, kept.secrets))
+    await w.app.host.installations.keep(type(kept)(kept.platform, kept.workspace, kept.name, soon, kept.secrets))
     w.adapter.client.forget(team.id)
 
 
@@ -229,7 +229,7 @@ async def test_two_processes_exchange_a_token_once(tmp_path: Path) -> None:
             await asyncio.gather(ours.installation(place), theirs.installation(place))  # both have read the old one
             tokens = await asyncio.gather(ours.token(place), theirs.token(place))
             assert slack.token_of(slack.team) in tokens
-            newest = await w.app.host.installation("slack", slack.team.id)
+            newest = await w.app.host.installations.find("slack", slack.team.id)
             assert newest is not None and newest.secrets["bot_token"] == slack.token_of(slack.team)
             for client in (ours, theirs):
                 client.forget(slack.team.id)
@@ -246,14 +246,14 @@ async def test_a_rotating_token_is_exchanged_before_it_ends(tmp_path: Path) -> N
     ):
         assert await _install(w, slack.team) == 200
         slack.invite_bot("general")
-        kept = await w.app.host.installation("slack", slack.team.id)
+        kept = await w.app.host.installations.find("slack", slack.team.id)
         assert kept is not None and kept.data["expires_at"] > 0
         soon = {**kept.data, "expires_at": w.app.clock.now().timestamp() + 600}
-        await w.app.host.keep_installation(type(kept)(kept.platform, kept.workspace, kept.name, soon, kept.secrets))
+        await w.app.host.installations.keep(type(kept)(kept.platform, kept.workspace, kept.name, soon, kept.secrets))
         w.adapter.client.forget(slack.team.id)
         (answer,) = await w.answers(w.mention("still there?"))
         assert "still there?" in answer.shown
-        renewed = await w.app.host.installation("slack", slack.team.id)
+        renewed = await w.app.host.installations.find("slack", slack.team.id)
         assert renewed is not None and renewed.secrets["bot_token"] != kept.secrets["bot_token"]
 
 
@@ -265,10 +265,10 @@ async def test_a_renewal_that_fails_stops_nobody_while_the_token_holds(tmp_path:
     ):
         assert await _install(w, slack.team) == 200
         slack.invite_bot("general")
-        kept = await w.app.host.installation("slack", slack.team.id)
+        kept = await w.app.host.installations.find("slack", slack.team.id)
         assert kept is not None
         soon = {**kept.data, "expires_at": w.app.clock.now().timestamp() + 600}
-        await w.app.host.keep_installation(type(kept)(kept.platform, kept.workspace, kept.name, soon, kept.secrets))
+        await w.app.host.installations.keep(type(kept)(kept.platform, kept.workspace, kept.name, soon, kept.secrets))
         w.adapter.client.forget(slack.team.id)
         slack.fail("oauth.v2.access", error="internal_error", times=50)
         (answer,) = await w.answers(w.mention("still there?"))
@@ -283,7 +283,7 @@ async def test_no_token_is_kept_without_a_key_and_no_forged_return_is_taken(tmp_
         parley(slack, tmp_path, slack_bot_token=None) as w,
     ):
         assert await _install(w, slack.team) == 500
-        assert await w.app.host.installation("slack", slack.team.id) is None
+        assert await w.app.host.installations.find("slack", slack.team.id) is None
         base = f"http://127.0.0.1:{w.app.port}/slack/oauth_redirect"
         async with aiohttp.ClientSession() as browser:
             for query in ({"code": "x", "state": "1.forged"}, {"error": "access_denied"}, {}):

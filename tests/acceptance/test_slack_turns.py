@@ -69,10 +69,10 @@ async def test_a_channel_can_be_followed_always_or_never(tmp_path: Path) -> None
     """The setting `follow` of a channel decides: always answers everything, mention only mentions."""
     async with world(tmp_path) as w:
         here = Address("slack", w.slack.team.id, w.slack.channel("general").id)
-        await w.app.host.set_setting(here, w.slack.user("ada").id, "channel", "follow", "always")
+        await w.app.host.settings.set(here, w.slack.user("ada").id, "channel", "follow", "always")
         asked = w.slack.post("ada", "general", "no mention here")
         assert "no mention here" in (await w.answers(asked))[0].shown
-        await w.app.host.set_setting(here, w.slack.user("ada").id, "channel", "follow", "mention")
+        await w.app.host.settings.set(here, w.slack.user("ada").id, "channel", "follow", "mention")
         w.slack.post("ada", "general", "and now?", thread_ts=asked.ts)
         await w.settled()
         assert len(w.slack.replies(asked)) == 2
@@ -140,7 +140,7 @@ async def test_a_command_behind_a_mention_works_in_threads(tmp_path: Path) -> No
         await w.settled()
         (shown,) = w.slack.ephemerals("general", "ada")
         assert "Forgotten" in shown.shown and shown.thread_ts == asked.ts
-        assert await w.app.host.timeline(Address("slack", w.slack.team.id, asked.channel, asked.ts)) == []
+        assert await w.app.host.timeline.entries(Address("slack", w.slack.team.id, asked.channel, asked.ts)) == []
         (answer,) = await w.answers(w.mention("/nosuch thing", thread_ts=asked.ts))
         assert "You said: /nosuch thing" in answer.shown
 
@@ -387,7 +387,7 @@ async def test_people_of_another_company_stay_apart(tmp_path: Path) -> None:
         asked = w.mention("from outside", user=hank.id)
         await w.answers(asked)
         here = Address("slack", w.slack.team.id, asked.channel, asked.ts)
-        (question, _) = await w.app.host.timeline(here)
+        (question, _) = await w.app.host.timeline.entries(here)
         assert question.author.id == f"{hank.id}@{other.id}"
 
 
@@ -404,7 +404,7 @@ async def test_entities_become_names(tmp_path: Path) -> None:
         )
         (answer,) = await w.answers(asked)
         assert f"ask <@{grace.id}> in #random or @devs & " in answer.shown
-        entries = await w.app.host.timeline(Address("slack", w.slack.team.id, asked.channel, asked.ts))
+        entries = await w.app.host.timeline.entries(Address("slack", w.slack.team.id, asked.channel, asked.ts))
         assert entries[0].author.name == "ada"
 
 
@@ -504,7 +504,7 @@ async def test_a_thread_before_the_mention_is_read(tmp_path: Path) -> None:
         asked = w.mention("what happened?", channel=room.id, thread_ts=root.ts)
         (answer,) = await w.answers(asked)
         assert "Messages before: 3" in answer.shown
-        entries = await w.app.host.timeline(Address("slack", w.slack.team.id, room.id, root.ts))
+        entries = await w.app.host.timeline.entries(Address("slack", w.slack.team.id, room.id, root.ts))
         assert entries
 
 

@@ -30,7 +30,7 @@ async def test_with_a_key_and_another_server_a_picture_needs_its_model_named(
     async with OpenAIEmulator() as server:
         config = make_config(**NAMED_BY_NOBODY, openai_base_url=server.base_url, openai_api_key=KEY)
         async with _app(config, platform, clock).running() as app:
-            image = _rows(app.diagnostics())["image"]
+            image = _rows(app.readiness.diagnostics())["image"]
             drawn = await answer(app, platform, platform.commands("imagine", "a lighthouse"))
     assert (image.level, image.text) == ("off", "cannot make pictures: set IMAGE_MODEL, such as openai:gpt-image-2")
     assert "IMAGE_MODEL" in drawn.text and "OPENAI_API_KEY" not in drawn.text
@@ -43,7 +43,7 @@ async def test_local_models_that_are_not_here_are_off_beside_another_server(
     async with OpenAIEmulator() as server:
         config = make_config(**NAMED_BY_NOBODY, openai_base_url=server.base_url, openai_api_key=KEY)
         async with _app(config, platform, clock).running() as app:
-            rows = _rows(await app.findings())
+            rows = _rows(await app.readiness.checked())
     for modality, way in (
         ("transcribe", "TRANSCRIBE_MODEL, such as openai:whisper-1"),
         ("embedding", "EMBEDDING_MODEL"),
@@ -59,8 +59,8 @@ async def test_without_anything_the_key_is_the_way(
 ) -> None:
     """A picture model that was switched off can be switched on again; one that nobody named comes with a key."""
     async with _app(make_config(image_model=named), platform, clock).running() as app:
-        text = _rows(app.diagnostics())["image"].text
-    expected = "set IMAGE_MODEL to something else than none" if named else "set OPENAI_API_KEY or IMAGE_MODEL"
+        text = _rows(app.readiness.diagnostics())["image"].text
+    expected = "set IMAGE_MODEL to a model instead of none" if named else "set OPENAI_API_KEY or IMAGE_MODEL"
     assert text == f"cannot make pictures: {expected}"
 
 

@@ -216,7 +216,7 @@ async def test_stop_texts_are_kept_as_written(
 ) -> None:
     """A stop text in any script stays what it was; only line ends, tabs and backslashes can be written with a backslash."""
     await say(app, platform, f"/settings set stop {written}")
-    assert (await app.host.settings(HERE, ANN.id)).stop == kept
+    assert (await app.host.settings.effective(HERE, ANN.id)).stop == kept
 
 
 async def test_a_persona_answers(make_app: MakeApp, platform: FakeAdapter) -> None:
@@ -232,4 +232,4 @@ async def test_a_persona_answers(make_app: MakeApp, platform: FakeAdapter) -> No
         await answer(app, platform, platform.commands("persona", "default"))
         await answer(app, platform, platform.says("hello"))
         assert "pirate" not in last_request(app).messages[0].parts[0].text
-        assert set(app.host.personas()) >= {"brief", "pirate", "teacher"}
+        assert set(app.host.personas) >= {"brief", "pirate", "teacher"}

@@ -186,7 +186,7 @@ async def test_what_cannot_be_read_stays_with_its_message(app: App, platform: Fa
     await answer(app, platform, platform.says("what?", files={"empty.png": b"", "note.txt": b"the words"}))
     assert asked(app)[1] == Text("[attached, could not be read: empty.png]")
     await answer(app, platform, platform.says("and now?"))
-    question = (await app.host.timeline(HERE))[0]
+    question = (await app.host.timeline.entries(HERE))[0]
     unread = [part for part in question.parts if isinstance(part, UnreadAttachment)]
     assert [(one.attachment.name, one.reason) for one in unread] == [("empty.png", "empty.png is empty (0 bytes).")]
     assert any(isinstance(part, File) for part in question.parts)
@@ -203,7 +203,7 @@ async def test_what_only_a_setting_stands_in_the_way_of_is_tried_again(
         assert "TRANSCRIBE_MODEL" in shown.text
     async with make_app() as app:
         await answer(app, platform, platform.says("what did I say?"))
-        question = (await app.host.timeline(HERE))[0]
+        question = (await app.host.timeline.entries(HERE))[0]
     assert [part.transcript for part in question.parts if isinstance(part, Audio)] == ["the words"]
 
 

@@ -291,8 +291,8 @@ def test_ask_speaks_hears_and_draws(person: Person) -> None:
         (["all"], {"PORT": "many"}, WRONG, "PORT=many: write a whole number from 0 to 65535."),
         (["all"], {"PORT": "70000"}, WRONG, "PORT=70000: write a whole number from 0 to 65535."),
         (["worker"], {}, WRONG, "DATABASE_URL"),
-        (["ask", "Hi"], {"DATABASE_URL": NO_SERVER}, WRONG, "DATABASE_URL: no PostgreSQL answers at 127.0.0.1:1 ("),
-        (["migrate"], {"DATABASE_URL": NO_SERVER}, WRONG, "DATABASE_URL: no PostgreSQL answers at 127.0.0.1:1 ("),
+        (["ask", "Hi"], {"DATABASE_URL": NO_SERVER}, WRONG, "DATABASE_URL: PostgreSQL at 127.0.0.1:1 did not answer: "),
+        (["migrate"], {"DATABASE_URL": NO_SERVER}, WRONG, "DATABASE_URL: PostgreSQL at 127.0.0.1:1 did not answer: "),
     ],
 )
 def test_a_failure_says_what_to_do(
@@ -310,7 +310,7 @@ def test_a_database_that_refuses_us_is_named(person: Person, postgres_url: str) 
     wrong = make_url(postgres_url).set(username="nobody-here", password="hush", database="elsewhere")
     done = person.runs("ask", "Hi", DATABASE_URL=wrong.render_as_string(hide_password=False))
     assert done.returncode == WRONG, done.stderr
-    assert done.stderr.startswith("parley: DATABASE_URL: the PostgreSQL at ") and "nobody-here" in done.stderr
+    assert done.stderr.startswith("parley: DATABASE_URL: PostgreSQL at ") and "nobody-here" in done.stderr
     assert "hush" not in done.stderr
 
 

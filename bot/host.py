@@ -1,0 +1,131 @@
+"""What adapters are lent, made from the store and the engine: the parts of a `Host`."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from typing import TypeAlias
+
+from bot.engine.commands import SPECS, choose, usage_table
+from bot.engine.runtime import Runtime
+from bot.ports import Clock, Host, Installation
+from bot.store import Store, conversations, tenants
+from bot.store.blobs import TenantBlobs
+from bot.store.tenants import Seal
+from bot.store.timeline import load_timeline
+from bot.types import Address, Blob, Conversation, Diagnostic, ResumePoint, Scope, Settings, TimelineEntry
+
+USAGE_DAYS = 30
+TenantOf: TypeAlias = Callable[[Address], Awaitable[int]]
+"""The tenant that a place belongs to."""
+
+
+@dataclass(frozen=True)
+class PlaceBlobs:
+    """`Blobs` of the tenant that a place belongs to, which is looked up when they are asked for."""
+
+    store: Store
+    tenant_of: TenantOf
+    address: Address
+
+    async def _blobs(self) -> TenantBlobs:
+        return TenantBlobs(self.store, await self.tenant_of(self.address))
+
+    async def read(self, blob: Blob) -> bytes:
+        """The bytes."""
+        return await (await self._blobs()).read(blob)
+
+    async def write(self, data: bytes, mime_type: str) -> Blob:
+        """Keep the bytes."""
+        return await (await self._blobs()).write(data, mime_type)
+
+
+@dataclass(frozen=True)
+class StoredInstallations:
+    """`Installations` in the database, their secrets sealed."""
+
+    store: Store
+    seal: Seal
+    clock: Clock
+
+    async def find(self, platform: str, workspace: str) -> Installation | None:
+        """What was kept when Parley was installed there."""
+        return await tenants.installation(self.store, self.seal, platform, workspace)
+
+    async def keep(self, installation: Installation) -> None:
+        """Keep it, its secrets sealed."""
+        await tenants.keep_installation(self.store, self.seal, installation, self.clock.now())
+
+    async def drop(self, platform: str, workspace: str) -> None:
+        """Forget it and its secrets."""
+        await tenants.drop_installation(self.store, platform, workspace)
+
+
+@dataclass(frozen=True)
+class StoredTimeline:
+    """`Timeline` read from the database."""
+
+    store: Store
+    tenant_of: TenantOf
+
+    async def entries(self, address: Address, limit: int = 200) -> Sequence[TimelineEntry]:
+        """The newest messages of the conversation held there, oldest first."""
+        async with self.store.read(await self.tenant_of(address)) as tx:
+            found = await conversations.find_open(tx, address)
+            return await load_timeline(tx, found, limit) if found is not None else []
+
+    async def conversations(
+        self, platform: str, workspace: str, author_id: str, limit: int = 100
+    ) -> Sequence[Conversation]:
+        """The conversations in which this person takes part, newest first."""
+        async with self.store.read(await self.tenant_of(Address(platform, workspace, ""))) as tx:
+            return await conversations.by_author(tx, platform, workspace, author_id, limit)
+
+    async def resume_points(self, platform: str, since: datetime) -> Sequence[ResumePoint]:
+        """The newest message of each conversation in which something happened since then."""
+        return await conversations.resume_points(self.store, platform, since)
+
+
+@dataclass(frozen=True)
+class StoredPersonalSettings:
+    """`PersonalSettings` in the database, checked as `/settings` checks them."""
+
+    runtime: Runtime
+    tenant_of: TenantOf
+
+    async def effective(self, address: Address, author_id: str) -> Settings:
+        """What holds for this person at this place."""
+        async with self.runtime.store.read(await self.tenant_of(address)) as tx:
+            return await tenants.effective_settings(tx, address, author_id)
+
+    async def set(self, address: Address, author_id: str, scope: Scope, name: str, value: str) -> str:
+        """Set or reset a setting; returns the sentence for the person."""
+        async with self.runtime.store.begin(await self.tenant_of(address)) as tx:
+            return await choose(tx, self.runtime, address, author_id, scope, name, value)
+
+
+async def _usage(runtime: Runtime, tenant_of: TenantOf, address: Address, author_id: str) -> str:
+    async with runtime.store.read(await tenant_of(address)) as tx:
+        return await usage_table(tx, author_id, runtime.clock.now(), USAGE_DAYS)
+
+
+def make_host(
+    runtime: Runtime, seal: Seal, tenant_of: TenantOf, diagnostics: Callable[[], Sequence[Diagnostic]]
+) -> Host:
+    """The host that lends this runtime's store, clock and bus."""
+    return Host(
+        clock=runtime.clock,
+        bus=runtime.bus,
+        blobs=partial(PlaceBlobs, runtime.store, tenant_of),
+        installations=StoredInstallations(runtime.store, seal, runtime.clock),
+        timeline=StoredTimeline(runtime.store, tenant_of),
+        settings=StoredPersonalSettings(runtime, tenant_of),
+        usage=partial(_usage, runtime, tenant_of),
+        commands=SPECS,
+        models=runtime.models.chosen,
+        chat_models=runtime.models.available,
+        personas=tuple(runtime.personas),
+        diagnostics=diagnostics,
+    )
