@@ -1,4 +1,4 @@
-"""The door to Discord's REST API: one login, the governor's pace, one kind of error."""
+"""The door to Discord's REST API: one login, the rate limiter's pace, one kind of error."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ import discord
 from discord.http import Route
 
 from adapters.discord import Options
-from adapters.discord.governor import Governor
+from adapters.discord.limiter import RateLimiter
 from bot.errors import ConfigError, PlatformError
 from bot.ports import Host
 
@@ -111,7 +111,7 @@ class DiscordClient:
 
     def __init__(self, options: Options, host: Host) -> None:
         self.options, self.host = options, host
-        self.governor = Governor(host.clock)
+        self.limiter = RateLimiter(host.clock)
         self._rest: discord.Client | None = None
         self._entering = asyncio.Lock()
         self._session: aiohttp.ClientSession | None = None
@@ -174,22 +174,22 @@ class DiscordClient:
         files: Sequence[Upload] = (),
         **place: Any,
     ) -> Any:
-        """A call that shows something that must be shown, when the governor lets it."""
+        """A call that shows something that must be shown, when the rate limiter lets it."""
         major = str(place.get("channel_id") or place.get("webhook_token") or "")
-        lane = await self.governor.turn(method, major, urgent=True, counts="channel_id" in place)
+        bucket = await self.limiter.acquire(method, major, urgent=True, counts="channel_id" in place)
         try:
             return await self.call(method, path, body, files, **place)
         finally:
-            self.governor.done(lane)
+            self.limiter.release(bucket)
 
     async def _heard(
         self, session: aiohttp.ClientSession, context: SimpleNamespace, params: aiohttp.TraceRequestEndParams
     ) -> None:
-        """Tell the governor what the headers say."""
+        """Tell the rate limiter what the headers say."""
         path = params.url.path
         found = _MESSAGE.search(path) or _HOOK.search(path)
         if found:
-            self.governor.note(params.method, found.group(1), params.response.headers)
+            self.limiter.observe(params.method, found.group(1), params.response.headers)
 
     async def close(self) -> None:
         """Let go of connections."""

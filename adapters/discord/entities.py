@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 Payload: TypeAlias = Mapping[str, Any]
 _ENTITY = re.compile(
     r"<(?:@!?(?P<user>\d+)|@&(?P<role>\d+)|#(?P<channel>\d+)|a?:(?P<emoji>\w+):\d+|t:(?P<time>-?\d+)(?::(?P<style>[tTdDfFRsS]))?"
-    r"|/(?P<command>[^:>]+):\d+|id:(?P<place>\w+))>"
+    r"|/(?P<command>[^:<>]+):\d+|id:(?P<place>\w+))>"
 )
 """Source: Discord, Reference, Message Formatting."""
 STYLES = {"t": "%H:%M", "T": "%H:%M:%S", "d": "%Y-%m-%d", "D": "%d %B %Y", "F": "%A, %d %B %Y %H:%M"}

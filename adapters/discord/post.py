@@ -95,13 +95,13 @@ def nonce_of(turn_id: str, part: int | str) -> str:
 
 
 class Posts:
-    """Writes messages. `held`: the caller has the governor's turn already."""
+    """Writes messages. `held`: the caller has the rate limiter's turn already."""
 
     def __init__(self, client: DiscordClient) -> None:
         self._client = client
         self._without_reference: set[str] = set()
 
-    def lane_of(self, target: Target, message_id: str | None, part: int) -> tuple[str, str, bool]:
+    def bucket_of(self, target: Target, message_id: str | None, part: int) -> tuple[str, str, bool]:
         """Under which budget the next write goes: kind of call, channel or token, and whether it counts towards all calls."""
         uses_hook = self.has_token(target) and (
             message_id in target.by_hook

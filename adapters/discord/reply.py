@@ -122,7 +122,7 @@ class Replies:
 
     def _keep(self, turn_id: str, live: Live) -> Live:
         self._lives[turn_id] = live
-        self._client.governor.answers = len(self._lives)
+        self._client.limiter.answers = len(self._lives)
         return live
 
     def _receipt(self, turn: Turn) -> Receipt:
@@ -144,7 +144,7 @@ class Replies:
         for _ in range(MAX_TYPING):
             if live.shown:
                 return
-            if self._client.governor.try_turn():
+            if self._client.limiter.try_acquire():
                 await self.posts.type(live.target.at)
             await self._client.host.clock.sleep(TYPING_S)
 
@@ -189,13 +189,13 @@ class Replies:
         trouble here is no reason to lose the answer."""
         part = live.next_part() or 0
         message_id = live.posted[part] if part < len(live.posted) else None
-        kind, major, counts = self.posts.lane_of(live.target, message_id, part)
+        kind, major, counts = self.posts.bucket_of(live.target, message_id, part)
         is_first = message_id is None and part == 0
-        lane = await self._client.governor.turn(kind, major, urgent=is_first, counts=counts)
+        bucket = await self._client.limiter.acquire(kind, major, urgent=is_first, counts=counts)
         try:
             return await asyncio.shield(self._show_part(live, part))
         finally:
-            self._client.governor.done(lane)
+            self._client.limiter.release(bucket)
 
     async def _show_part(self, live: Live, part: int) -> DiscordError | None:
         async with live.writing:
@@ -238,7 +238,7 @@ class Replies:
         async with live.writing:
             done = await self._finish(live, receipt, reply)
         self._lives.pop(receipt.turn_id, None)
-        self._client.governor.answers = len(self._lives)
+        self._client.limiter.answers = len(self._lives)
         self._finished[receipt.turn_id] = done
         if len(self._finished) > MAX_FINISHED:
             self._finished.popitem(last=False)

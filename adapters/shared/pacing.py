@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections import deque
 
+LEAST_WAIT_S = 0.005
+"""A shorter wait may be lost in rounding, and then be asked for again and again."""
+
 
 class SlidingWindow:
     """The moments of the calls in the last `period_s` seconds."""
@@ -20,7 +23,7 @@ class SlidingWindow:
             return 0.0
         if limit <= 0:
             return min(self.period_s, 1.0)  # nothing may go however long one waits: ask again in a moment
-        return self._sent[len(self._sent) - limit] + self.period_s - now
+        return max(self._sent[len(self._sent) - limit] + self.period_s - now, LEAST_WAIT_S)
 
     def count(self, now: float) -> None:
         """Note that a call goes out."""

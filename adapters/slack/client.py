@@ -1,4 +1,4 @@
-"""The door to Slack's Web API: the right token for each workspace, the governor's pace, one kind of error."""
+"""The door to Slack's Web API: the right token for each workspace, the rate limiter's pace, one kind of error."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from adapters.slack import Options
-from adapters.slack.governor import Governor
+from adapters.slack.limiter import RateLimiter
 from bot.errors import BotError, ConfigError, PlatformError
 from bot.ports import Host, Installation
 
@@ -68,7 +68,7 @@ class SlackClient:
     def __init__(self, options: Options, host: Host) -> None:
         self.options = options
         self.host = host
-        self.governor = Governor(host.clock)
+        self.limiter = RateLimiter(host.clock)
         self._session: aiohttp.ClientSession | None = None
         self._clients: dict[str, AsyncWebClient] = {}
         self._identities: dict[str, Identity] = {}
@@ -102,18 +102,18 @@ class SlackClient:
         """
         channel = str(args.get("channel") or args.get("channel_id") or "")
         await self.token(place)  # without one there is nothing to wait for
-        await self.governor.turn(place.team, method, channel)
+        await self.limiter.acquire(place.team, method, channel)
         return await self._insist(place, method, args, can_repeat=can_repeat, patience_s=patience_s)
 
     async def try_call(self, place: Place, method: str, **args: Any) -> dict[str, Any] | None:
         """Call if it may go now; None when it may not, or when Slack is busy. Raises SlackError for a refusal."""
         channel = str(args.get("channel") or args.get("channel_id") or "")
-        if not self.governor.try_turn(place.team, method, channel):
+        if not self.limiter.try_acquire(place.team, method, channel):
             return None
         try:
             return await self._once(place, method, args)
         except _Busy as busy:
-            self.governor.punish(place.team, method, channel, busy.retry_after_s)
+            self.limiter.block(place.team, method, channel, busy.retry_after_s)
             return None
 
     async def _insist(
@@ -125,14 +125,14 @@ class SlackClient:
                 return await self._once(place, method, args)
             except _Busy as busy:
                 if busy.was_refused:
-                    self.governor.punish(place.team, method, channel, busy.retry_after_s)
+                    self.limiter.block(place.team, method, channel, busy.retry_after_s)
                 if attempt == TRIES or busy.retry_after_s > patience_s or not (can_repeat or busy.was_refused):
                     raise SlackError(
                         "Slack is not reachable at the moment.", slack_code=busy.why, retry_after_s=busy.retry_after_s
                     ) from busy
                 if not busy.was_refused:
                     await self.host.clock.sleep(busy.retry_after_s)
-                await self.governor.turn(place.team, method, channel)
+                await self.limiter.acquire(place.team, method, channel)
         raise AssertionError("the loop returns or raises")
 
     async def _once(self, place: Place, method: str, args: Mapping[str, Any]) -> dict[str, Any]:
@@ -175,7 +175,7 @@ class SlackClient:
                 base_url=self.options.slack_api_url,
                 session=self.session,
                 timeout=TIMEOUT_S,
-                retry_handlers=[],  # the governor retries, so that all calls know of a 429
+                retry_handlers=[],  # the rate limiter retries, so that all calls know of a 429
             )
         return self._clients[token]
 

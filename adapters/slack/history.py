@@ -86,14 +86,14 @@ class History:
         args |= {"latest": latest, "inclusive": False} if latest else {}
         found: dict[str, dict[str, Any]] = {}
         for _ in range(MAX_PAGES if thread else 1):
-            if self._client.governor.wait_s(place.team, method) > PATIENCE_S:
+            if self._client.limiter.wait_s(place.team, method) > PATIENCE_S:
                 return _sorted(found), False
             answer = await self._client.call(place, method, patience_s=PATIENCE_S, **args)
             messages = answer.get("messages") or []
             found.update({str(one.get("ts")): one for one in messages})
             has_more = bool(answer.get("has_more"))
             if has_more and len(messages) <= QUOTA_PAGE + 1 and limit > QUOTA_PAGE + 1:  # the parent may come besides
-                self._client.governor.limit(place.team, method, 1)
+                self._client.limiter.limit(place.team, method, 1)
                 return _sorted(found), False
             cursor = (answer.get("response_metadata") or {}).get("next_cursor")
             if not has_more or not cursor:

@@ -15,7 +15,7 @@ from adapters.shared.uploads import upload_name
 from adapters.slack import CAPABILITIES, render
 from adapters.slack.client import NAME, SlackClient, SlackError
 from adapters.slack.files import Files
-from adapters.slack.governor import Reservation
+from adapters.slack.limiter import Reservation
 from adapters.slack.mentions import escape_mentions, stable
 from adapters.slack.post import CLOSED, GONE_POST, OUTSIDE, Posts, Target, is_ts, target_of
 from adapters.slack.render import Buttons, Piece
@@ -184,7 +184,7 @@ class Replies:
         if self._is_refused(live, "session"):
             await self._name_thread(live, title)
             return
-        live.session_end = self._client.governor.reserve(target.place.team, "agents.sessions.setStatus")
+        live.session_end = self._client.limiter.reserve(target.place.team, "agents.sessions.setStatus")
         if live.session_end is None:
             return
         try:
@@ -330,9 +330,9 @@ class Replies:
 
     async def _begin(self, live: Live) -> None:
         """Stream where Slack and the budget allow; else post and edit; else wait for the whole."""
-        target, governor = live.target, self._client.governor
+        target, limiter = live.target, self._client.limiter
         if target.thread and target.user and not self._is_refused(live, "stream"):
-            live.stop = live.stop or governor.reserve(target.place.team, "chat.stopStream")
+            live.stop = live.stop or limiter.reserve(target.place.team, "chat.stopStream")
             if live.stop and await self._start_segment(live):
                 live.mode = "stream"
                 await self._begin_session(live)  # the end of the stream ends it, at no further call
@@ -417,7 +417,7 @@ class Replies:
         closing = closing or words or (added[:room] if segment.size < ROTATE_AT else "")
         live.sent += len(closing)
         await self._stop_segment(live, segment, _closed(self._presentable(live)[: live.sent], closing), [])
-        live.stop = self._client.governor.reserve(live.target.place.team, "chat.stopStream")
+        live.stop = self._client.limiter.reserve(live.target.place.team, "chat.stopStream")
         if not live.stop or not await self._start_segment(live):
             log.debug("the next stream has to wait")
 
@@ -462,7 +462,7 @@ class Replies:
             return
         if not live.posted and live.began_at and now - live.began_at < FIRST_EDIT_S:
             return
-        live.edit = live.edit or self._client.governor.reserve(target.place.team, "chat.update")
+        live.edit = live.edit or self._client.limiter.reserve(target.place.team, "chat.update")
         if live.edit is None:
             return
         live.mode, live.flushed_at = "edit", now

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from adapters.shared.pacing import SlidingWindow
 from bot.ports import Clock
 
 GLOBAL_PER_S = 48
@@ -15,11 +15,11 @@ INTERIM_PER_S, LEAST_PER_S = 24, 2
 """Of these, what only shows progress may use: the fewer the more answers are under way, for each of them will soon want to end."""
 GAP_S = 0.9
 """At least so long between two edits in one channel that only show progress."""
-MAX_LANES = 2_000
+MAX_BUCKETS = 2_000
 
 
 @dataclass
-class Lane:
+class Bucket:
     """One kind of call in one channel."""
 
     limit: int = 1
@@ -48,7 +48,12 @@ class Lane:
         left, free = self.resets_at - now, self.free(now) - self.spare()
         return max(left / free, GAP_S) if left > 0 and free > 0 else GAP_S
 
-    def note(self, now: float, limit: int, remaining: int, reset_after_s: float) -> None:
+    def is_idle(self, now: float) -> bool:
+        """Whether nobody uses it or waits for it, and nothing is known of it that still holds."""
+        is_awaited = self.urgent or self.interim_queue.locked() or self.urgent_queue.locked()
+        return not (is_awaited or self.in_flight) and self.resets_at < now
+
+    def observe(self, now: float, limit: int, remaining: int, reset_after_s: float) -> None:
         """What an answer's headers said; those of one window may arrive out of order."""
         resets_at = now + reset_after_s
         is_same_window = abs(resets_at - self.resets_at) < 0.3
@@ -56,99 +61,93 @@ class Lane:
         self.remaining = min(remaining, self.remaining) if is_same_window else remaining
 
 
-class Governor:
+class RateLimiter:
     """Says when a call may go. Answers go before progress; replies in one channel take turns."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._lanes: dict[tuple[str, str], Lane] = {}
-        self._sent: deque[float] = deque()
+        self._buckets: dict[tuple[str, str], Bucket] = {}
+        self._calls = SlidingWindow(1.0)
         self._urgent = 0
         self.answers = 0
         """How many are under way in this process."""
 
-    async def turn(self, kind: str, channel: str, *, urgent: bool, counts: bool = True) -> Lane:
-        """Wait until this call may go; `done` must follow. counts: towards the limit of all calls, which webhooks do not."""
-        lane = self._lane(kind, channel)
+    async def acquire(self, kind: str, channel: str, *, urgent: bool, counts: bool = True) -> Bucket:
+        """Wait until this call may go; `release` must follow. counts: towards the limit of all calls, which webhooks do not."""
+        bucket = self._bucket(kind, channel)
         if not urgent:
-            async with lane.interim_queue:
-                await self._wait(lane, urgent=False, counts=counts)
-                self._count(lane, counts)
-                lane.next_at = self._clock.monotonic() + lane.pace_s(self._clock.monotonic())
-            return lane
-        lane.urgent += 1
+            async with bucket.interim_queue:
+                await self._wait(bucket, urgent=False, counts=counts)
+                self._count(bucket, counts)
+                bucket.next_at = self._clock.monotonic() + bucket.pace_s(self._clock.monotonic())
+            return bucket
+        bucket.urgent += 1
         self._urgent += 1
         try:
-            async with lane.urgent_queue:
-                await self._wait(lane, urgent=True, counts=counts)
-                self._count(lane, counts)
+            async with bucket.urgent_queue:
+                await self._wait(bucket, urgent=True, counts=counts)
+                self._count(bucket, counts)
         finally:
-            lane.urgent -= 1
+            bucket.urgent -= 1
             self._urgent -= 1
-        return lane
+        return bucket
 
-    def _count(self, lane: Lane, counts: bool) -> None:
-        lane.in_flight += 1
+    def _count(self, bucket: Bucket, counts: bool) -> None:
+        bucket.in_flight += 1
         if counts:
-            self._sent.append(self._clock.monotonic())
+            self._calls.count(self._clock.monotonic())
 
-    async def _wait(self, lane: Lane, *, urgent: bool, counts: bool) -> None:
-        while wait := self._wait_s(lane, urgent=urgent, counts=counts):
+    async def _wait(self, bucket: Bucket, *, urgent: bool, counts: bool) -> None:
+        while wait := self._wait_s(bucket, urgent=urgent, counts=counts):
             await self._clock.sleep(wait)
 
-    def _wait_s(self, lane: Lane, *, urgent: bool, counts: bool) -> float:
+    def _wait_s(self, bucket: Bucket, *, urgent: bool, counts: bool) -> float:
         now = self._clock.monotonic()
-        if lane.free(now) <= (0 if urgent else lane.spare()):
-            return max(lane.resets_at - now, 0.02)
-        if not urgent and (lane.urgent or lane.next_at > now):
-            return max(lane.next_at - now, 0.05)
+        if bucket.free(now) <= (0 if urgent else bucket.spare()):
+            return max(bucket.resets_at - now, 0.02)
+        if not urgent and (bucket.urgent or bucket.next_at > now):
+            return max(bucket.next_at - now, 0.05)
         return self._global_wait_s(now, urgent) if counts else 0.0
 
     def _global_wait_s(self, now: float, urgent: bool) -> float:
-        while self._sent and self._sent[0] <= now - 1.0:
-            self._sent.popleft()
         limit = GLOBAL_PER_S if urgent else min(max(GLOBAL_PER_S - self.answers, LEAST_PER_S), INTERIM_PER_S)
         if not urgent and self._urgent:
             return 0.1
-        if len(self._sent) < limit:
-            return 0.0
-        return max(self._sent[len(self._sent) - limit] + 1.0 - now, 0.01)
+        return self._calls.wait_s(now, limit)
 
-    def try_turn(self) -> bool:
-        """Take a turn for something that nobody would miss, if there is room for it now."""
+    def try_acquire(self) -> bool:
+        """Count a call for something that nobody would miss, if there is room for it now."""
         now = self._clock.monotonic()
         if self._urgent or self._global_wait_s(now, urgent=False) > 0:
             return False
-        self._sent.append(now)
+        self._calls.count(now)
         return True
 
-    def done(self, lane: Lane) -> None:
+    def release(self, bucket: Bucket) -> None:
         """The call was answered, or failed."""
-        lane.in_flight -= 1
+        bucket.in_flight -= 1
 
-    def note(self, kind: str, channel: str, headers: Mapping[str, str]) -> None:
+    def observe(self, kind: str, channel: str, headers: Mapping[str, str]) -> None:
         """What an answer's headers say about its bucket. Source: Discord, Topics, Rate Limits, Header Format."""
         try:
             limit, remaining = int(headers["X-RateLimit-Limit"]), int(headers["X-RateLimit-Remaining"])
             reset_after_s = float(headers["X-RateLimit-Reset-After"])
         except (KeyError, ValueError):
             return
-        self._lane(kind, channel).note(self._clock.monotonic(), limit, remaining, reset_after_s)
+        self._bucket(kind, channel).observe(self._clock.monotonic(), limit, remaining, reset_after_s)
 
-    def _lane(self, kind: str, channel: str) -> Lane:
+    def _bucket(self, kind: str, channel: str) -> Bucket:
         key = (kind, channel)
-        if key not in self._lanes:
-            if len(self._lanes) >= MAX_LANES:
-                self._tidy()
-            self._lanes[key] = Lane()
-        return self._lanes[key]
+        if key not in self._buckets:
+            if len(self._buckets) >= MAX_BUCKETS:
+                self._drop_idle()
+            self._buckets[key] = Bucket()
+        return self._buckets[key]
 
-    def _tidy(self) -> None:
+    def _drop_idle(self) -> None:
         now = self._clock.monotonic()
-        idle = [k for k, lane in self._lanes.items() if not (lane.in_flight or lane.urgent) and lane.resets_at < now]
-        for key in idle:
-            if not (self._lanes[key].interim_queue.locked() or self._lanes[key].urgent_queue.locked()):
-                del self._lanes[key]
+        for key in [key for key, bucket in self._buckets.items() if bucket.is_idle(now)]:
+            del self._buckets[key]
 
 
-__all__ = ["Governor", "Lane"]
+__all__ = ["Bucket", "RateLimiter"]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from dataclasses import dataclass, field
 
+from cachetools import LRUCache
+
+from adapters.shared.pacing import SlidingWindow
 from bot.ports import Clock
 
 WINDOW_S = 60.5
@@ -43,37 +45,33 @@ UNKNOWN_PER_MINUTE = 20
 CHANNEL_BURST = 3
 CHANNEL_PER_S = 1.0
 """Posts in one channel: one a second, short bursts allowed. Source: Slack, Rate limits."""
+CHANNEL_RETRY_S = 5.0
+"""A 429 of posting that asks for less than this is about the channel; a longer one is about the workspace."""
+MAX_CHANNELS = 10_000
+"""Channels whose pace is known at once. One that nobody posted in for seconds is as good as new."""
 
 
 @dataclass
-class Lane:
+class MethodBucket:
     """The calls of one method in one workspace, in the order in which they asked."""
 
     limit: int
-    sent: deque[float] = field(default_factory=deque)
+    window: SlidingWindow = field(default_factory=lambda: SlidingWindow(WINDOW_S))
     reserved: int = 0
     blocked_until: float = 0.0
     queue: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def wait_s(self, now: float, spare: int = 0) -> float:
         """Seconds until a call may go, leaving `spare` more for others; 0 when it may go now."""
-        while self.sent and self.sent[0] <= now - WINDOW_S:
-            self.sent.popleft()
-        wait = max(self.blocked_until - now, 0.0)
-        allowed = self.limit - spare
-        if len(self.sent) < allowed:
-            return wait
-        if allowed <= 0:
-            return max(wait, 1.0)
-        return max(wait, self.sent[len(self.sent) - allowed] + WINDOW_S - now)
+        return max(self.blocked_until - now, self.window.wait_s(now, self.limit - spare), 0.0)
 
     def count(self, now: float) -> None:
-        """A call goes out."""
-        self.sent.append(now)
+        """Note that a call goes out."""
+        self.window.count(now)
 
 
 @dataclass
-class Bucket:
+class ChannelBucket:
     """Posts in one channel: tokens that come back one a second."""
 
     tokens: float
@@ -85,98 +83,89 @@ class Bucket:
         """Seconds until a post may go."""
         self.tokens = min(CHANNEL_BURST, self.tokens + (now - self.at) * CHANNEL_PER_S)
         self.at = now
-        wait = max(self.blocked_until - now, 0.0)
-        return wait if self.tokens >= 1 else max(wait, (1 - self.tokens) / CHANNEL_PER_S)
+        return max(self.blocked_until - now, (1 - self.tokens) / CHANNEL_PER_S, 0.0)
 
-    def count(self) -> None:
-        """A post goes out."""
+    def count(self, now: float) -> None:
+        """Note that a post goes out."""
         self.tokens -= 1
 
 
 class Reservation:
     """The right to one later call: how a reply makes sure that what it begins it can also end."""
 
-    def __init__(self, lane: Lane) -> None:
-        self._lane: Lane | None = lane
-        lane.reserved += 1
+    def __init__(self, bucket: MethodBucket) -> None:
+        self._bucket: MethodBucket | None = bucket
+        bucket.reserved += 1
 
     def release(self) -> None:
         """Give it back, used or not; harmless when repeated."""
-        if self._lane is not None:
-            self._lane.reserved -= 1
-            self._lane = None
+        if self._bucket is not None:
+            self._bucket.reserved -= 1
+            self._bucket = None
 
 
-class Governor:
+class RateLimiter:
     """Says when a call may go. What must go waits its turn; what may be skipped asks, and is told no."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._lanes: dict[tuple[str, str], Lane] = {}
-        self._channels: dict[tuple[str, str], Bucket] = {}
+        self._methods: dict[tuple[str, str], MethodBucket] = {}
+        self._channels: LRUCache[tuple[str, str], ChannelBucket] = LRUCache(MAX_CHANNELS)
 
-    async def turn(self, workspace: str, method: str, channel: str = "") -> None:
+    async def acquire(self, workspace: str, method: str, channel: str = "") -> None:
         """Wait until this call may go; first come, first served."""
         if method == POSTS and channel:
-            bucket = self._bucket(workspace, channel)
-            async with bucket.queue:
-                while wait := bucket.wait_s(self._clock.monotonic()):
-                    await self._clock.sleep(wait)
-                bucket.count()
-        lane = self._lane(workspace, method)
-        async with lane.queue:
-            while wait := lane.wait_s(self._clock.monotonic()):
-                await self._clock.sleep(wait)
-            lane.count(self._clock.monotonic())
+            await self._wait_for(self._channel(workspace, channel))
+        await self._wait_for(self._method(workspace, method))
 
-    def try_turn(self, workspace: str, method: str, channel: str = "") -> bool:
-        """Take the turn if the call may go now without using up what others have reserved."""
-        now, lane = self._clock.monotonic(), self._lane(workspace, method)
-        if lane.queue.locked() or lane.wait_s(now, lane.reserved) > 0:
+    async def _wait_for(self, bucket: MethodBucket | ChannelBucket) -> None:
+        async with bucket.queue:
+            while wait := bucket.wait_s(self._clock.monotonic()):
+                await self._clock.sleep(wait)
+            bucket.count(self._clock.monotonic())
+
+    def try_acquire(self, workspace: str, method: str, channel: str = "") -> bool:
+        """Count the call if it may go now without using up what others have reserved; False when it has to wait."""
+        now, bucket = self._clock.monotonic(), self._method(workspace, method)
+        if bucket.queue.locked() or bucket.wait_s(now, bucket.reserved) > 0:
             return False
         if method == POSTS and channel:
-            bucket = self._bucket(workspace, channel)
-            if bucket.queue.locked() or bucket.wait_s(now) > 0:
+            posts = self._channel(workspace, channel)
+            if posts.queue.locked() or posts.wait_s(now) > 0:
                 return False
-            bucket.count()
-        lane.count(now)
+            posts.count(now)
+        bucket.count(now)
         return True
 
     def reserve(self, workspace: str, method: str) -> Reservation | None:
         """Keep a later call of this method, if one is left in this minute."""
-        lane = self._lane(workspace, method)
-        if lane.wait_s(self._clock.monotonic(), lane.reserved) > 0:
+        bucket = self._method(workspace, method)
+        if bucket.wait_s(self._clock.monotonic(), bucket.reserved) > 0:
             return None
-        return Reservation(lane)
+        return Reservation(bucket)
 
-    def punish(self, workspace: str, method: str, channel: str, retry_after_s: float) -> None:
-        """Slack said 429: nobody calls this method there until it is over."""
-        until = self._clock.monotonic() + retry_after_s
-        if (
-            method == POSTS and channel and retry_after_s <= 5
-        ):  # a short wait is the channel's, a long one the workspace's
-            bucket = self._bucket(workspace, channel)
-            bucket.blocked_until = max(bucket.blocked_until, until)
-            return
-        lane = self._lane(workspace, method)
-        lane.blocked_until = max(lane.blocked_until, until)
+    def block(self, workspace: str, method: str, channel: str, retry_after_s: float) -> None:
+        """Slack said 429: nobody calls this method there until it is over. A short wait of posting is the channel's alone."""
+        is_channel = method == POSTS and channel and retry_after_s <= CHANNEL_RETRY_S
+        bucket = self._channel(workspace, channel) if is_channel else self._method(workspace, method)
+        bucket.blocked_until = max(bucket.blocked_until, self._clock.monotonic() + retry_after_s)
 
     def wait_s(self, workspace: str, method: str) -> float:
         """How long a call of this method would wait now."""
-        return self._lane(workspace, method).wait_s(self._clock.monotonic())
+        return self._method(workspace, method).wait_s(self._clock.monotonic())
 
     def limit(self, workspace: str, method: str, per_minute: int) -> None:
         """Learn that a workspace allows less: distributed apps read history once a minute."""
-        self._lane(workspace, method).limit = per_minute
+        self._method(workspace, method).limit = per_minute
 
-    def _lane(self, workspace: str, method: str) -> Lane:
+    def _method(self, workspace: str, method: str) -> MethodBucket:
         key = (workspace, method)
-        if key not in self._lanes:
-            self._lanes[key] = Lane(PER_MINUTE.get(method, UNKNOWN_PER_MINUTE))
-        return self._lanes[key]
+        if key not in self._methods:
+            self._methods[key] = MethodBucket(PER_MINUTE.get(method, UNKNOWN_PER_MINUTE))
+        return self._methods[key]
 
-    def _bucket(self, workspace: str, channel: str) -> Bucket:
+    def _channel(self, workspace: str, channel: str) -> ChannelBucket:
         key = (workspace, channel)
         if key not in self._channels:
-            self._channels[key] = Bucket(CHANNEL_BURST, self._clock.monotonic())
+            self._channels[key] = ChannelBucket(CHANNEL_BURST, self._clock.monotonic())
         return self._channels[key]
