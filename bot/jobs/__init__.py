@@ -62,7 +62,7 @@ async def with_retries(
         except BotError as error:
             pause_s = retry_delay_s(attempt, error)
             if pause_s is None:
-                error.__dict__["attempts"] = attempt
+                error.attempts = attempt
                 raise
             log.warning("step %s: %s (%s); again in %.1f s", name, error.code, error.detail or error.text, pause_s)
             await _pause(clock, pause_s)

@@ -52,7 +52,7 @@ class DurableStep:
             try:
                 result, ran = await with_retries(self._clock, name, fn, args)
             except BotError as error:
-                ran = error.__dict__.get("attempts", 1)
+                ran = error.attempts
                 return kept_failure(error)
             return kept(result)
 

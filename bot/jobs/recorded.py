@@ -46,7 +46,7 @@ class RecordedStep:
             result, attempts = await with_retries(self._clock, name, fn, args)
         except BotError as error:
             await self._record(ordinal, name, kept_failure(error))
-            self.notes.append(StepRecord(name, error.__dict__.get("attempts", 1), elapsed_ms(began), error.code))
+            self.notes.append(StepRecord(name, error.attempts, elapsed_ms(began), error.code))
             raise
         await self._record(ordinal, name, kept(result))
         self.notes.append(StepRecord(name, attempts, elapsed_ms(began)))
