@@ -148,7 +148,7 @@ def test_folders_are_not_asked_for_names_they_may_lack() -> None:
 
 
 def test_what_adapters_keep_for_themselves_is_theirs_alone() -> None:
-    """`ref` holds an adapter's own strings: the core carries them along and reads none, but for merging a later event's into them."""
+    """`ref` holds an adapter's own strings: the core carries them along unread, and merges later ones in."""
     readers = {
         path
         for path, tree in sources()
