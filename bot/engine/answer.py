@@ -51,14 +51,14 @@ async def _read(turn: Turn, user: Message, runtime: Runtime) -> tuple[Message, l
 
 
 async def _announce_retry(turn: Turn, receipt: Receipt, error: BotError, runtime: Runtime) -> None:
-    """A sign of life while one waits for another attempt; nothing when there will be none."""
+    """Show that another attempt follows; shows nothing when this was the last."""
     if retry_delay_s(current_attempt.get(), error) is not None:
         status = f"{error.text.partition('. ')[0].rstrip('.')}; trying again…"
         await runtime.show_status(turn, receipt, status)
 
 
 async def _shown(events: AsyncGenerator[ReplyEvent], draft: Draft, turn: Turn) -> AsyncGenerator[ReplyEvent]:
-    """Every event on its way to the platform: added to the draft, the first text timed, and Done with the whole at the end."""
+    """Pass every event on to the platform: add it to the draft, time the first text, and end with Done and the whole reply."""
     began, has_text = time.perf_counter(), False
     async with aclosing(events):
         async for event in events:
@@ -107,6 +107,6 @@ def _chat_events(
 
 
 async def _greeting(turn: Turn, runtime: Runtime) -> AsyncGenerator[ReplyEvent]:
-    """What is answered to a message without words: what the adapter knows about why, else that Parley is there."""
+    """The answer to a message without words: why it has none, where the adapter knows, else that Parley is there."""
     hint = turn.inbound.unreadable_hint if isinstance(turn.inbound, InboundMessage) else ""
     yield TextDelta(hint or with_platform_command_names(GREETING, runtime.adapter_for(turn.inbound), SPECS))

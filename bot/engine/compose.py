@@ -103,7 +103,7 @@ def _with_name(message: Message) -> Message:
 
 
 def _without_unread(message: Message) -> Message:
-    """Name what nobody has read, so that the model knows it is there."""
+    """Name the attachments that nobody has read, so that the model knows that they are there."""
     if not any(isinstance(part, UnreadAttachment) for part in message.parts):
         return message
     parts = (_named_only(part) if isinstance(part, UnreadAttachment) else part for part in message.parts)
@@ -132,7 +132,7 @@ def _with_few_images(messages: Sequence[Message]) -> list[Message]:
 
 
 def _drop_orphan_calls(messages: Sequence[Message]) -> list[Message]:
-    """Without tool calls that have no result in the next message, and results that have no call in the one before."""
+    """Drop tool calls without a result in the next message, and results without a call in the message before."""
     made: list[Message] = []
     for before, message, after in zip([None, *messages], messages, [*messages[1:], None], strict=False):
         called, told = _calls(before), _results(after)
@@ -200,7 +200,7 @@ def _goes_whole(file: File) -> bool:
 
 
 def _fit_newest(messages: Sequence[Message], room: int) -> tuple[list[Message], int]:
-    """The newest that fit, and how many were dropped; the kept ones do not begin with an answer or a tool's result."""
+    """The newest messages that fit, and how many were dropped. They begin with a message of a person."""
     start = len(messages)
     while start and (cost := message_tokens(messages[start - 1])) <= room:
         room -= cost
@@ -230,7 +230,7 @@ def _truncate(message: Message, room: int) -> tuple[Message, tuple[str, ...]]:
 
 
 def _about_cut(before: Part, after: Part) -> str:
-    """How much of it the model reads, for its author; empty when that is all."""
+    """Tell its author how much of it the model reads; empty when the model reads all of it."""
     whole = max(len(_words(before)), before.whole_chars if isinstance(before, File) else 0)
     read = len(_words(before)) if before == after else len(_words(after)) - len(CUT_MARK)
     if read >= whole:

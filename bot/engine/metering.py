@@ -58,7 +58,7 @@ async def _reserve(tx: Transaction, turn: Turn, modality: Modality, model: str, 
 
 
 def _cost(runtime: Runtime, meter: UsageMeter, error: str) -> int | None:
-    """A call that failed before it used anything costs nothing; of one that was stopped then, nobody knows."""
+    """The price, None when unknown. A call that failed before it used anything costs nothing; a stopped one may have cost."""
     if error and meter.usage == Usage():
         return None if error == StoppedError.code else 0
     return runtime.models.price_micro_usd(meter.model, meter.usage)

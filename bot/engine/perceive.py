@@ -58,7 +58,7 @@ class _Item:
 
 
 async def perceive(turn: Turn, step: Step, receipt: Receipt, runtime: Runtime, understood: Message | None) -> Perceived:
-    """A step for each attachment; one that a stop kept from being read stays unread.
+    """Read each attachment in a step of its own. An attachment that a stop kept from being read stays unread.
 
     understood: the question as an earlier turn understood it, so that no attachment is heard twice.
     """
@@ -89,12 +89,12 @@ def _is_understood(parts: Sequence[Part]) -> bool:
 
 
 def _unread(attachment: Attachment, error: BotError) -> UnreadAttachment:
-    """Stays with the message, so that it does not look as if it had never been sent."""
+    """What stays with the message in place of the attachment, so that the model knows that there was one."""
     return UnreadAttachment(attachment, error.text, is_retryable=not isinstance(error, UsageError))
 
 
 def _left_to_read(known: Sequence[Part]) -> tuple[tuple[Part, ...], tuple[Attachment, ...]]:
-    """What need not be read again, and the attachments that a stop or a failure of the moment kept from being read."""
+    """The parts that need not be read again, and the attachments that a stop or a passing failure kept from being read."""
     waiting = [part for part in known if isinstance(part, UnreadAttachment) and (not part.reason or part.is_retryable)]
     return tuple(part for part in known if part not in waiting), tuple(part.attachment for part in waiting)
 
@@ -102,7 +102,7 @@ def _left_to_read(known: Sequence[Part]) -> tuple[tuple[Part, ...], tuple[Attach
 async def read_earlier_attachments(
     turn: Turn, unread: Sequence[tuple[int, Attachment]], step: Step, receipt: Receipt, runtime: Runtime
 ) -> None:
-    """Read attachments of earlier messages, which the question may be about; one that cannot be read stays named only.
+    """Read attachments of earlier messages, which the question may be about. Those that cannot be read are only named to the model.
 
     unread: each with the store's id of its message.
     """
@@ -154,7 +154,7 @@ async def _parts(turn: Turn, item: _Item, receipt: Receipt, runtime: Runtime) ->
 
 
 def _reader_profile(turn: Turn, runtime: Runtime) -> ModelProfile:
-    """Facts about the model that will read the parts; without one, such as where recordings are only written down, it is blind."""
+    """Facts about the model that will read the parts. Where none is set up, as for transcripts alone, it sees nothing."""
     try:
         return runtime.models.chat(turn.settings).profile
     except UnavailableError:
@@ -181,8 +181,8 @@ async def _fetch(turn: Turn, attachment: Attachment, runtime: Runtime) -> _Item:
     return _Item(data, attachment.name, found, attachment)
 
 
-async def _kept(turn: Turn, item: _Item, runtime: Runtime) -> Blob:
-    """The attachment as it was sent, for a part that uses it: bytes that no message uses would outlive a /forget."""
+async def _store(turn: Turn, item: _Item, runtime: Runtime) -> Blob:
+    """Store the attachment as it was sent. Call it only for a part that uses it: bytes that no message uses outlive a /forget."""
     return await runtime.blobs(turn).write(item.data, item.sniffed.mime_type)
 
 
@@ -196,7 +196,7 @@ async def _see(turn: Turn, item: _Item, profile: ModelProfile, runtime: Runtime)
 
 
 async def _named(name: str, work: Coroutine[Any, Any, T]) -> T:
-    """What the work gives, or its complaint with the attachment's name before it."""
+    """Await the work; an UnreadableError gets the attachment's name."""
     try:
         return await work
     except UnreadableError as error:
@@ -231,7 +231,7 @@ async def _hear(turn: Turn, item: _Item, runtime: Runtime) -> tuple[list[Part], 
         raise UnavailableError(f"I can't listen to {item.name}. {error.text}") from error
     transcript = _clean(heard.transcript)
     part = Audio(
-        await _kept(turn, item, runtime),
+        await _store(turn, item, runtime),
         item.name,
         transcript.text,
         transcript.language,
@@ -296,7 +296,7 @@ async def _read(turn: Turn, item: _Item, runtime: Runtime) -> tuple[list[Part], 
         notices.append(f"{item.name} is very long; only its beginning was read.")
     if not text.strip() and not notices:
         notices.append(f"I found no text in {item.name}.")
-    return [File(await _kept(turn, item, runtime), item.name, text, found.whole_chars)], [
+    return [File(await _store(turn, item, runtime), item.name, text, found.whole_chars)], [
         f"{item.name}: {note}" if item.name not in note else note for note in notices
     ]
 

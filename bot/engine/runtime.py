@@ -183,14 +183,14 @@ class Runtime:
     byte_budget: ByteBudget = field(default_factory=ByteBudget)
 
     def adapter_for(self, inbound: InboundMessage | Command) -> Adapter:
-        """The platform it came by; raises UnavailableError when that is not set up in this process."""
+        """The platform that the inbound came from; raises UnavailableError when that is not set up in this process."""
         platform = inbound.address.platform
         if platform not in self.adapters:
             raise UnavailableError(f"The platform {platform} is not set up here.")
         return self.adapters[platform]
 
     def prompt_for(self, settings: Settings) -> str:
-        """What the model is told to be, with the chosen persona; one that was taken away since is none."""
+        """What the model is told to be, and the chosen persona. A persona that the operator has taken away since counts as none."""
         return "\n\n".join(filter(None, (self.system_prompt, self.personas.get(settings.persona or ""))))
 
     def blobs(self, turn: Turn) -> TenantBlobs:

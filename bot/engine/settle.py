@@ -42,9 +42,9 @@ def error_reply(error: BotError) -> Reply:
 
 
 async def settle_until_stored(ended: Ended, step: Step, runtime: Runtime) -> None:
-    """Write down how the turn ended, however long the database is away: until then it has not ended, and nothing is done twice.
+    """Write down how the turn ended, however long the database is away. Until then the turn has not ended.
 
-    What the database refuses to keep is left out.
+    An answer that the database refuses for good is left out, so that the turn still ends.
     """
     _observe(step.notes)
     try:

@@ -75,7 +75,7 @@ async def speak(turn: Turn, text: str, runtime: Runtime, language: str = "") -> 
 async def _synthesize_all(
     turn: Turn, pieces: list[str], runtime: Runtime, language: str, meter: UsageMeter
 ) -> list[SpeechResult]:
-    """The pieces in order; each is on the meter once it is spoken, whatever becomes of the others."""
+    """Synthesize the pieces, in order. Each is metered once it is spoken, whatever becomes of the others."""
     tts = runtime.models.text_to_speech()
     slots = asyncio.Semaphore(AT_ONCE)
 

@@ -64,11 +64,8 @@ def command(
 
 
 def with_platform_command_names(text: str, adapter: Adapter, names: Collection[str]) -> str:
-    """The text with each `/command` in it as this platform spells it: an adapter may say so by `command_name(name)`."""
-    name_of: Callable[[str], str] | None = getattr(adapter, "command_name", None)
-    if name_of is None:
-        return text
-    return _MENTIONED.sub(lambda found: name_of(found[1]) if found[1] in names else found[0], text)
+    """The text with each `/command` in it as people write it on this platform."""
+    return _MENTIONED.sub(lambda found: adapter.command_name(found[1]) if found[1] in names else found[0], text)
 
 
 def require_text(text: str, usage: str) -> str:
