@@ -29,6 +29,8 @@ class BotError(Exception):
 
     code: ClassVar[str] = "failed"
     retryable: ClassVar[bool] = False
+    attempts: int = 1
+    """How often the step that ended with it was tried."""
     billed: Any = None
     """The Usage of what was paid for before it failed, where a provider knows; stays within the process."""
 

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import adapters as folders
 from bot.config import Config
-from bot.engine.runtime import CANNOT, VARIABLE
+from bot.engine.runtime import CAPABILITY_TEXT, VARIABLE
 from bot.errors import BotError
 from bot.models_chosen import profile_of
 from bot.ports import Adapter, Clock, Provider
@@ -66,7 +66,7 @@ class Readiness:
     def _model(self, modality: Modality) -> Diagnostic:
         name, variable = self.models[modality], VARIABLE[modality]
         if not name:
-            return Diagnostic(modality, "off", f"cannot {CANNOT[modality]}: {self.hints[modality]}", variable)
+            return Diagnostic(modality, "off", f"cannot {CAPABILITY_TEXT[modality]}: {self.hints[modality]}", variable)
         try:
             profile = profile_of(self.providers, modality, name)
         except BotError as error:

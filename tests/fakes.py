@@ -159,6 +159,10 @@ class FakeAdapter:
         """What the test laid ready."""
         return self.before
 
+    def command_name(self, name: str) -> str:
+        """As it is typed."""
+        return f"/{name}"
+
     async def check(self) -> Sequence[Diagnostic]:
         """All is well."""
         return (Diagnostic(self.name, "ok", "a fake"),)

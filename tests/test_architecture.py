@@ -147,6 +147,17 @@ def test_folders_are_not_asked_for_names_they_may_lack() -> None:
     assert not wrong
 
 
+def test_what_adapters_keep_for_themselves_is_theirs_alone() -> None:
+    """`ref` holds an adapter's own strings: the core carries them along unread, and merges later ones in."""
+    readers = {
+        path
+        for path, tree in sources()
+        for node in ast.walk(tree)
+        if path.startswith("bot/") and isinstance(node, ast.Attribute) and node.attr == "ref"
+    }
+    assert readers <= {"bot/policy/addressing.py", "bot/inbox.py"}
+
+
 def test_every_public_function_says_what_it_gives() -> None:
     """Public functions and classes have docstrings."""
     wrong: list[str] = []

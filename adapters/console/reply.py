@@ -100,6 +100,10 @@ class Console:
         """A terminal keeps no history of its own."""
         return Backfill()
 
+    def command_name(self, name: str) -> str:
+        """As it is typed."""
+        return f"/{name}"
+
     async def check(self) -> Sequence[Diagnostic]:
         """Nothing outside can be wrong."""
         return ()

@@ -60,6 +60,10 @@ class Discord:
         """What was said there before."""
         return await self.history.backfill(inbound)
 
+    def command_name(self, name: str) -> str:
+        """As it is typed."""
+        return f"/{name}"
+
     async def check(self) -> Sequence[Diagnostic]:
         """What `doctor` should know."""
         return await Check(self.client).findings()

@@ -75,6 +75,10 @@ class Playground:
         """Nothing: all that was ever said on the page, it said through us."""
         return Backfill()
 
+    def command_name(self, name: str) -> str:
+        """As it is typed."""
+        return f"/{name}"
+
     async def check(self) -> Sequence[Diagnostic]:
         """Whether the page can be reached by those who should."""
         if self._is_open:

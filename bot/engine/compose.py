@@ -27,9 +27,8 @@ MESSAGE_TOKENS = 6
 MAX_ANSWER_SHARE = 0.25
 """Of the context is kept free for the answer, when the settings do not say how long it may be."""
 MAX_IMAGES = 8
-WHOLE = "application/pdf"
+NATIVE_FILE_TYPE = "application/pdf"
 """What a model that reads files gets whole, pages and pictures; of other files it gets the text in any case."""
-AS_TEXT = "text/plain"
 MAX_WHOLE_BYTES = 24 * 1024 * 1024
 """Of all such files together. In base64 they are a third longer, and providers take some 50 MB a request."""
 MAX_WHOLE_SHARE = 0.4
@@ -67,11 +66,11 @@ def compose(
     """
     room = _room(profile, settings)
     system = Message("system", (Text(_system_text(settings.system_prompt or system_prompt, history, user, now)),))
-    named = _with_names([_without_unread(message) for message in (*_paired(history), user)])
+    named = _with_names([_without_unread(message) for message in (*_drop_orphan_calls(history), user)])
     named, by_text = _with_few_files(_with_few_images(named), profile, int(room * MAX_WHOLE_SHARE))
-    asked, notices = _shortened(named[-1], room - message_tokens(system))
+    asked, notices = _truncate(named[-1], room - message_tokens(system))
     left = room - message_tokens(system) - message_tokens(asked)
-    kept, dropped = _newest(named[:-1], min(left, MAX_HISTORY_TOKENS))
+    kept, dropped = _fit_newest(named[:-1], min(left, MAX_HISTORY_TOKENS))
     return Prompt((system, *kept, asked), (*by_text, *notices), dropped)
 
 
@@ -104,7 +103,7 @@ def _with_name(message: Message) -> Message:
 
 
 def _without_unread(message: Message) -> Message:
-    """Name what nobody has read, so that the model knows it is there."""
+    """Name the attachments that nobody has read, so that the model knows that they are there."""
     if not any(isinstance(part, UnreadAttachment) for part in message.parts):
         return message
     parts = (_named_only(part) if isinstance(part, UnreadAttachment) else part for part in message.parts)
@@ -132,8 +131,8 @@ def _with_few_images(messages: Sequence[Message]) -> list[Message]:
     return made[::-1]
 
 
-def _paired(messages: Sequence[Message]) -> list[Message]:
-    """Without tool calls that have no result in the next message, and results that have no call in the one before."""
+def _drop_orphan_calls(messages: Sequence[Message]) -> list[Message]:
+    """Drop tool calls without a result in the next message, and results without a call in the message before."""
     made: list[Message] = []
     for before, message, after in zip([None, *messages], messages, [*messages[1:], None], strict=False):
         called, told = _calls(before), _results(after)
@@ -163,20 +162,24 @@ def _has_partner(part: Part, called: set[str], told: set[str]) -> bool:
 def _with_few_files(
     messages: Sequence[Message], profile: ModelProfile, room: int
 ) -> tuple[list[Message], tuple[str, ...]]:
-    """Let the newest files go whole, within a budget of bytes and one of tokens; the others are their text.
+    """Let the newest files go whole, each once, within a budget of bytes and one of tokens; the others are their text.
 
     Gives also what the author of the newest message should know.
     """
     left_bytes, made, notices = MAX_WHOLE_BYTES if profile.reads_files else -1, list[Message](), list[str]()
+    whole: set[str] = set()
     for message in reversed(messages):
         parts = list(message.parts)
         for index, part in enumerate(parts):
-            if not isinstance(part, File) or part.blob.mime_type != WHOLE:
+            if not isinstance(part, File) or not _goes_whole(part):
                 continue
-            if part.blob.size_bytes <= left_bytes and _part_tokens(part) <= room:
+            if part.blob.sha256 in whole:
+                parts[index] = text_only(part)
+            elif part.blob.size_bytes <= left_bytes and _part_tokens(part) <= room:
                 left_bytes, room = left_bytes - part.blob.size_bytes, room - _part_tokens(part)
+                whole.add(part.blob.sha256)
             else:
-                parts[index] = by_its_text(part)
+                parts[index] = text_only(part)
                 notices += [_only_text(part)] if profile.reads_files and not made else []
         made.append(replace(message, parts=tuple(parts)))
     return made[::-1], tuple(notices)
@@ -187,13 +190,17 @@ def _only_text(file: File) -> str:
     return f"{file.name or 'The file'} is too large to be looked at page by page, so {seen}."
 
 
-def by_its_text(file: File) -> File:
-    """The file as no more than its text: no provider sends that whole."""
-    return replace(file, blob=replace(file.blob, mime_type=AS_TEXT))
+def text_only(file: File) -> File:
+    """The file as no more than its text: no provider sends it whole."""
+    return replace(file, as_text=True)
 
 
-def _newest(messages: Sequence[Message], room: int) -> tuple[list[Message], int]:
-    """The newest that fit, and how many were dropped; the kept ones do not begin with an answer or a tool's result."""
+def _goes_whole(file: File) -> bool:
+    return file.blob.mime_type == NATIVE_FILE_TYPE and not file.as_text
+
+
+def _fit_newest(messages: Sequence[Message], room: int) -> tuple[list[Message], int]:
+    """The newest messages that fit, and how many were dropped. They begin with a message of a person."""
     start = len(messages)
     while start and (cost := message_tokens(messages[start - 1])) <= room:
         room -= cost
@@ -203,10 +210,10 @@ def _newest(messages: Sequence[Message], room: int) -> tuple[list[Message], int]
     return list(messages[start:]), start
 
 
-def _shortened(message: Message, room: int) -> tuple[Message, tuple[str, ...]]:
+def _truncate(message: Message, room: int) -> tuple[Message, tuple[str, ...]]:
     """The message with its longest texts cut in the middle until it fits."""
     is_too_long = message_tokens(message) > room
-    given = [by_its_text(part) if is_too_long and isinstance(part, File) else part for part in message.parts]
+    given = [text_only(part) if is_too_long and isinstance(part, File) else part for part in message.parts]
     parts = list(given)
     while (excess := message_tokens(replace(message, parts=tuple(parts))) - room) > 0:
         index = max(range(len(parts)), key=lambda at: len(_words(parts[at])), default=-1)
@@ -217,13 +224,13 @@ def _shortened(message: Message, room: int) -> tuple[Message, tuple[str, ...]]:
         parts[index] = _with_words(parts[index], cut_middle(words, keep))
     notices = [_about_cut(before, after) for before, after in zip(given, parts, strict=True)]
     if is_too_long:
-        whole = [part for part in message.parts if isinstance(part, File) and part.blob.mime_type == WHOLE]
-        notices += [_only_text(part) for part in whole if by_its_text(part) in parts]
+        whole = [part for part in message.parts if isinstance(part, File) and _goes_whole(part)]
+        notices += [_only_text(part) for part in whole if text_only(part) in parts]
     return replace(message, parts=tuple(parts)), tuple(filter(None, dict.fromkeys(notices)))
 
 
 def _about_cut(before: Part, after: Part) -> str:
-    """How much of it the model reads, for its author; empty when that is all."""
+    """Tell its author how much of it the model reads; empty when the model reads all of it."""
     whole = max(len(_words(before)), before.whole_chars if isinstance(before, File) else 0)
     read = len(_words(before)) if before == after else len(_words(after)) - len(CUT_MARK)
     if read >= whole:
@@ -280,7 +287,7 @@ def _part_tokens(part: Part) -> int:
     match part:
         case Image():
             return words + IMAGE_TOKENS
-        case File(blob=blob) if blob.mime_type == WHOLE:
+        case File(blob=blob) if _goes_whole(part):
             pages = max(1, len(part.text) // PAGE_CHARS, blob.size_bytes // PAGE_BYTES)
             return words + pages * IMAGE_TOKENS
     return words

@@ -8,10 +8,11 @@ from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
-from bot.engine.budget import paid
+from bot.engine.metering import metered
+from bot.engine.results import Perception, restored
 from bot.engine.runtime import Runtime
-from bot.engine.streams import closing
-from bot.errors import BotError, UnavailableError, UnreadableError, UsageError
+from bot.engine.streams import cancel_on, closing
+from bot.errors import BotError, StoppedError, UnavailableError, UnreadableError, UsageError
 from bot.media import apart, audio, documents, endings, images, sniff, video
 from bot.ports import Step
 from bot.store import messages
@@ -33,9 +34,6 @@ from bot.types import (
 )
 
 T = TypeVar("T")
-MAX_ATTACHMENTS = 20
-MAX_OCR_PAGES = 5
-VIDEO_FRAMES = 4
 log = logging.getLogger(__name__)
 
 
@@ -60,27 +58,28 @@ class _Item:
 
 
 async def perceive(turn: Turn, step: Step, receipt: Receipt, runtime: Runtime, understood: Message | None) -> Perceived:
-    """A step for each attachment; one that a stop kept from being read stays Unread.
+    """Read each attachment in a step of its own. An attachment that a stop kept from being read stays unread.
 
-    understood: the question as an earlier turn understood it, so that nothing is heard twice.
+    understood: the question as an earlier turn understood it, so that no attachment is heard twice.
     """
-    inbound = turn.inbound
+    inbound, limit = turn.inbound, runtime.limits.attachments
     words = (Text(said),) if (said := messages.words_of(inbound)).strip() else ()
     before = tuple(part for part in understood.parts if not isinstance(part, Text)) if understood else ()
     known, waiting = _left_to_read(before) if _is_understood(before) else ((), inbound.attachments)
     parts, notices, failure = list[Part]((*words, *known)), list[str](), None
-    for index, attachment in enumerate(waiting[:MAX_ATTACHMENTS]):
+    for index, attachment in enumerate(waiting[:limit]):
         try:
-            found = await step(f"perceive:{index}", _perceive_one, turn, attachment, receipt, runtime)
+            recorded = await step(f"perceive:{index}", _perceive_one, turn, attachment, receipt, runtime)
         except BotError as error:
             failure = error
             notices.append(error.text)
             parts.append(_unread(attachment, error))
             continue
-        parts += found["parts"]
-        notices += found["notices"]
-    if len(waiting) > MAX_ATTACHMENTS:
-        notices.append(f"Only the first {MAX_ATTACHMENTS} attachments were read.")
+        perception = restored(Perception, recorded)
+        parts += perception.parts
+        notices += perception.notices
+    if len(waiting) > limit:
+        notices.append(f"Only the first {limit} attachments were read.")
     message = Message("user", tuple(parts), inbound.author.name)
     return Perceived(message, tuple(notices), None if _is_understood(parts) else failure)
 
@@ -90,21 +89,28 @@ def _is_understood(parts: Sequence[Part]) -> bool:
 
 
 def _unread(attachment: Attachment, error: BotError) -> UnreadAttachment:
-    """Stays with the message, so that it does not look as if it had never been sent."""
+    """What stays with the message in place of the attachment, so that the model knows that there was one."""
     return UnreadAttachment(attachment, error.text, is_retryable=not isinstance(error, UsageError))
 
 
 def _left_to_read(known: Sequence[Part]) -> tuple[tuple[Part, ...], tuple[Attachment, ...]]:
-    """What need not be read again, and the attachments that a stop or a failure of the moment kept from being read."""
+    """The parts that need not be read again, and the attachments that a stop or a passing failure kept from being read."""
     waiting = [part for part in known if isinstance(part, UnreadAttachment) and (not part.reason or part.is_retryable)]
     return tuple(part for part in known if part not in waiting), tuple(part.attachment for part in waiting)
 
 
-async def catch_up(turn: Turn, unread: Sequence[Sequence[Any]], step: Step, receipt: Receipt, runtime: Runtime) -> None:
-    """Read attachments of earlier messages, which the question may be about; one that cannot be read stays named only."""
+async def read_earlier_attachments(
+    turn: Turn, unread: Sequence[tuple[int, Attachment]], step: Step, receipt: Receipt, runtime: Runtime
+) -> None:
+    """Read attachments of earlier messages, which the question may be about. Those that cannot be read are only named to the model.
+
+    unread: each with the store's id of its message.
+    """
     for index, (message_id, attachment) in enumerate(unread):
+        parts: Sequence[Part]
         try:
-            parts = (await step(f"catch-up:{index}", _perceive_one, turn, attachment, receipt, runtime))["parts"]
+            recorded = await step(f"catch-up:{index}", _perceive_one, turn, attachment, receipt, runtime)
+            parts = restored(Perception, recorded).parts
         except BotError as error:
             log.info("could not read %s of an earlier message: %s", attachment.name, error.text)
             parts = [_unread(attachment, error)]
@@ -112,33 +118,19 @@ async def catch_up(turn: Turn, unread: Sequence[Sequence[Any]], step: Step, rece
             await messages.replace_attachment(tx, message_id, attachment, parts)
 
 
-async def _perceive_one(turn: Turn, attachment: Attachment, receipt: Receipt, runtime: Runtime) -> dict[str, Any]:
-    """Stopped, it gives the attachment back unread: a step that raises would be told to the person as a failure."""
-    work = _understood(turn, attachment, receipt, runtime)
-    found = await _unless_stopped(runtime.stops.of(turn.id), work)
-    return {"parts": [UnreadAttachment(attachment)], "notices": []} if found is None else found
-
-
-async def _unless_stopped(stop: asyncio.Event, work: Coroutine[Any, Any, T]) -> T | None:
-    """What the work gives; None when the event is set before, and then the work has been cancelled and has ended."""
-    if stop.is_set():
-        work.close()
-        return None
-    task, stopped = asyncio.ensure_future(work), asyncio.ensure_future(stop.wait())
+async def _perceive_one(turn: Turn, attachment: Attachment, receipt: Receipt, runtime: Runtime) -> Perception:
+    """What is in the attachment. Stopped, it stays unread: a step that raises would be told to the person as a failure."""
     try:
-        await asyncio.wait({task, stopped}, return_when=asyncio.FIRST_COMPLETED)
-        return None if stop.is_set() and not task.done() else await task
-    finally:
-        task.cancel()
-        stopped.cancel()
-        await asyncio.gather(task, stopped, return_exceptions=True)
+        return await cancel_on(runtime.stops.get(turn.id), _understand(turn, attachment, receipt, runtime))
+    except StoppedError:
+        return Perception((UnreadAttachment(attachment),))
 
 
-async def _understood(turn: Turn, attachment: Attachment, receipt: Receipt, runtime: Runtime) -> dict[str, Any]:
-    async with runtime.room.held(attachment.size_bytes or runtime.max_attachment_bytes):
+async def _understand(turn: Turn, attachment: Attachment, receipt: Receipt, runtime: Runtime) -> Perception:
+    async with runtime.byte_budget.reserve(attachment.size_bytes or runtime.max_attachment_bytes):
         item = await _fetch(turn, attachment, runtime)
         parts, notices = await _parts(turn, item, receipt, runtime)
-    return {"parts": parts, "notices": notices}
+    return Perception(tuple(parts), tuple(notices))
 
 
 async def _parts(turn: Turn, item: _Item, receipt: Receipt, runtime: Runtime) -> tuple[list[Part], list[str]]:
@@ -147,13 +139,13 @@ async def _parts(turn: Turn, item: _Item, receipt: Receipt, runtime: Runtime) ->
         case "image":
             return await _see(turn, item, profile, runtime)
         case "audio":
-            await runtime.tell(turn, receipt, f"Listening to {item.name}…")
+            await runtime.show_status(turn, receipt, f"Listening to {item.name}…")
             return await _hear(turn, item, runtime)
         case "video":
-            await runtime.tell(turn, receipt, f"Watching {item.name}…")
+            await runtime.show_status(turn, receipt, f"Watching {item.name}…")
             return await _watch(turn, item, profile, runtime)
         case "document" | "text" | "archive":
-            await runtime.tell(turn, receipt, f"Reading {item.name}…")
+            await runtime.show_status(turn, receipt, f"Reading {item.name}…")
             return await _read(turn, item, runtime)
         case _:
             raise UnreadableError(
@@ -162,7 +154,7 @@ async def _parts(turn: Turn, item: _Item, receipt: Receipt, runtime: Runtime) ->
 
 
 def _reader_profile(turn: Turn, runtime: Runtime) -> ModelProfile:
-    """Facts about the model that will read the parts; without one, such as where recordings are only written down, it is blind."""
+    """Facts about the model that will read the parts. Where none is set up, as for transcripts alone, it sees nothing."""
     try:
         return runtime.models.chat(turn.settings).profile
     except UnavailableError:
@@ -189,8 +181,8 @@ async def _fetch(turn: Turn, attachment: Attachment, runtime: Runtime) -> _Item:
     return _Item(data, attachment.name, found, attachment)
 
 
-async def _kept(turn: Turn, item: _Item, runtime: Runtime) -> Blob:
-    """The attachment as it was sent, for a part that uses it: bytes that no message uses would outlive a /forget."""
+async def _store(turn: Turn, item: _Item, runtime: Runtime) -> Blob:
+    """Store the attachment as it was sent. Call it only for a part that uses it: bytes that no message uses outlive a /forget."""
     return await runtime.blobs(turn).write(item.data, item.sniffed.mime_type)
 
 
@@ -204,7 +196,7 @@ async def _see(turn: Turn, item: _Item, profile: ModelProfile, runtime: Runtime)
 
 
 async def _named(name: str, work: Coroutine[Any, Any, T]) -> T:
-    """What the work gives, or its complaint with the attachment's name before it."""
+    """Await the work; an UnreadableError gets the attachment's name."""
     try:
         return await work
     except UnreadableError as error:
@@ -229,17 +221,17 @@ async def _text_in(data: bytes, name: str, runtime: Runtime) -> tuple[str, list[
 async def _hear(turn: Turn, item: _Item, runtime: Runtime) -> tuple[list[Part], list[str]]:
     try:
         info = await _named(item.name, asyncio.to_thread(audio.probe, item.data))
-        async with paid(runtime, turn, "transcribe") as bill:
+        async with metered(runtime, turn, "transcribe") as meter:
             name = _with_extension(item.name, item.sniffed.extension)
             heard = await runtime.models.speech_to_text().transcribe(
                 item.data, name, language=turn.settings.language or ""
             )
-            bill.usage = heard.usage
+            meter.usage = heard.usage
     except UnavailableError as error:
         raise UnavailableError(f"I can't listen to {item.name}. {error.text}") from error
     transcript = _clean(heard.transcript)
     part = Audio(
-        await _kept(turn, item, runtime),
+        await _store(turn, item, runtime),
         item.name,
         transcript.text,
         transcript.language,
@@ -287,7 +279,7 @@ async def _watch(turn: Turn, item: _Item, profile: ModelProfile, runtime: Runtim
 async def _frames(turn: Turn, item: _Item, profile: ModelProfile, runtime: Runtime) -> list[Part]:
     if not profile.sees_images:
         return []
-    frames = await apart.VIDEOS.run(item.name, video.frames, item.data, VIDEO_FRAMES)
+    frames = await apart.VIDEOS.run(item.name, video.frames, item.data, runtime.limits.video_frames)
     blobs = [await runtime.blobs(turn).write(frame, "image/jpeg") for frame in frames]
     count = len(blobs)
     return [Image(blob, f"{item.name}, frame {index} of {count}") for index, blob in enumerate(blobs, start=1)]
@@ -295,27 +287,27 @@ async def _frames(turn: Turn, item: _Item, profile: ModelProfile, runtime: Runti
 
 async def _read(turn: Turn, item: _Item, runtime: Runtime) -> tuple[list[Part], list[str]]:
     found = await apart.DOCUMENTS.run(item.name, documents.read, item.data, item.name, item.sniffed.mime_type)
-    text, notices = found.text, list(found.notes)
+    text, notices, limit = found.text, list(found.notes), runtime.limits.ocr_pages
     if found.page_images:
         scanned = await _read_pages(found.page_images, runtime)
-        notices.append(_about_scan(item.name, scanned, len(found.page_images), has_text=bool(text.strip())))
+        notices.append(_about_scan(item.name, scanned, len(found.page_images), limit, has_text=bool(text.strip())))
         text = f"{text}\n\n{scanned}".strip()
     if found.truncated and not found.whole_chars and not notices:
         notices.append(f"{item.name} is very long; only its beginning was read.")
     if not text.strip() and not notices:
         notices.append(f"I found no text in {item.name}.")
-    return [File(await _kept(turn, item, runtime), item.name, text, found.whole_chars)], [
+    return [File(await _store(turn, item, runtime), item.name, text, found.whole_chars)], [
         f"{item.name}: {note}" if item.name not in note else note for note in notices
     ]
 
 
-def _about_scan(name: str, scanned: str, count: int, *, has_text: bool) -> str:
-    """What the person should know of pages that are pictures. scanned: what was read in them."""
+def _about_scan(name: str, scanned: str, count: int, limit: int, *, has_text: bool) -> str:
+    """What the person should know of pages that are pictures. scanned: what was read in them, in `limit` pages at most."""
     if not scanned.strip():
         what = "has pages that are pictures, with" if has_text else "holds pictures of pages, and"
         return f"{name} {what} no text in them that I can read."
     which = "pages that are pictures" if has_text else "scanned pages"
-    few = f"the first {MAX_OCR_PAGES} of its" if count > MAX_OCR_PAGES else "its"
+    few = f"the first {limit} of its" if count > limit else "its"
     return f"{name}: I read the text in {few} {which}."
 
 
@@ -324,7 +316,7 @@ async def _read_pages(pages: Sequence[bytes], runtime: Runtime) -> str:
     if (reader := runtime.models.ocr()) is None:
         return ""
     try:
-        return clean_text("\n\n".join([await reader.read(page) for page in pages[:MAX_OCR_PAGES]]))
+        return clean_text("\n\n".join([await reader.read(page) for page in pages[: runtime.limits.ocr_pages]]))
     except BotError as error:
         log.warning("could not read a scanned page: %s", error.detail or error.text)
         return ""

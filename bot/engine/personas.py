@@ -1,4 +1,4 @@
-"""Who answers: a few ways of answering to choose from by name, and those that the operator adds."""
+"""Personas: ways of answering to choose from by name, built in or added by the operator."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ BUILT_IN: Mapping[str, str] = {
 
 
 def personas(own: Mapping[str, str]) -> dict[str, str]:
-    """All that may be chosen, by name; the operator's own replace built-in ones, and an empty text takes one away."""
+    """Every persona by its name. The operator's own replace built-in ones, and an empty text removes one."""
     known = {**BUILT_IN, **{name.strip().lower(): text.strip() for name, text in own.items()}}
     return {name: text for name, text in sorted(known.items()) if text and name != OFF}
 
 
 def known_persona(name: str, known: Mapping[str, str]) -> str:
-    """The name as it is kept, empty for none; raises UsageError that lists what there is."""
+    """The name as it is stored, empty for none. Raises UsageError, which lists the personas, for an unknown name."""
     name = name.strip().lower()
     if name in ("", OFF, "none", "off"):
         return ""

@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TypeVar
 
-from bot.engine.room import Room
+from bot.engine.byte_budget import ByteBudget
 from bot.errors import BotError, UnavailableError
 from bot.jobs import STOP_TOPIC
+from bot.policy.limits import LIMITS, Limits
 from bot.ports import (
     Adapter,
     Bus,
@@ -50,13 +51,14 @@ VARIABLE: Mapping[Modality, str] = {
     "image": "IMAGE_MODEL",
     "embedding": "EMBEDDING_MODEL",
 }
-CANNOT: Mapping[Modality, str] = {
+CAPABILITY_TEXT: Mapping[Modality, str] = {
     "chat": "answer",
     "transcribe": "listen to speech",
     "speech": "speak",
     "image": "make pictures",
     "embedding": "compare texts by meaning",
 }
+"""What a model of each modality lets Parley do, as in "I can't … here"."""
 log = logging.getLogger(__name__)
 
 
@@ -67,20 +69,20 @@ class Models:
         self,
         providers: Mapping[str, Provider],
         chosen: Mapping[Modality, str],
-        ways: Mapping[Modality, str] = MappingProxyType({}),
+        hints: Mapping[Modality, str] = MappingProxyType({}),
     ) -> None:
-        """chosen: for each modality `provider:model`, or nothing when it is off. ways: what brings a model that is off."""
+        """chosen: for each modality `provider:model`, or nothing when it is off. hints: how to set up a model that is off."""
         self._providers = providers
         self.chosen = chosen
-        self._ways = ways
+        self._hints = hints
 
     def name(self, modality: Modality, settings: Settings = DEFAULT_SETTINGS) -> str:
         """The model to use; raises UnavailableError, naming the variable, when there is none."""
         name = (settings.model if modality == "chat" else None) or self.chosen.get(modality, "")
         if not name:
-            way = self._ways.get(modality) or f"set {VARIABLE[modality]}"
+            hint = self._hints.get(modality) or f"set {VARIABLE[modality]}"
             raise UnavailableError(
-                f"I can't {CANNOT[modality]} here: no model for it is set up. The operator can {way}."
+                f"I can't {CAPABILITY_TEXT[modality]} here: no model for it is set up. The operator can {hint}."
             )
         return name
 
@@ -135,30 +137,30 @@ class Models:
         return provider.price_micro_usd(model, usage)
 
 
-class Stops:
+class StopSignals:
     """Which turns of this process somebody asked to stop."""
 
     def __init__(self) -> None:
         self._events: dict[str, asyncio.Event] = {}
 
-    def of(self, turn_id: str) -> asyncio.Event:
-        """Set when the turn should stop; belongs to the turn until `drop`."""
+    def get(self, turn_id: str) -> asyncio.Event:
+        """An event that is set when the turn should stop; the same one until `discard`."""
         return self._events.setdefault(turn_id, asyncio.Event())
 
     def set(self, turn_id: str) -> None:
-        """Ask it to stop; nothing happens when it does not run here."""
+        """Ask the turn to stop; nothing happens when it does not run here."""
         if event := self._events.get(turn_id):
             event.set()
 
-    def drop(self, turn_id: str) -> None:
+    def discard(self, turn_id: str) -> None:
         """The turn has ended."""
         self._events.pop(turn_id, None)
 
     async def listen(self, bus: Bus) -> None:
-        """Hear of stops from all processes, until cancelled."""
-        async with bus.subscribe(STOP_TOPIC) as news:
-            async for item in news:
-                self.set(item["turn_id"])
+        """Take up what processes publish about stops, until cancelled."""
+        async with bus.subscribe(STOP_TOPIC) as published:
+            async for message in published:
+                self.set(message["turn_id"])
 
 
 @dataclass
@@ -175,26 +177,28 @@ class Runtime:
     personas: Mapping[str, str] = field(default_factory=dict)
     """What may be chosen by `/persona`, by name."""
     max_attachment_bytes: int = 200 * 1024 * 1024
-    stops: Stops = field(default_factory=Stops)
-    room: Room = field(default_factory=Room)
+    limits: Limits = LIMITS
+    """How much one question may cause."""
+    stops: StopSignals = field(default_factory=StopSignals)
+    byte_budget: ByteBudget = field(default_factory=ByteBudget)
 
     def adapter_for(self, inbound: InboundMessage | Command) -> Adapter:
-        """The platform it came by; raises UnavailableError when that is not set up in this process."""
+        """The platform that the inbound came from; raises UnavailableError when that is not set up in this process."""
         platform = inbound.address.platform
         if platform not in self.adapters:
             raise UnavailableError(f"The platform {platform} is not set up here.")
         return self.adapters[platform]
 
     def prompt_for(self, settings: Settings) -> str:
-        """What the model is told to be, with the chosen persona; one that was taken away since is none."""
+        """What the model is told to be, and the chosen persona. A persona that the operator has taken away since counts as none."""
         return "\n\n".join(filter(None, (self.system_prompt, self.personas.get(settings.persona or ""))))
 
     def blobs(self, turn: Turn) -> TenantBlobs:
         """The bytes of the turn's tenant."""
         return TenantBlobs(self.store, turn.tenant_id)
 
-    async def tell(self, turn: Turn, receipt: Receipt, text: str) -> None:
-        """Show what is being done. A platform that fails here is no reason to fail the turn."""
+    async def show_status(self, turn: Turn, receipt: Receipt, text: str) -> None:
+        """Show what is being done. A platform that fails to show it does not fail the turn."""
         with suppress(BotError):
             await self.adapter_for(turn.inbound).stream(receipt, _one(Status(text)))
 

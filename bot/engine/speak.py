@@ -5,17 +5,15 @@ from __future__ import annotations
 import asyncio
 import re
 
-from bot.engine.budget import Bill, paid
+from bot.engine.metering import UsageMeter, metered
+from bot.engine.results import Speech
 from bot.engine.runtime import Runtime
-from bot.engine.streams import unless
+from bot.engine.streams import cancel_on
 from bot.errors import UnavailableError
 from bot.media import audio
 from bot.ports import SpeechResult
 from bot.types import Audio, Command, Message, Turn
-from bot.types import Audio as AudioPart
 
-MAX_SPOKEN = 3_000
-"""Characters: about three minutes. Nobody listens to more of an answer that can be read."""
 MAX_PIECE = 900
 AT_ONCE = 3
 CODE_BLOCK = re.compile(r"```.*?(```|\Z)", re.DOTALL)
@@ -29,7 +27,7 @@ def wants_speech(turn: Turn, user: Message) -> bool:
     mode = turn.settings.speech or "mirror"
     if turn.inbound.wants_speech or mode == "always":
         return not isinstance(turn.inbound, Command) or turn.inbound.name == "ask"
-    return mode == "mirror" and any(isinstance(part, AudioPart) and part.is_voice_note for part in user.parts)
+    return mode == "mirror" and any(isinstance(part, Audio) and part.is_voice_note for part in user.parts)
 
 
 def spoken_text(markdown: str) -> str:
@@ -61,35 +59,35 @@ def _cut(sentence: str, limit: int) -> list[str]:
     return [*pieces, sentence]
 
 
-async def speak(turn: Turn, text: str, runtime: Runtime, language: str = "") -> tuple[Audio, tuple[str, ...]]:
-    """One voice clip, and remarks for the person. Raises UnavailableError, ProviderError, StoppedError."""
-    full = spoken_text(text)
-    pieces = sentences(full[:MAX_SPOKEN]) or ["…"]
-    notices = ("The voice message holds the beginning of the answer.",) if len(full) > MAX_SPOKEN else ()
-    async with paid(runtime, turn, "speech") as bill:
-        stop = runtime.stops.of(turn.id)
-        spoken = await unless(stop, _synthesize_all(turn, pieces, runtime, language, bill))
+async def speak(turn: Turn, text: str, runtime: Runtime, language: str = "") -> Speech:
+    """The text as one voice clip, and remarks for the person. Raises UnavailableError, ProviderError, StoppedError."""
+    full, limit = spoken_text(text), runtime.limits.spoken_chars
+    pieces = sentences(full[:limit]) or ["…"]
+    notices = ("The voice message holds the beginning of the answer.",) if len(full) > limit else ()
+    async with metered(runtime, turn, "speech") as meter:
+        stop = runtime.stops.get(turn.id)
+        spoken = await cancel_on(stop, _synthesize_all(turn, pieces, runtime, language, meter))
     clip = await asyncio.to_thread(_encode, spoken)
     blob = await runtime.blobs(turn).write(clip.data, clip.mime_type)
-    return Audio(blob, "answer.ogg", full[:MAX_SPOKEN], language, clip.duration_s, is_voice_note=True), notices
+    return Speech(Audio(blob, "answer.ogg", full[:limit], language, clip.duration_s, is_voice_note=True), notices)
 
 
 async def _synthesize_all(
-    turn: Turn, pieces: list[str], runtime: Runtime, language: str, bill: Bill
+    turn: Turn, pieces: list[str], runtime: Runtime, language: str, meter: UsageMeter
 ) -> list[SpeechResult]:
-    """The pieces in order; each is on the bill once it is spoken, whatever becomes of the others."""
-    speaker = runtime.models.text_to_speech()
+    """Synthesize the pieces, in order. Each is metered once it is spoken, whatever becomes of the others."""
+    tts = runtime.models.text_to_speech()
     slots = asyncio.Semaphore(AT_ONCE)
 
-    async def one(piece: str) -> SpeechResult:
+    async def synthesize(piece: str) -> SpeechResult:
         async with slots:
-            made = await speaker.synthesize(piece, voice=turn.settings.voice or "", language=language)
-        bill.usage += made.usage
-        if made.model:
-            bill.model = f"{bill.model.partition(':')[0]}:{made.model}"
-        return made
+            result = await tts.synthesize(piece, voice=turn.settings.voice or "", language=language)
+        meter.usage += result.usage
+        if result.model:
+            meter.model = f"{meter.model.partition(':')[0]}:{result.model}"
+        return result
 
-    tasks = [asyncio.create_task(one(piece)) for piece in pieces]
+    tasks = [asyncio.create_task(synthesize(piece)) for piece in pieces]
     try:
         return list(await asyncio.gather(*tasks))
     finally:

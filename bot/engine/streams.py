@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
@@ -13,8 +13,11 @@ T = TypeVar("T")
 
 
 @asynccontextmanager
-async def closing(source: AsyncIterator[T]) -> AsyncIterator[AsyncIterator[T]]:
-    """The source, closed at the end if it can be closed."""
+async def closing(source: AsyncIterator[T]) -> AsyncGenerator[AsyncIterator[T]]:
+    """The source of a port, closed at the end if it can be closed: a port promises an iterator, which need not be a generator.
+
+    For generators of our own, use `contextlib.aclosing`.
+    """
     try:
         yield source
     finally:
@@ -22,7 +25,7 @@ async def closing(source: AsyncIterator[T]) -> AsyncIterator[AsyncIterator[T]]:
             await close()
 
 
-async def until(stop: asyncio.Event, source: AsyncIterator[T]) -> AsyncIterator[T]:
+async def take_until(stop: asyncio.Event, source: AsyncIterator[T]) -> AsyncGenerator[T]:
     """The items of the source until the event is set; what the source was waiting for then is cancelled.
 
     The reader's own task waits for the items, so an item costs no task of its own; a stop interrupts it only while it waits here.
@@ -53,8 +56,8 @@ async def until(stop: asyncio.Event, source: AsyncIterator[T]) -> AsyncIterator[
         stopped.cancel()
 
 
-async def unless(stop: asyncio.Event, work: Coroutine[Any, Any, T]) -> T:
-    """The result of the work; raises StoppedError once the event is set, when the work has been cancelled and has ended."""
+async def cancel_on(stop: asyncio.Event, work: Coroutine[Any, Any, T]) -> T:
+    """The result of the work. Once the event is set, the work is cancelled, and StoppedError is raised when it has ended."""
     if stop.is_set():
         work.close()
         raise StoppedError("You stopped it.")
@@ -71,29 +74,31 @@ async def unless(stop: asyncio.Event, work: Coroutine[Any, Any, T]) -> T:
     return task.result()
 
 
-class StopTexts:
-    """Lets a text through up to the first of some stop texts, wherever the pieces of the stream part it."""
+class StopSequences:
+    """Lets a text through up to the first of some stop sequences, wherever the pieces of the stream cut it."""
 
-    def __init__(self, texts: Sequence[str]) -> None:
-        self._texts = tuple(filter(None, texts))
+    def __init__(self, sequences: Sequence[str]) -> None:
+        self._sequences = tuple(filter(None, sequences))
         self._held = ""
-        self.is_met = False
+        self.matched = False
 
-    def take(self, text: str) -> str:
-        """What of the stream may be shown after this piece; what may be the beginning of a stop text is held back."""
+    def feed(self, text: str) -> str:
+        """What of the stream may be shown after this piece; what may be the beginning of a stop sequence is held back."""
         held = self._held + text
-        found = [at for one in self._texts if (at := held.find(one)) >= 0]
-        self.is_met = bool(found)
-        shown = min(found) if found else len(held) - self._begun(held)
+        found = [at for sequence in self._sequences if (at := held.find(sequence)) >= 0]
+        self.matched = bool(found)
+        shown = min(found) if found else len(held) - self._held_back(held)
         self._held = "" if found else held[shown:]
         return held[:shown]
 
-    def rest(self) -> str:
+    def flush(self) -> str:
         """What was held back when the stream ended."""
         held, self._held = self._held, ""
         return held
 
-    def _begun(self, held: str) -> int:
-        """How many characters at the end may begin a stop text."""
-        begun = (size for one in self._texts for size in range(1, len(one)) if held.endswith(one[:size]))
+    def _held_back(self, held: str) -> int:
+        """How many characters at the end may begin a stop sequence."""
+        begun = (
+            size for sequence in self._sequences for size in range(1, len(sequence)) if held.endswith(sequence[:size])
+        )
         return max(begun, default=0)

@@ -1,4 +1,4 @@
-"""Functions that a model may call: the schema from the signature, a time limit, and what comes back."""
+"""Functions that a model may call: schema and validation from the signature, a time limit, and what comes back."""
 
 from __future__ import annotations
 
@@ -9,13 +9,15 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
-from bot.engine.budget import paid
-from bot.engine.runtime import Runtime
-from bot.errors import BotError, UnavailableError
-from bot.ports import ImageData, Tool
-from bot.types import Image, Message, Part, ToolCall, ToolResult, Turn
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
-TIMEOUT_S = 300.0
+from bot.engine.paint import Painting, newest_image, paint
+from bot.engine.runtime import Runtime
+from bot.errors import BotError, UnavailableError, UsageError
+from bot.ports import ImageData, Tool
+from bot.types import Message, Part, ToolCall, ToolResult, Turn
+
+FAULT = "The tool failed because of a fault of its own, which has been logged. Calling it again will not help."
 log = logging.getLogger(__name__)
 
 
@@ -32,6 +34,8 @@ class ToolContext:
     wants_speech: bool = False
     """Set by `speak`: the answer is to be heard too."""
     notices: tuple[str, ...] = ()
+    paintings: int = 0
+    """Pictures that were asked of the image model, whether or not it made them: each is paid for."""
 
 
 @dataclass(frozen=True)
@@ -48,13 +52,13 @@ ToolFunction = Callable[..., Awaitable[ToolOutcome]]
 @dataclass(frozen=True)
 class _Registered:
     tool: Tool
+    arguments: type[BaseModel]
     status: str
     run: ToolFunction
     is_on: Callable[[Runtime], bool]
 
 
 _tools: dict[str, _Registered] = {}
-_JSON_TYPES = {str: "string", int: "integer", float: "number", bool: "boolean"}
 
 
 def tool(status: str, is_on: Callable[[Runtime], bool]) -> Callable[[ToolFunction], ToolFunction]:
@@ -64,26 +68,33 @@ def tool(status: str, is_on: Callable[[Runtime], bool]) -> Callable[[ToolFunctio
     """
 
     def register(function: ToolFunction) -> ToolFunction:
-        summary = inspect.getdoc(function) or ""
-        made = Tool(function.__name__, " ".join(summary.split()), _schema(function))
-        _tools[made.name] = _Registered(made, status, function, is_on)
+        summary = " ".join((inspect.getdoc(function) or "").split())
+        arguments = _arguments_of(function)
+        made = Tool(function.__name__, summary, _schema(arguments))
+        _tools[made.name] = _Registered(made, arguments, status, function, is_on)
         return function
 
     return register
 
 
-def _schema(function: ToolFunction) -> dict[str, Any]:
+def _arguments_of(function: ToolFunction) -> type[BaseModel]:
+    """A model of the function's arguments, all required, none beside them, each exactly of its type."""
     hints = get_type_hints(function, include_extras=True)
     names = [name for name in inspect.signature(function).parameters if name != "context"]
-    properties = {name: _property(hints[name]) for name in names}
-    return {"type": "object", "properties": properties, "required": names, "additionalProperties": False}
+    fields: dict[str, Any] = {name: _field(hints[name]) for name in names}
+    return create_model(function.__name__, __config__=ConfigDict(extra="forbid", strict=True), **fields)
 
 
-def _property(hint: Any) -> dict[str, Any]:
+def _field(hint: Any) -> tuple[Any, Any]:
     kind, meaning = (get_args(hint) if get_origin(hint) is Annotated else (hint, ""))[:2]
-    if get_origin(kind) is Literal:
-        return {"type": "string", "enum": list(get_args(kind)), "description": meaning}
-    return {"type": _JSON_TYPES[kind], "description": meaning}
+    return kind, Field(description=meaning)
+
+
+def _schema(arguments: type[BaseModel]) -> dict[str, Any]:
+    """Closed and all required, as strict function calling wants it. pydantic's titles say nothing that the names do not."""
+    properties = arguments.model_json_schema().get("properties", {})
+    plain = {name: {key: item for key, item in one.items() if key != "title"} for name, one in properties.items()}
+    return {"type": "object", "properties": plain, "required": list(plain), "additionalProperties": False}
 
 
 def offered(runtime: Runtime) -> list[Tool]:
@@ -98,42 +109,68 @@ def status_of(call: ToolCall) -> str:
 
 async def run_tool(call: ToolCall, context: ToolContext) -> tuple[ToolResult, tuple[Part, ...]]:
     """The result for the model, an error included, and parts for the person."""
-    if call.name not in _tools:
-        return ToolResult(call.id, f"There is no tool {call.name}.", is_error=True), ()
     try:
-        async with asyncio.timeout(TIMEOUT_S):
-            outcome = await _tools[call.name].run(context, **_arguments(call))
+        async with asyncio.timeout(context.runtime.limits.tool_seconds):
+            outcome = await _run(call, context)
     except TimeoutError:
         return ToolResult(call.id, "The tool took too long and was stopped.", is_error=True), ()
     except BotError as error:
         log.warning("tool %s: %s (%s)", call.name, error.code, error.detail or error.text)
         return ToolResult(call.id, error.text, is_error=True), ()
-    except TypeError as error:
-        return ToolResult(call.id, f"The arguments do not fit: {error}", is_error=True), ()
+    # The edge of the tools: a fault of ours is logged as ours, and the answer goes on without the tool.
+    except Exception:
+        log.exception("tool %s failed", call.name)
+        return ToolResult(call.id, FAULT, is_error=True), ()
     return ToolResult(call.id, outcome.text), outcome.parts
 
 
-def _arguments(call: ToolCall) -> Mapping[str, Any]:
-    wanted = _tools[call.name].tool.parameters["properties"]
-    return {name: value for name, value in call.arguments.items() if name in wanted}
+async def _run(call: ToolCall, context: ToolContext) -> ToolOutcome:
+    if call.name not in _tools:
+        raise UsageError(f"There is no tool {call.name}.")
+    registered = _tools[call.name]
+    return await registered.run(context, **_validated(call, registered.arguments))
+
+
+def _validated(call: ToolCall, arguments: type[BaseModel]) -> Mapping[str, Any]:
+    """The call's arguments; raises UsageError, which the model reads, for wrong, missing or unknown ones."""
+    try:
+        made = arguments.model_validate(dict(call.arguments))
+    except ValidationError as error:
+        wrong = "; ".join(_in_words(one) for one in error.errors(include_url=False, include_input=False))
+        raise UsageError(f"The arguments of {call.name} do not fit: {wrong}.") from error
+    return {name: getattr(made, name) for name in arguments.model_fields}
+
+
+def _in_words(error: Mapping[str, Any]) -> str:
+    """One mistake, as a model reads it."""
+    name = ".".join(str(part) for part in error["loc"])
+    match error["type"]:
+        case "missing":
+            return f"{name} is missing"
+        case "extra_forbidden":
+            return f"there is no argument {name}"
+        case "literal_error":
+            return f"{name} must be {error['ctx']['expected']}"
+    return f"{name}: {error['msg'][:1].lower()}{error['msg'][1:]}"
 
 
 # --- The built-in tools ----------------------------------------------------------------------------------------------
 
 SIZES = Literal["square", "landscape", "portrait"]
+PAINTED = "The picture is made and the person sees it already. Do not repeat it; say at most a sentence."
 
 
 def _paints(runtime: Runtime) -> bool:
-    try:
-        runtime.models.image_generator()
-    except UnavailableError:
-        return False
-    return True
+    return _is_set_up(runtime.models.image_generator)
 
 
 def _speaks(runtime: Runtime) -> bool:
+    return _is_set_up(runtime.models.text_to_speech)
+
+
+def _is_set_up(maker: Callable[[], object]) -> bool:
     try:
-        runtime.models.text_to_speech()
+        maker()
     except UnavailableError:
         return False
     return True
@@ -146,7 +183,7 @@ async def generate_image(
     shape: Annotated[SIZES, "The shape of the picture."],
 ) -> ToolOutcome:
     """Make a new picture and show it to the person. Call it whenever a picture, drawing, logo or photo is asked for."""
-    return await paint(context, prompt, shape, ())
+    return await _paint(context, prompt, shape)
 
 
 @tool("Changing the picture…", _paints)
@@ -159,7 +196,18 @@ async def edit_image(
     if (newest := newest_image(context.messages, context.made)) is None:
         return ToolOutcome("There is no picture in this conversation to change. Use generate_image.")
     data = await context.runtime.blobs(context.turn).read(newest.blob)
-    return await paint(context, prompt, shape, (ImageData(data, newest.blob.mime_type),))
+    return await _paint(context, prompt, shape, (ImageData(data, newest.blob.mime_type),))
+
+
+async def _paint(context: ToolContext, prompt: str, shape: str, images: Sequence[ImageData] = ()) -> ToolOutcome:
+    """Raises UsageError, which the model reads, when this answer has as many pictures as one may have."""
+    limit = context.runtime.limits.pictures_per_turn
+    if context.paintings >= limit:
+        raise UsageError(f"No further picture: one answer may have {limit}. The person can ask for more afterwards.")
+    context.paintings += 1
+    painting: Painting = await paint(context.turn, context.runtime, prompt, shape, images)
+    context.notices += painting.notices
+    return ToolOutcome(PAINTED, painting.images)
 
 
 @tool("Getting ready to speak…", _speaks)
@@ -167,31 +215,3 @@ async def speak(context: ToolContext) -> ToolOutcome:
     """Have the answer spoken as a voice message too. Call it when the person asks to hear the answer."""
     context.wants_speech = True
     return ToolOutcome("Your answer will be spoken. Now write what is to be said.")
-
-
-async def paint(
-    context: ToolContext, prompt: str, size: str, images: Sequence[ImageData], count: int = 1
-) -> ToolOutcome:
-    """Make pictures by the configured model and keep them; raises UnavailableError, RefusedError, ProviderError."""
-    runtime, settings = context.runtime, context.turn.settings
-    async with paid(runtime, context.turn, "image") as bill:
-        painted = await runtime.models.image_generator().generate(
-            prompt,
-            size=settings.image_size or size,
-            quality=settings.image_quality or "",
-            count=count,
-            images=images,
-        )
-        bill.usage = painted.usage
-    context.notices += painted.notices
-    blobs = [await runtime.blobs(context.turn).write(picture.data, picture.mime_type) for picture in painted.pictures]
-    parts = tuple(Image(blob, f"picture-{index}", description=prompt) for index, blob in enumerate(blobs, start=1))
-    return ToolOutcome(
-        "The picture is made and the person sees it already. Do not repeat it; say at most a sentence.", parts
-    )
-
-
-def newest_image(messages: Sequence[Message], made: Sequence[Part] = ()) -> Image | None:
-    """The last picture of what was made just now, else the last one in these messages."""
-    read = (part for message in reversed(messages) for part in reversed(message.parts))
-    return next((part for part in (*reversed(made), *read) if isinstance(part, Image)), None)

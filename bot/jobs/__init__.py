@@ -40,7 +40,7 @@ log = logging.getLogger(__name__)
 
 @contextmanager
 def interruptible_by(stop: asyncio.Event) -> Iterator[None]:
-    """Inside, the event ends the wait before a step's next attempt: the step runs at once then, and finds itself stopped."""
+    """Inside the context, the event ends the wait before a step's next attempt: the step runs at once, and finds itself stopped."""
     token = _stop.set(stop)
     try:
         yield
@@ -62,7 +62,7 @@ async def with_retries(
         except BotError as error:
             pause_s = retry_delay_s(attempt, error)
             if pause_s is None:
-                error.__dict__["attempts"] = attempt
+                error.attempts = attempt
                 raise
             log.warning("step %s: %s (%s); again in %.1f s", name, error.code, error.detail or error.text, pause_s)
             await _pause(clock, pause_s)
@@ -79,9 +79,9 @@ async def with_retries(
 
 
 async def retry_until_available(clock: Clock, name: str, fn: Callable[..., Awaitable[T]], args: tuple[Any, ...]) -> T:
-    """The result of what needs only the database, which is waited for as long as it takes; no stop shortens that.
+    """Call what needs only the database until the database is available, however long that takes; a stop does not shorten it.
 
-    Raises what is no matter of waiting. Who is cancelled meanwhile, as at the end of the process, has done nothing by halves.
+    Raises every error that waiting does not mend. Cancelling it, as at the end of the process, leaves no transaction half done.
     """
     for attempt in itertools.count(1):
         try:
@@ -96,7 +96,7 @@ async def retry_until_available(clock: Clock, name: str, fn: Callable[..., Await
 
 
 async def _pause(clock: Clock, pause_s: float) -> None:
-    """Wait that long, or until the person says stop; a stop of before shortens nothing, since the step knew of it."""
+    """Wait that long, or until the person says stop. An earlier stop does not shorten the wait: the step knew of it."""
     stop = _stop.get()
     if stop is None or stop.is_set():
         await clock.sleep(pause_s)
@@ -122,18 +122,18 @@ def elapsed_ms(began: float) -> float:
     return round((time.perf_counter() - began) * 1000, 2)
 
 
-def kept(result: Any) -> str:
+def encode_result(result: Any) -> str:
     """A step's result as one line of JSON."""
     return json.dumps({"result": to_json(result)})
 
 
-def kept_failure(error: BotError) -> str:
+def encode_error(error: BotError) -> str:
     """The error that a step ended with, as one line of JSON."""
     return json.dumps({"error": error.to_json()}, default=str)
 
 
-def disclose(outcome: str, note: StepRecord, notes: list[StepRecord]) -> Any:
-    """The result that an outcome holds, noted; raises the BotError that it holds."""
+def replay(outcome: str, note: StepRecord, notes: list[StepRecord]) -> Any:
+    """Give the result that a recorded outcome holds, or raise the BotError that it holds; `notes` gets the step's record."""
     held = json.loads(outcome)
     failed = errors.from_json(held["error"]) if "error" in held else None
     notes.append(replace(note, error=failed.code) if failed else note)

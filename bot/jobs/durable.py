@@ -18,7 +18,7 @@ from dbos import DBOS, DBOSClient, DBOSConfig, EnqueueOptions, SetEnqueueOptions
 from sqlalchemy.engine import URL
 
 from bot.errors import BotError, ConfigError
-from bot.jobs import disclose, elapsed_ms, kept, kept_failure, with_retries
+from bot.jobs import elapsed_ms, encode_error, encode_result, replay, with_retries
 from bot.ports import Clock, Handler, Job, WorkerRegistry
 from bot.types import StepRecord
 
@@ -52,12 +52,12 @@ class DurableStep:
             try:
                 result, ran = await with_retries(self._clock, name, fn, args)
             except BotError as error:
-                ran = error.__dict__.get("attempts", 1)
-                return kept_failure(error)
-            return kept(result)
+                ran = error.attempts
+                return encode_error(error)
+            return encode_result(result)
 
         outcome = await DBOS.run_step_async({"name": name}, remembered)
-        given: T = disclose(outcome, StepRecord(name, ran, elapsed_ms(began)), self.notes)
+        given: T = replay(outcome, StepRecord(name, ran, elapsed_ms(began)), self.notes)
         return given
 
 

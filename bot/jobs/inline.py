@@ -31,7 +31,7 @@ class InlineStep:
             result: T
             result, attempts = await with_retries(self._clock, name, fn, args)
         except BotError as error:
-            self.notes.append(StepRecord(name, error.__dict__.get("attempts", 1), elapsed_ms(began), error.code))
+            self.notes.append(StepRecord(name, error.attempts, elapsed_ms(began), error.code))
             raise
         self.notes.append(StepRecord(name, attempts, elapsed_ms(began)))
         return result

@@ -15,7 +15,7 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 from bot.errors import BotError
-from bot.jobs import disclose, elapsed_ms, kept, kept_failure, with_retries
+from bot.jobs import elapsed_ms, encode_error, encode_result, replay, with_retries
 from bot.ports import Clock, Handler, Job, StepJournal, WorkerRegistry
 from bot.types import StepRecord
 
@@ -39,16 +39,16 @@ class RecordedStep:
         """The step's result, perhaps of before a restart; raises BotError."""
         began, ordinal = time.perf_counter(), len(self.notes)
         if (outcome := await self._recorded(ordinal, name)) is not None:
-            known: T = disclose(outcome, StepRecord(name, 0, elapsed_ms(began)), self.notes)
+            known: T = replay(outcome, StepRecord(name, 0, elapsed_ms(began)), self.notes)
             return known
         try:
             result: T
             result, attempts = await with_retries(self._clock, name, fn, args)
         except BotError as error:
-            await self._record(ordinal, name, kept_failure(error))
-            self.notes.append(StepRecord(name, error.__dict__.get("attempts", 1), elapsed_ms(began), error.code))
+            await self._record(ordinal, name, encode_error(error))
+            self.notes.append(StepRecord(name, error.attempts, elapsed_ms(began), error.code))
             raise
-        await self._record(ordinal, name, kept(result))
+        await self._record(ordinal, name, encode_result(result))
         self.notes.append(StepRecord(name, attempts, elapsed_ms(began)))
         return result
 

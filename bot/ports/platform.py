@@ -55,6 +55,9 @@ class Adapter(Protocol):
         """What was said at the inbound's place before it, for a conversation that Parley joins late; nothing where the platform
         cannot tell. Attachments come along unfetched."""
 
+    def command_name(self, name: str) -> str:
+        """How people write the command of that name here, such as `/help`."""
+
     async def check(self) -> Sequence[Diagnostic]:
         """What `doctor` should know: tokens, permissions, reachability."""
 

@@ -10,8 +10,8 @@ from bot.app import App
 from bot.policy.permissions import PRESS_REFUSED
 from bot.store import events, references, schema, turns
 from bot.types import ButtonPress, Deletion, Edit, InboundMessage
-from tests.engine.test_turns import echo, rows
 from tests.fakes import ANN, BEN, HERE, FakeAdapter, answer, ended
+from tests.support import echo, rows
 
 ROOM = replace(HERE, channel="C7")
 

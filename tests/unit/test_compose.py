@@ -166,12 +166,12 @@ def reader(context_tokens: int = 1_000_000) -> ModelProfile:
 def files(messages: tuple[Message, ...]) -> list[str]:
     """Names of the documents that go whole."""
     parts = [part for message in messages for part in message.parts if isinstance(part, File)]
-    return [part.name for part in parts if part.blob.mime_type == "application/pdf"]
+    return [part.name for part in parts if not part.as_text]
 
 
 def texts(message: Message) -> list[str]:
     """What of the documents in it goes as words."""
-    return [part.text for part in message.parts if isinstance(part, File) and part.blob.mime_type == "text/plain"]
+    return [part.text for part in message.parts if isinstance(part, File) and part.as_text]
 
 
 @pytest.mark.parametrize("cut_at", range(1, 9))
@@ -194,6 +194,20 @@ def test_only_the_newest_documents_go_whole() -> None:
     assert files(prompt.messages) == ["4.pdf", "5.pdf"]
     assert texts(prompt.messages[4]) == ["text 3"]
     assert prompt.notices == ()
+
+
+def test_a_document_sent_twice_goes_whole_once() -> None:
+    """The newest of two copies goes whole, the other is its text; what it is says a field, and its type stays what it is."""
+    copies = [
+        Message("user", (pdf("plan.pdf", 2**20, "text"),)),
+        Message("user", (Text("and?"), pdf("plan.pdf", 2**20, "text"))),
+    ]
+    prompt = compose(copies[:1], copies[1], Settings(), reader(), "S", NOW)
+    documents = [part for message in prompt.messages for part in message.parts if isinstance(part, File)]
+    assert [(part.as_text, part.blob.mime_type) for part in documents] == [
+        (True, "application/pdf"),
+        (False, "application/pdf"),
+    ]
 
 
 def test_a_document_too_large_to_go_whole_is_said() -> None:

@@ -16,6 +16,7 @@ from openai.types.chat import ChatCompletionChunk
 from openai.types.shared import chat_model
 from pydantic import ValidationError
 
+from bot.engine.compose import compose
 from bot.errors import OverloadedError, ProviderError, QuotaError, RefusedError, RejectedError
 from bot.ports import Tool
 from bot.providers.openai import Options, create, wire
@@ -24,7 +25,7 @@ from bot.providers.openai.errors import failed, is_lasting, parameter, translate
 from bot.providers.openai.prices import price_micro_usd
 from bot.providers.openai.profiles import ENDS, FAMILIES, OFFERED, chat_profile, ends, family
 from bot.providers.openai.settings import fitting, learn, wants_completions
-from bot.types import Audio, Blob, File, Image, Message, Settings, Text, ToolCall, ToolResult, Usage
+from bot.types import EPOCH, Audio, Blob, File, Image, Message, Settings, Text, ToolCall, ToolResult, Usage
 from tests.contracts.providers import MemoryBlobs
 
 BLOB = Blob("0" * 64, "image/png", 3)
@@ -281,6 +282,18 @@ async def test_a_request_holds_no_more_files_than_the_server_takes() -> None:
     _, items = wire.responses_input(messages, loaded)
     assert [item["content"][0]["type"] for item in items] == ["input_text", "input_text", "input_file", "input_file"]
     assert items[0]["content"][0]["text"] == "[file 0.pdf]\ntext 0"
+    assert len(json.dumps(items)) < 50_000_000
+
+
+async def test_the_same_document_twice_keeps_the_request_within_the_limit() -> None:
+    """A 20 MB document sent in two messages goes as a file once, so that the request stays within the server's limit."""
+    blobs, profile = MemoryBlobs(), chat_profile("gpt-5.2", responses=True)
+    blob = await blobs.write(b"%PDF" * 5 * 2**20, "application/pdf")
+    first, second = (Message("user", (Text(words), File(blob, "plan.pdf", "the plan"))) for words in ("look", "again"))
+    prompt = compose([first], second, Settings(), profile, "S", EPOCH)
+    loaded = await wire.load(prompt.messages, profile, blobs)
+    _, items = wire.responses_input(prompt.messages, loaded)
+    assert [item["content"][1]["type"] for item in items] == ["input_text", "input_file"]
     assert len(json.dumps(items)) < 50_000_000
 
 

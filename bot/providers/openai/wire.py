@@ -1,4 +1,4 @@
-"""Our messages as OpenAI's JSON. Pure: bytes come in as data URLs made by the caller."""
+"""Our messages as OpenAI's JSON. All but `load`, which reads bytes into data URLs, is pure."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def _goes_whole(part: Part, profile: ModelProfile) -> bool:
     if isinstance(part, Image):
         return profile.sees_images and part.blob.mime_type in SEEN
     if isinstance(part, File):
-        return profile.reads_files and part.blob.mime_type in READ
+        return profile.reads_files and part.blob.mime_type in READ and not part.as_text
     return False
 
 
@@ -96,7 +96,7 @@ def _joined(parts: Sequence[Part]) -> str:
 def _input_part(part: Part, loaded: Mapping[str, str]) -> Json:
     if isinstance(part, Image) and part.blob.sha256 in loaded:
         return {"type": "input_image", "image_url": loaded[part.blob.sha256], "detail": "auto"}
-    if isinstance(part, File) and part.blob.sha256 in loaded:
+    if isinstance(part, File) and not part.as_text and part.blob.sha256 in loaded:
         return {"type": "input_file", "filename": part.name or "file.pdf", "file_data": loaded[part.blob.sha256]}
     return {"type": "input_text", "text": words_of(part)}
 

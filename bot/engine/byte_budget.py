@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 TOTAL_BYTES = 512 * 2**20
 SMALL_BYTES = 8 * 2**20
-"""Up to this an attachment waits for nobody: a picture is not to stand behind an hour of sound."""
+"""Up to this size an attachment does not wait: a picture must not stand behind an hour of sound."""
 
 
-class Room:
-    """First come, first served, so that a large one is not passed by others for ever."""
+class ByteBudget:
+    """Bytes to reserve, first come, first served, so that smaller reservations do not pass a large one for ever."""
 
     def __init__(self, total_bytes: int = TOTAL_BYTES) -> None:
-        """total_bytes: of large attachments; one that is larger still is held alone."""
+        """total_bytes: of large attachments; a larger one still is held alone."""
         self._total = self._free = total_bytes
         self._gate = asyncio.Lock()
         self._freed = asyncio.Event()
 
     @asynccontextmanager
-    async def held(self, size_bytes: int) -> AsyncIterator[None]:
-        """Wait until there is room for so many bytes, and hold it meanwhile."""
+    async def reserve(self, size_bytes: int) -> AsyncGenerator[None]:
+        """Wait until so many bytes are free, and hold them while the context is open."""
         size = 0 if size_bytes <= SMALL_BYTES else min(size_bytes, self._total)
         if size:
             await self._take(size)

@@ -7,17 +7,17 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from bot.engine.room import SMALL_BYTES, Room
+from bot.engine.byte_budget import SMALL_BYTES, ByteBudget
 
 MB = 2**20
 
 
 async def test_large_ones_wait_for_one_another() -> None:
     """In the order they came; a small one waits for nobody, and one larger than the room is held alone."""
-    room, order = Room(100 * MB), list[str]()
+    room, order = ByteBudget(100 * MB), list[str]()
 
     async def hold(name: str, size: int, until: asyncio.Event) -> None:
-        async with room.held(size):
+        async with room.reserve(size):
             order.append(name)
             await until.wait()
 
@@ -37,14 +37,14 @@ async def test_large_ones_wait_for_one_another() -> None:
 
 async def test_room_comes_back() -> None:
     """After a failure and after a wait that was given up."""
-    room = Room(100 * MB)
+    room = ByteBudget(100 * MB)
     with pytest.raises(ValueError, match="broken"):
-        async with room.held(100 * MB):
+        async with room.reserve(100 * MB):
             raise ValueError("broken")
     async with AsyncExitStack() as stack:
-        await stack.enter_async_context(room.held(100 * MB))
+        await stack.enter_async_context(room.reserve(100 * MB))
         with pytest.raises(TimeoutError):
-            async with asyncio.timeout(0.01), room.held(50 * MB):
+            async with asyncio.timeout(0.01), room.reserve(50 * MB):
                 raise AssertionError
-    async with asyncio.timeout(10), room.held(100 * MB):
+    async with asyncio.timeout(10), room.reserve(100 * MB):
         assert room
