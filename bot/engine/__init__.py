@@ -21,7 +21,7 @@ from bot.jobs import current_attempt, interruptible_by, retry_delay_s, retry_unt
 from bot.policy.prompts import ACTION_PROMPTS
 from bot.policy.visibility import is_in_context
 from bot.ports import Step
-from bot.store import answers, backfill, ledger, messages, tenants, turns
+from bot.store import answers, context, ledger, messages, tenants, turns
 from bot.types import (
     Audio,
     Command,
@@ -142,7 +142,7 @@ async def _hear_earlier(turn: Turn, source_id: int, runtime: Runtime) -> bool:
         return False
     if earlier.messages:
         async with runtime.store.begin(turn.tenant_id) as tx:
-            await backfill.add_earlier(tx, turn.conversation_id, source_id, earlier, runtime.clock.now())
+            await context.add_context(tx, turn.conversation_id, source_id, earlier)
     return bool(earlier.messages)
 
 
