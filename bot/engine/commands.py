@@ -17,6 +17,7 @@ from bot.engine.streams import closing, unless
 from bot.errors import StoppedError, UsageError
 from bot.policy.permissions import forgettable_author
 from bot.policy.settings import MODEL_DEPENDENT, SCOPE_WORDS, SETTINGS, known_name, parse_setting, scopes
+from bot.policy.visibility import searchable_from
 from bot.ports import Adapter, ImageData
 from bot.store import Transaction, deletion, ledger
 from bot.store.search import search_messages
@@ -247,8 +248,9 @@ async def search(context: CommandContext) -> AsyncIterator[ReplyEvent]:
     """Over what the asker may see from here."""
     words = _needed(context.text, "/search WORDS").split()
     inbound = context.turn.inbound
+    scope = searchable_from(inbound.address, inbound.author.id, is_direct=inbound.is_direct)
     async with context.runtime.store.read(context.turn.tenant_id) as tx:
-        found = await search_messages(tx, words, inbound.author.id, inbound.address, SEARCH_LIMIT)
+        found = await search_messages(tx, words, scope, SEARCH_LIMIT)
     if not found:
         yield TextDelta(f"Nothing that you can see here holds: {' '.join(words)}.")
         return
