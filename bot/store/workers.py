@@ -19,6 +19,7 @@ from sqlalchemy.pool import NullPool
 
 from bot.errors import StoreError
 from bot.store import Store, insert
+from bot.store.private_files import make_private_file
 from bot.store.schema import workers
 
 SILENCE = timedelta(seconds=20)
@@ -92,6 +93,7 @@ class _FileLocks:
 
     async def take(self, name: str) -> bool:
         """Whether it is ours now."""
+        make_private_file(self._path(name))
         file = self._path(name).open("ab")
         try:
             _lock(file)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import sqlite3
+import stat
 import traceback
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -21,6 +23,7 @@ from bot.store.blobs import TenantBlobs, drop_unused_everywhere
 from bot.store.bus import open_bus
 from bot.store.migrate import migrate
 from bot.store.workers import StoreWorkerRegistry
+from tests.conftest import MakeApp
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
@@ -284,3 +287,44 @@ async def test_a_connection_that_cannot_be_set_up_does_not_hang(
             with pytest.raises((Exception, asyncio.CancelledError)):
                 await asking
             await store.close()
+
+
+def modes(folder: Path) -> dict[str, int]:
+    """The rights of a folder and of all files in it."""
+    return {path.name: stat.S_IMODE(path.stat().st_mode) for path in (folder, *folder.iterdir())}
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such modes")
+@pytest.mark.parametrize("umask", [0o000, 0o022, 0o077, 0o777])
+async def test_what_people_said_is_for_the_owner_alone(tmp_path: Path, umask: int) -> None:
+    """The data folder, the database and the files beside it are closed to other users of the machine, whatever the umask."""
+    home = tmp_path / "made" / "parley"
+    home.parent.mkdir()
+    before = os.umask(umask)
+    try:
+        store = open_store(f"sqlite:///{home / 'parley.db'}")
+        await migrate(store)
+        workers = StoreWorkerRegistry(store)
+        await workers.register("main")
+        found = modes(home)
+        assert set(found) >= {"parley", "parley.db", "parley.db-wal", "parley.db-shm", "parley.db.main.lock"}
+        assert found.pop("parley") == 0o700
+        assert set(found.values()) == {0o600}
+        assert store.open_to_others() == []
+        await workers.deregister()
+        await store.close()
+    finally:
+        os.umask(before)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such modes")
+async def test_an_open_folder_stays_and_is_told(make_app: MakeApp, tmp_path: Path) -> None:
+    """A folder that others may read is not changed by us; the overview warns and names the command that closes it."""
+    home = tmp_path / "open"
+    home.mkdir(mode=0o755)
+    home.chmod(0o755)
+    async with make_app(parley_home=home) as app:
+        (told,) = (one for one in app.host.diagnostics() if one.subject == "files")
+        assert told.level == "warning" and told.text.endswith(f"chmod go-rwx {home}")
+        home.chmod(0o700)
+        assert "files" not in [one.subject for one in app.host.diagnostics()]
