@@ -47,8 +47,9 @@ class Store:
     Its errors never show the values of a statement: they are people's words.
     """
 
-    def __init__(self, writing: AsyncEngine, reading: AsyncEngine) -> None:
-        """writing, reading: may be the same. On SQLite there is one connection that writes, for which writers queue."""
+    def __init__(self, writing: AsyncEngine, reading: AsyncEngine, *, checkpoint_every: int = CHECKPOINT_EVERY) -> None:
+        """writing, reading: may be the same. On SQLite one connection writes, and writers wait for it in a queue."""
+        self._checkpoint_every = checkpoint_every
         self._writing = writing
         self._reading = reading
         self._written = 0
@@ -112,7 +113,7 @@ class Store:
 
     def _note_write(self) -> None:
         self._written += 1
-        if self._written % CHECKPOINT_EVERY == 0 and (self._checkpoint is None or self._checkpoint.done()):
+        if self._written % self._checkpoint_every == 0 and (self._checkpoint is None or self._checkpoint.done()):
             self._checkpoint = asyncio.create_task(self._move_log())
 
     async def _move_log(self) -> None:
@@ -142,7 +143,7 @@ def database_url(url: str) -> URL:
     return made.set(drivername=SQLITE if backend == "sqlite" else "postgresql+psycopg")
 
 
-def open_store(url: str, *, pool_size: int = 10) -> Store:
+def open_store(url: str, *, pool_size: int = 10, checkpoint_every: int = CHECKPOINT_EVERY) -> Store:
     """Open the database; creates a SQLite file and its folder, for nobody else to read. Connecting happens at first use."""
     made = database_url(url)
     if made.drivername.startswith("sqlite"):
@@ -150,7 +151,8 @@ def open_store(url: str, *, pool_size: int = 10) -> Store:
             _make_folder(Path(made.database).parent)
             with suppress(OSError):  # where nothing can be written, SQLite says so at first use
                 make_private_file(Path(made.database))
-        return Store(_sqlite_engine(made, 1, "BEGIN IMMEDIATE"), _sqlite_engine(made, pool_size, "BEGIN"))
+        writing, reading = _sqlite_engine(made, 1, "BEGIN IMMEDIATE"), _sqlite_engine(made, pool_size, "BEGIN")
+        return Store(writing, reading, checkpoint_every=checkpoint_every)
     engine = create_async_engine(
         made, pool_size=pool_size, max_overflow=0, pool_pre_ping=True, pool_timeout=30, hide_parameters=True
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import inspect
 import os
 import sqlite3
 import stat
@@ -15,6 +16,9 @@ from pathlib import Path
 import pytest
 from cryptography.fernet import Fernet
 from sqlalchemy import func, select, text, update
+from sqlalchemy.connectors import asyncio as adapters
+from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
+from sqlalchemy.util.concurrency import await_
 
 from bot.errors import ConfigError, StoreError
 from bot.ports import Installation
@@ -117,10 +121,9 @@ async def test_news_reach_every_subscriber(store_url: str, store: Store) -> None
     await two.close()
 
 
-async def test_a_name_is_held_by_one_process(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_name_is_held_by_one_process(store: Store) -> None:
     """A second process of the same name gets another; when the first is gone, it counts as dead and its name is free."""
-    monkeypatch.setattr("bot.store.workers.SILENCE", timedelta(0))
-    one, two = StoreWorkerRegistry(store), StoreWorkerRegistry(store)
+    one, two = StoreWorkerRegistry(store, timedelta(0)), StoreWorkerRegistry(store, timedelta(0))
     assert await one.register("main") == "main"
     assert await two.register("main") == "main-2"
     assert await two.expired() == []
@@ -252,10 +255,9 @@ async def test_large_bytes_come_back_whole(store: Store) -> None:
     assert await TenantBlobs(store, made).read(kept) == data
 
 
-async def test_the_log_is_moved_into_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_log_is_moved_into_the_file(tmp_path: Path) -> None:
     """SQLite's log does not grow without end: what was written stands in the database's own file before it is closed."""
-    monkeypatch.setattr("bot.store.CHECKPOINT_EVERY", 3)
-    store = open_store(f"sqlite:///{tmp_path / 'parley.db'}")
+    store = open_store(f"sqlite:///{tmp_path / 'parley.db'}", checkpoint_every=3)
     await migrate(store)
     for number in range(6):
         await tenants.tenant_id(store, "p", f"workspace-{number}", NOW)
@@ -284,9 +286,26 @@ async def test_a_connection_that_cannot_be_set_up_does_not_hang(
         asking.cancel()
         other.execute("ROLLBACK") if other.in_transaction else None
         async with asyncio.timeout(6):
-            with pytest.raises((Exception, asyncio.CancelledError)):
+            with pytest.raises(StoreError if how == "fails" else asyncio.CancelledError):
                 await asking
             await store.close()
+
+
+def test_sqlalchemy_still_has_what_our_driver_stands_on() -> None:
+    """ADR 6 (docs/adr/0006-sqlite-on-the-loop.md): `bot/store/sqlite_driver.py` overrides parts of SQLAlchemy that no documentation
+    promises. A release that renames one fails here, before anything worse, and the ADR says what depends on it.
+    """
+    cursor, connection = adapters.AsyncAdapt_dbapi_cursor, adapters.AsyncAdapt_dbapi_connection
+    slots = {"_adapt_connection", "_connection", "_cursor", "_rows", "_soft_closed_memoized"}
+    assert slots <= set(cursor.__slots__)
+    assert cursor._awaitable_cursor_close is True
+    for name, parameters in (("_execute_async", 3), ("_executemany_async", 3), ("close", 1), ("execute", 3)):
+        assert len(inspect.signature(getattr(cursor, name)).parameters) == parameters
+    assert connection._cursor_cls is cursor
+    assert list(inspect.signature(connection.__init__).parameters) == ["self", "dbapi", "connection"]
+    assert {"commit", "rollback", "close", "cursor"} <= set(dir(connection))
+    assert {"do_begin", "do_execute", "do_terminate", "get_driver_connection"} <= set(dir(SQLiteDialect_pysqlite))
+    assert callable(await_)
 
 
 def modes(folder: Path) -> dict[str, int]:
