@@ -16,7 +16,7 @@ from bot.policy.permissions import PRESS_REFUSED, may_change, may_press
 from bot.policy.prompts import ACTION_PROMPTS
 from bot.policy.visibility import is_in_context, is_private_answer
 from bot.ports import Bus, Clock, Job, Jobs
-from bot.store import Store, Transaction, conversations, deletion, events, messages, references, tenants, turns
+from bot.store import Store, Transaction, context, conversations, deletion, events, messages, references, tenants, turns
 from bot.types import (
     Accepted,
     Address,
@@ -216,8 +216,11 @@ class Inbox:
 
     async def _edit(self, tx: Transaction, inbound: Edit, sequence: int, now: datetime) -> _Written:
         message = await references.find_message(tx, inbound.address, inbound.message_id)
-        if message is None or message.ordinal < 0 or not may_change(inbound, message.author_id):
+        if message is not None and not may_change(inbound, message.author_id):
             return IGNORED
+        copies = await context.edit_copies(tx, inbound)
+        if message is None:
+            return NOTED if copies else IGNORED
         original = await events.load_event(tx, message.source_id)
         is_asked_now = inbound.mentions_bot and not message.turn_id  # the mention was forgotten at first
         if not isinstance(original, InboundMessage) or (original.text == inbound.text and not is_asked_now):
@@ -231,8 +234,11 @@ class Inbox:
 
     async def _deletion(self, tx: Transaction, inbound: Deletion) -> _Written:
         message = await references.find_message(tx, inbound.address, inbound.message_id)
-        if message is None or not may_change(inbound, message.author_id):
+        if message is not None and not may_change(inbound, message.author_id):
             return IGNORED
+        copies = await context.delete_copies(tx, inbound.address.channel, [inbound.message_id])
+        if message is None:
+            return DONE if copies else IGNORED
         if inbound.message_id != message.message_id:  # a post of ours: the answer goes, the question stays
             return DONE if await deletion.delete_answer(tx, message, inbound.message_id) else IGNORED
         stopped = await self._stop(tx, message)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -47,7 +48,7 @@ class Readiness:
 
     def diagnostics(self) -> list[Diagnostic]:
         """What is on, and what is off with the setting that brings it; asks nobody outside."""
-        return [self._store(), *(self._model(modality) for modality in MODALITIES), *self._platforms()]
+        return [self._store(), *self._files(), *(self._model(modality) for modality in MODALITIES), *self._platforms()]
 
     async def checked(self) -> list[Diagnostic]:
         """The same, and what each provider and adapter finds when it asks outside: what `doctor` shows."""
@@ -62,6 +63,14 @@ class Readiness:
     def _store(self) -> Diagnostic:
         url = self.store.url.set(drivername=self.store.url.get_backend_name())
         return Diagnostic("store", "ok", url.render_as_string(), "DATABASE_URL")
+
+    def _files(self) -> list[Diagnostic]:
+        """A warning when other users of this machine can read what people said."""
+        if not (paths := self.store.open_to_others()):
+            return []
+        named = " ".join(shlex.quote(str(path)) for path in paths)
+        text = f"other users of this machine can get at what people said; close it with: chmod go-rwx {named}"
+        return [Diagnostic("files", "warning", text, "PARLEY_HOME")]
 
     def _model(self, modality: Modality) -> Diagnostic:
         name, variable = self.models[modality], VARIABLE[modality]

@@ -169,7 +169,7 @@ async def prompted_lines(history: Path, commands: Iterable[str]) -> AsyncIterato
 
 def _make_private(history: Path) -> None:
     """What one says to Parley is no other user's business."""
-    history.parent.mkdir(parents=True, exist_ok=True)
+    history.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     history.touch(mode=0o600)
 
 

@@ -17,7 +17,7 @@ from bot.engine.speak import speak, wants_speech
 from bot.errors import BotError, StoppedError, UsageError
 from bot.jobs import interruptible_by, retry_until_available
 from bot.ports import Step
-from bot.store import Transaction, backfill, ledger, messages, tenants, turns
+from bot.store import Transaction, context, ledger, messages, tenants, turns
 from bot.types import Attachment, Audio, Message, Receipt, Reply, Turn
 
 log = logging.getLogger(__name__)
@@ -132,7 +132,7 @@ async def _backfill(turn: Turn, runtime: Runtime) -> bool:
         return False
     if earlier.messages:
         async with runtime.store.begin(turn.tenant_id) as tx:
-            await backfill.add_earlier(tx, turn.conversation_id, turn.source_id, earlier, runtime.clock.now())
+            await context.add_context(tx, turn.conversation_id, turn.source_id, earlier)
     return bool(earlier.messages)
 
 

@@ -1,10 +1,11 @@
-"""Who may see: what a model reads of a conversation, and which answers are for one person's eyes."""
+"""Who may see: what a model reads of a conversation, which answers are for one person's eyes, and what a search may find."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 
-from bot.types import Command, CommandSpec, InboundMessage
+from bot.types import Address, Command, CommandSpec, InboundMessage
 
 
 def concerns_one_person(inbound: InboundMessage | Command, commands: Mapping[str, CommandSpec]) -> bool:
@@ -25,3 +26,29 @@ def is_in_context(inbound: InboundMessage | Command, commands: Mapping[str, Comm
     if concerns_one_person(inbound, commands):
         return False
     return inbound.is_direct or not inbound.ephemeral
+
+
+@dataclass(frozen=True)
+class SearchScope:
+    """What a person's search may look at, as the place it is made from allows."""
+
+    author_id: str
+    place: Address | None
+    """The shared place it is made from; None for a conversation that only this person and Parley have."""
+
+    def includes(self, at: Address, speakers: Collection[str], *, is_direct: bool) -> bool:
+        """Whether the messages of a conversation may be found.
+
+        at: where it is held. speakers: who said something in it that all who are there could read; copies fetched as context are
+        nobody's words there. A thread is not found from beside it: whether a person may read it is only sure once they spoke in it.
+        """
+        if is_direct:
+            return self.place is None and set(speakers) == {self.author_id}
+        return self.author_id in speakers or (
+            self.place is not None and (self.place.channel, self.place.thread) == (at.channel, at.thread)
+        )
+
+
+def searchable_from(address: Address, author_id: str, *, is_direct: bool) -> SearchScope:
+    """What this person may find from there. What was said to Parley alone is never found from a place that others share."""
+    return SearchScope(author_id, None if is_direct else address)

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import sqlite3
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, closing
+from contextlib import asynccontextmanager, closing, suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -18,6 +18,7 @@ from sqlalchemy.engine import URL
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from bot.errors import ConfigError, RefusedByStoreError, StoreError
+from bot.store.private_files import make_private_file, make_private_folder, open_to_others
 from bot.store.sqlite_driver import DRIVER as SQLITE
 
 CHECKPOINT_EVERY = 500
@@ -46,8 +47,9 @@ class Store:
     Its errors never show the values of a statement: they are people's words.
     """
 
-    def __init__(self, writing: AsyncEngine, reading: AsyncEngine) -> None:
-        """writing, reading: may be the same. On SQLite there is one connection that writes, for which writers queue."""
+    def __init__(self, writing: AsyncEngine, reading: AsyncEngine, *, checkpoint_every: int = CHECKPOINT_EVERY) -> None:
+        """writing, reading: may be the same. On SQLite one connection writes, and writers wait for it in a queue."""
+        self._checkpoint_every = checkpoint_every
         self._writing = writing
         self._reading = reading
         self._written = 0
@@ -62,6 +64,16 @@ class Store:
     def is_shared(self) -> bool:
         """Whether several processes may work on it at once: true for PostgreSQL."""
         return self._writing.dialect.name != "sqlite"
+
+    def open_to_others(self) -> list[Path]:
+        """The folder of a SQLite file, and the file, where other users of the machine have a right to them.
+
+        Empty when the folder is closed, whatever the file's own mode: nobody else gets through to it.
+        """
+        if self.is_shared or not self.url.database:
+            return []
+        database = Path(self.url.database)
+        return open_to_others((database.parent, database)) if open_to_others((database.parent,)) else []
 
     @asynccontextmanager
     async def begin(self, tenant_id: int) -> AsyncIterator[Transaction]:
@@ -101,7 +113,7 @@ class Store:
 
     def _note_write(self) -> None:
         self._written += 1
-        if self._written % CHECKPOINT_EVERY == 0 and (self._checkpoint is None or self._checkpoint.done()):
+        if self._written % self._checkpoint_every == 0 and (self._checkpoint is None or self._checkpoint.done()):
             self._checkpoint = asyncio.create_task(self._move_log())
 
     async def _move_log(self) -> None:
@@ -131,13 +143,16 @@ def database_url(url: str) -> URL:
     return made.set(drivername=SQLITE if backend == "sqlite" else "postgresql+psycopg")
 
 
-def open_store(url: str, *, pool_size: int = 10) -> Store:
-    """Open the database; creates the folder of a SQLite file. Connecting happens at first use."""
+def open_store(url: str, *, pool_size: int = 10, checkpoint_every: int = CHECKPOINT_EVERY) -> Store:
+    """Open the database; creates a SQLite file and its folder, for nobody else to read. Connecting happens at first use."""
     made = database_url(url)
     if made.drivername.startswith("sqlite"):
         if made.database:
             _make_folder(Path(made.database).parent)
-        return Store(_sqlite_engine(made, 1, "BEGIN IMMEDIATE"), _sqlite_engine(made, pool_size, "BEGIN"))
+            with suppress(OSError):  # where nothing can be written, SQLite says so at first use
+                make_private_file(Path(made.database))
+        writing, reading = _sqlite_engine(made, 1, "BEGIN IMMEDIATE"), _sqlite_engine(made, pool_size, "BEGIN")
+        return Store(writing, reading, checkpoint_every=checkpoint_every)
     engine = create_async_engine(
         made, pool_size=pool_size, max_overflow=0, pool_pre_ping=True, pool_timeout=30, hide_parameters=True
     )
@@ -177,7 +192,7 @@ def _checkpoint(path: str) -> None:
 def _make_folder(folder: Path) -> None:
     """Raises ConfigError: a database needs a place to be."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_private_folder(folder)
     except OSError as error:
         text = (
             f"The folder {folder} cannot be made ({error.strerror}); set PARLEY_HOME or DATABASE_URL to another place."

@@ -94,7 +94,9 @@ def _title(text: str) -> str:
 
 async def by_author(tx: Transaction, platform: str, workspace: str, author_id: str, limit: int) -> list[Conversation]:
     """The open conversations in which this person said something, newest first."""
-    took_part = exists().where(messages.c.conversation_id == conversations.c.id, messages.c.author_id == author_id)
+    took_part = exists().where(
+        messages.c.conversation_id == conversations.c.id, messages.c.ordinal == 0, messages.c.author_id == author_id
+    )
     where = (conversations.c.tenant_id == tx.tenant_id, conversations.c.is_open, took_part)
     rows = await tx.connection.execute(
         select(conversations).where(*where).order_by(conversations.c.updated_at.desc()).limit(limit)

@@ -39,6 +39,14 @@ def words_of(inbound: InboundMessage | Command) -> str:
     return f"/{inbound.name} {inbound.text}".strip()
 
 
+DELETE_COPY = delete(messages).where(
+    messages.c.tenant_id == bindparam("tenant"),
+    messages.c.platform_id == bindparam("named"),
+    messages.c.conversation_id == bindparam("conversation"),
+    messages.c.is_context,
+)
+
+
 async def add_user_message(
     tx: Transaction,
     conversation_id: int,
@@ -47,7 +55,13 @@ async def add_user_message(
     *,
     for_model: bool = True,
 ) -> None:
-    """Put what a person said into the history, as it came; `settle` adds what was heard and seen in it."""
+    """Put what a person said into the history, as it came; `settle` adds what was heard and seen in it.
+
+    A copy of it that was fetched as context before it arrived gives way.
+    """
+    if inbound.message_id:
+        where = {"tenant": tx.tenant_id, "conversation": conversation_id, "named": inbound.message_id}
+        await tx.connection.execute(DELETE_COPY, where)
     text = words_of(inbound)
     message = Message("user", parts_of(inbound, text))
     row = message_row(tx, conversation_id, source_id, 0, message, inbound.sent_at)
@@ -111,11 +125,15 @@ async def edit_message(tx: Transaction, ref: MessageRef, inbound: InboundMessage
         messages.c.ordinal == 0,
     )
     row = (await tx.connection.execute(select(messages.c.id, messages.c.parts).where(*where))).one()
-    kept = tuple(part for part in from_json(row.parts) if not isinstance(part, Text))
-    message = Message("user", (Text(inbound.text), *kept))
+    message = Message("user", with_text(from_json(row.parts), inbound.text))
     values = {"text": plain_text(message), "parts": to_json(message.parts)}
     await tx.connection.execute(update(messages).where(messages.c.id == row.id).values(values))
     await replace_payload(tx, ref.source_id, inbound)
+
+
+def with_text(parts: Sequence[Part], text: str) -> tuple[Part, ...]:
+    """The parts with these words in place of the old ones."""
+    return (Text(text), *(part for part in parts if not isinstance(part, Text)))
 
 
 async def delete_messages(tx: Transaction, where: Iterable[Any]) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import and_, bindparam, or_, select, text
+from sqlalchemy import bindparam, or_, select, text
 
 from bot.store import Transaction
 from bot.store.schema import conversations, messages, posts, turns
@@ -21,7 +21,7 @@ SELECT_MESSAGE_ID = (
     .where(
         messages.c.tenant_id == bindparam("tenant"),
         messages.c.platform_id == bindparam("named"),
-        messages.c.ordinal <= 0,
+        messages.c.ordinal == 0,
         conversations.c.channel == bindparam("at"),
     )
     .limit(1)
@@ -30,7 +30,7 @@ ADVISORY_LOCK = text("SELECT pg_advisory_xact_lock(hashtextextended(:named, 0))"
 
 
 async def exists(tx: Transaction, address: Address, platform_id: str, *, lock: bool = False) -> bool:
-    """Whether a message that the platform calls so is in the history already.
+    """Whether a message that the platform calls so was said to us before. A copy fetched as context was not.
 
     lock: another process that asks the same waits until this transaction has ended. SQLite allows one writer anyway.
     """
@@ -53,8 +53,6 @@ class MessageRef:
     is_running: bool
     author_id: str
     text: str
-    ordinal: int = 0
-    """Below 0 for a message from before Parley joined."""
     message_id: str = ""
     """As the platform calls the person's message."""
 
@@ -71,10 +69,8 @@ async def find_message(tx: Transaction, address: Address, platform_id: str) -> M
         .where(
             messages.c.tenant_id == tx.tenant_id,
             conversations.c.channel == address.channel,
-            messages.c.ordinal <= 0,
-            or_(
-                messages.c.platform_id == platform_id, and_(messages.c.ordinal == 0, messages.c.source_id.in_(answered))
-            ),
+            messages.c.ordinal == 0,
+            or_(messages.c.platform_id == platform_id, messages.c.source_id.in_(answered)),
         )
         .order_by(messages.c.source_id.desc())
         .limit(1)
@@ -82,7 +78,7 @@ async def find_message(tx: Transaction, address: Address, platform_id: str) -> M
     row = (await tx.connection.execute(query)).one_or_none()
     if row is None:
         return None
-    turn = (await latest_turns(tx, row.conversation_id)).get(row.source_id) if row.ordinal == 0 else None
+    turn = (await latest_turns(tx, row.conversation_id)).get(row.source_id)
     receipt = from_json(turn.receipt) if turn is not None and turn.receipt else None
     turn_id, is_running = (turn.id, turn.ended_at is None) if turn is not None else ("", False)
     return MessageRef(
@@ -93,6 +89,5 @@ async def find_message(tx: Transaction, address: Address, platform_id: str) -> M
         is_running,
         row.author_id,
         row.text,
-        row.ordinal,
         row.platform_id,
     )

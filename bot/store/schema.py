@@ -168,6 +168,20 @@ messages = Table(
         "source_id", Key, nullable=False, comment="The inbox row it came by or answers: the order of a conversation."
     ),
     Column("ordinal", Integer, nullable=False, comment="0 for what a person said, from 1 for the answer."),
+    Column(
+        "is_context",
+        Boolean,
+        nullable=False,
+        server_default=false(),
+        comment="Fetched as context: a copy, not said here.",
+    ),
+    Column(
+        "origin_channel",
+        String(255),
+        nullable=False,
+        server_default=text("''"),
+        comment="Where the original of a copy stands; empty when unknown.",
+    ),
     Column("turn_id", String(32), nullable=False, server_default=text("''")),
     Column("role", String(16), nullable=False),
     Column("author_id", String(255), nullable=False, server_default=text("''")),

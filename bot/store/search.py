@@ -1,4 +1,4 @@
-"""Finding earlier messages by their words."""
+"""Finding earlier messages by their words, within what the person may see."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import and_, exists, or_, select
+from sqlalchemy import ColumnElement, and_, exists, or_, select
 
+from bot.policy.visibility import SearchScope
 from bot.store import Transaction
 from bot.store.schema import conversations, messages
-from bot.types import (
-    Address,
-    Role,
-)
+from bot.types import Role
+
+own = messages.alias("own")
 
 
 @dataclass(frozen=True)
@@ -31,20 +31,17 @@ class SearchHit:
 
 
 async def search_messages(
-    tx: Transaction, words: Sequence[str], author_id: str, address: Address, limit: int = 10
+    tx: Transaction, words: Sequence[str], scope: SearchScope, limit: int = 10
 ) -> list[SearchHit]:
-    """The newest messages holding all the words, among what this person may see from here; never what was for one person's eyes.
+    """The newest messages that hold all the words, within the scope.
 
-    That is: this channel, and the conversations in which they took part; never another person's direct conversation.
+    Never found are what one person alone was shown, commands, and copies that were fetched as context.
     """
-    own = messages.alias("own")
-    mine = exists(select(own.c.id).where(own.c.conversation_id == conversations.c.id, own.c.author_id == author_id))
-    visible = or_(mine, and_(conversations.c.channel == address.channel, ~conversations.c.is_direct))
     query = (
         select(messages, conversations.c.channel, conversations.c.thread, conversations.c.title)
         .join(conversations, conversations.c.id == messages.c.conversation_id)
-        .where(messages.c.tenant_id == tx.tenant_id, messages.c.for_model, visible, ~messages.c.text.startswith("/"))
-        .where(*(messages.c.text.icontains(word, autoescape=True) for word in words))
+        .where(messages.c.tenant_id == tx.tenant_id, messages.c.for_model, ~messages.c.is_context, _is_in(scope))
+        .where(*(messages.c.text.icontains(word, autoescape=True) for word in words), ~messages.c.text.startswith("/"))
         .order_by(messages.c.id.desc())
         .limit(limit)
     )
@@ -55,3 +52,14 @@ async def search_messages(
         )
         for row in rows
     ]
+
+
+def _is_in(scope: SearchScope) -> ColumnElement[bool]:
+    """`SearchScope.includes`, as a condition on a row of `conversations`."""
+    said_here = (own.c.conversation_id == conversations.c.id, own.c.ordinal == 0)
+    spoke = exists().where(*said_here, own.c.author_id == scope.author_id, own.c.for_model)
+    if scope.place is None:
+        alone = ~exists().where(*said_here, own.c.author_id != scope.author_id)
+        return and_(spoke, or_(~conversations.c.is_direct, alone))
+    at_place = and_(conversations.c.channel == scope.place.channel, conversations.c.thread == scope.place.thread)
+    return and_(~conversations.c.is_direct, or_(spoke, at_place))

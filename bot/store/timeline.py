@@ -30,7 +30,7 @@ async def load_timeline(tx: Transaction, conversation_id: int, limit: int = 200)
     )
     rows = list(reversed((await tx.connection.execute(newest)).all()))
     latest = await latest_turns(tx, conversation_id)
-    made = [_entry(row, latest.get(row.source_id)) for row in rows]
+    made = [_entry(row, None if row.is_context else latest.get(row.source_id)) for row in rows]
     return [
         one for one in made if not all(isinstance(part, ToolCall | ToolResult) for part in one.parts) or not one.parts
     ]

@@ -1,4 +1,4 @@
-"""Which processes of this installation are alive: each holds a lock under its name that its death frees at once.
+"""Which processes of this installation are alive: each holds a lock under its name, which the system frees when the process dies.
 
 SQLite: a lock on a file beside the database. PostgreSQL: an advisory lock of a connection kept for it.
 """
@@ -19,12 +19,13 @@ from sqlalchemy.pool import NullPool
 
 from bot.errors import StoreError
 from bot.store import Store, insert
+from bot.store.private_files import make_private_file
 from bot.store.schema import workers
 
-SILENCE = timedelta(seconds=20)
-"""A process in whose place another may work has said nothing for so long; it says something every 5 seconds."""
+HEARTBEAT_TIMEOUT = timedelta(seconds=20)
+"""On PostgreSQL, others may work in the place of a process that was silent for so long. A living one is heard every 5 seconds."""
 KEEP_ALIVE = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
-"""So that a firewall does not forget a connection on which nothing is said. Source: libpq, connection parameters."""
+"""Keeps firewalls from dropping the idle connection. Source: libpq, connection parameters."""
 LOCK_SPACE = 7_274_540
 """Keeps these advisory locks apart from others in the same database."""
 
@@ -34,15 +35,17 @@ log = logging.getLogger(__name__)
 class StoreWorkerRegistry:
     """The `WorkerRegistry` port on the store."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, heartbeat_timeout: timedelta = HEARTBEAT_TIMEOUT) -> None:
+        """heartbeat_timeout: how long a process is silent before it counts as dead, where locks alone do not tell."""
         self._store = store
+        self._heartbeat_timeout = heartbeat_timeout
         self._locks = _PostgresLocks(store) if store.is_shared else _FileLocks(store)
         self._name = ""
 
     async def register(self, name: str) -> str:
-        """Take this name, or with a number behind it when a living process has it."""
+        """Register under this name, or under the name with a number when a living process holds it; gives the name."""
         tried, number = name, 1
-        while not await self._locks.take(tried):
+        while not await self._locks.acquire(tried):
             number += 1
             tried = f"{name}-{number}"
         self._name = tried
@@ -56,30 +59,30 @@ class StoreWorkerRegistry:
         return tried
 
     async def expired(self) -> Sequence[str]:
-        """Names in the table that are silent and whose lock nobody holds; this process keeps their locks until it buries them.
+        """The names of dead processes: those whose lock nobody holds. This process holds their locks until it removes them.
 
-        Asked again and again, it also says that this process is alive, and takes its lock again where the server lost it.
+        Called every few seconds, it also records that this process is alive, and takes its lock again if the server lost it.
         """
         now = datetime.now(UTC)
         if self._name and self._store.is_shared:
-            await self._locks.take(self._name)
+            await self._locks.acquire(self._name)
             async with self._store.connect(write=True) as connection:
                 await connection.execute(update(workers).where(workers.c.name == self._name).values(beat_at=now))
         silent = select(workers.c.name).where(workers.c.name != self._name)
         if self._store.is_shared:  # a lock on a file never gets lost; one in a server goes with the server
-            silent = silent.where(workers.c.beat_at < now - SILENCE)
+            silent = silent.where(workers.c.beat_at < now - self._heartbeat_timeout)
         async with self._store.connect(write=False) as connection:
             names = (await connection.scalars(silent)).all()
-        return [name for name in names if await self._locks.take(name)]
+        return [name for name in names if await self._locks.acquire(name)]
 
     async def remove(self, name: str) -> None:
-        """Forget a dead process."""
+        """Remove a dead process and release its lock."""
         async with self._store.connect(write=True) as connection:
             await connection.execute(delete(workers).where(workers.c.name == name))
-        await self._locks.give(name)
+        await self._locks.release(name)
 
     async def deregister(self) -> None:
-        """Give the name back; its row stays, so that what was left unfinished under it is found."""
+        """Release the name. Its row stays, so that the next process finds what was left unfinished under it."""
         await self._locks.close()
 
 
@@ -90,8 +93,9 @@ class _FileLocks:
         self._database = Path(store.url.database or "parley.db")
         self._held: dict[str, IO[bytes]] = {}
 
-    async def take(self, name: str) -> bool:
-        """Whether it is ours now."""
+    async def acquire(self, name: str) -> bool:
+        """Try to lock the name; whether this process holds it now."""
+        make_private_file(self._path(name))
         file = self._path(name).open("ab")
         try:
             _lock(file)
@@ -101,16 +105,16 @@ class _FileLocks:
         self._held[name] = file
         return True
 
-    async def give(self, name: str) -> None:
-        """Free it and take its file away."""
+    async def release(self, name: str) -> None:
+        """Unlock the name and delete its file."""
         if file := self._held.pop(name, None):
             self._path(name).unlink(missing_ok=True)
             file.close()
 
     async def close(self) -> None:
-        """Free all."""
+        """Unlock all names."""
         for name in list(self._held):
-            await self.give(name)
+            await self.release(name)
 
     def _path(self, name: str) -> Path:
         return self._database.with_name(f"{self._database.name}.{name}.lock")
@@ -138,20 +142,20 @@ class _PostgresLocks:
         self._connection: AsyncConnection | None = None
         self._held: set[str] = set()
 
-    async def take(self, name: str) -> bool:
-        """Whether it is ours now. Raises StoreError."""
+    async def acquire(self, name: str) -> bool:
+        """Try to lock the name; whether this process holds it now. Raises StoreError."""
         await self._connected()
         if name not in self._held and await self._ask("SELECT pg_try_advisory_lock(:space, :key)", name):
             self._held.add(name)
         return name in self._held
 
-    async def give(self, name: str) -> None:
-        """Free it. Raises StoreError."""
+    async def release(self, name: str) -> None:
+        """Unlock the name. Raises StoreError."""
         self._held.discard(name)
         await self._ask("SELECT pg_advisory_unlock(:space, :key)", name)
 
     async def _connected(self) -> None:
-        """A connection that answers; with a new one, none of the locks is ours any more."""
+        """Drop a connection that does not answer any more; its locks went with it."""
         if (connection := self._connection) is None:
             return
         try:
@@ -173,7 +177,7 @@ class _PostgresLocks:
             raise StoreError("The database cannot be reached right now.", detail=str(error.orig)) from error
 
     async def close(self) -> None:
-        """Free all."""
+        """Unlock all names."""
         if self._connection is not None:
             await self._connection.close()
         await self._engine.dispose()

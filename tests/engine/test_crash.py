@@ -84,10 +84,10 @@ async def test_another_worker_takes_over(tmp_path: Path, postgres_url: str) -> N
 
 
 OTHER_WORKER = """
-import asyncio, datetime, sys
+import asyncio, datetime, functools, sys
 from pathlib import Path
-from bot.store import workers
-workers.SILENCE = datetime.timedelta(seconds=1)
+from bot import app
+app.StoreWorkerRegistry = functools.partial(app.StoreWorkerRegistry, heartbeat_timeout=datetime.timedelta(seconds=1))
 from tests.engine import crashing
 load = crashing.configuration.load
 crashing.configuration.load = lambda **values: load(**{**values, "worker_name": "another"})

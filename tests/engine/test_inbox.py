@@ -296,7 +296,9 @@ async def test_letters_that_cannot_be_kept(make_app: MakeApp, platform: FakeAdap
 
 async def test_a_private_answer_is_found_by_nobody_else(app: App, platform: FakeAdapter) -> None:
     """What one person searched or asked for privately in a channel is in nobody's search there."""
-    await answer(app, platform, platform.says("my salary is zebra 100k", address=Address("fake", "W1", "D-ann")))
+    board = Address("fake", "W1", "C-board")
+    salary = platform.says("my salary is zebra 100k", address=board, is_direct=False, mentions_bot=True)
+    await answer(app, platform, salary)
     private = {"address": ROOM, "is_direct": False, "ephemeral": True}
     assert "100k" in (await answer(app, platform, platform.commands("search", "zebra", **private))).text
     found = await answer(app, platform, platform.commands("search", "zebra", author=BEN, **private))

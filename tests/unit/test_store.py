@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import inspect
+import os
 import sqlite3
+import stat
 import traceback
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -13,6 +16,9 @@ from pathlib import Path
 import pytest
 from cryptography.fernet import Fernet
 from sqlalchemy import func, select, text, update
+from sqlalchemy.connectors import asyncio as adapters
+from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
+from sqlalchemy.util.concurrency import await_
 
 from bot.errors import ConfigError, StoreError
 from bot.ports import Installation
@@ -21,6 +27,7 @@ from bot.store.blobs import TenantBlobs, drop_unused_everywhere
 from bot.store.bus import open_bus
 from bot.store.migrate import migrate
 from bot.store.workers import StoreWorkerRegistry
+from tests.conftest import MakeApp
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
@@ -114,10 +121,9 @@ async def test_news_reach_every_subscriber(store_url: str, store: Store) -> None
     await two.close()
 
 
-async def test_a_name_is_held_by_one_process(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_name_is_held_by_one_process(store: Store) -> None:
     """A second process of the same name gets another; when the first is gone, it counts as dead and its name is free."""
-    monkeypatch.setattr("bot.store.workers.SILENCE", timedelta(0))
-    one, two = StoreWorkerRegistry(store), StoreWorkerRegistry(store)
+    one, two = StoreWorkerRegistry(store, timedelta(0)), StoreWorkerRegistry(store, timedelta(0))
     assert await one.register("main") == "main"
     assert await two.register("main") == "main-2"
     assert await two.expired() == []
@@ -249,10 +255,9 @@ async def test_large_bytes_come_back_whole(store: Store) -> None:
     assert await TenantBlobs(store, made).read(kept) == data
 
 
-async def test_the_log_is_moved_into_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_log_is_moved_into_the_file(tmp_path: Path) -> None:
     """SQLite's log does not grow without end: what was written stands in the database's own file before it is closed."""
-    monkeypatch.setattr("bot.store.CHECKPOINT_EVERY", 3)
-    store = open_store(f"sqlite:///{tmp_path / 'parley.db'}")
+    store = open_store(f"sqlite:///{tmp_path / 'parley.db'}", checkpoint_every=3)
     await migrate(store)
     for number in range(6):
         await tenants.tenant_id(store, "p", f"workspace-{number}", NOW)
@@ -281,6 +286,64 @@ async def test_a_connection_that_cannot_be_set_up_does_not_hang(
         asking.cancel()
         other.execute("ROLLBACK") if other.in_transaction else None
         async with asyncio.timeout(6):
-            with pytest.raises((Exception, asyncio.CancelledError)):
+            with pytest.raises(StoreError if how == "fails" else asyncio.CancelledError):
                 await asking
             await store.close()
+
+
+def test_sqlalchemy_still_has_what_our_driver_stands_on() -> None:
+    """ADR 6 (docs/adr/0006-sqlite-on-the-loop.md): `bot/store/sqlite_driver.py` overrides parts of SQLAlchemy that no documentation
+    promises. A release that renames one fails here, before anything worse, and the ADR says what depends on it.
+    """
+    cursor, connection = adapters.AsyncAdapt_dbapi_cursor, adapters.AsyncAdapt_dbapi_connection
+    slots = {"_adapt_connection", "_connection", "_cursor", "_rows", "_soft_closed_memoized"}
+    assert slots <= set(cursor.__slots__)
+    assert cursor._awaitable_cursor_close is True
+    for name, parameters in (("_execute_async", 3), ("_executemany_async", 3), ("close", 1), ("execute", 3)):
+        assert len(inspect.signature(getattr(cursor, name)).parameters) == parameters
+    assert connection._cursor_cls is cursor
+    assert list(inspect.signature(connection.__init__).parameters) == ["self", "dbapi", "connection"]
+    assert {"commit", "rollback", "close", "cursor"} <= set(dir(connection))
+    assert {"do_begin", "do_execute", "do_terminate", "get_driver_connection"} <= set(dir(SQLiteDialect_pysqlite))
+    assert callable(await_)
+
+
+def modes(folder: Path) -> dict[str, int]:
+    """The rights of a folder and of all files in it."""
+    return {path.name: stat.S_IMODE(path.stat().st_mode) for path in (folder, *folder.iterdir())}
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such modes")
+@pytest.mark.parametrize("umask", [0o000, 0o022, 0o077, 0o777])
+async def test_what_people_said_is_for_the_owner_alone(tmp_path: Path, umask: int) -> None:
+    """The data folder, the database and the files beside it are closed to other users of the machine, whatever the umask."""
+    home = tmp_path / "made" / "parley"
+    home.parent.mkdir()
+    before = os.umask(umask)
+    try:
+        store = open_store(f"sqlite:///{home / 'parley.db'}")
+        await migrate(store)
+        workers = StoreWorkerRegistry(store)
+        await workers.register("main")
+        found = modes(home)
+        assert set(found) >= {"parley", "parley.db", "parley.db-wal", "parley.db-shm", "parley.db.main.lock"}
+        assert found.pop("parley") == 0o700
+        assert set(found.values()) == {0o600}
+        assert store.open_to_others() == []
+        await workers.deregister()
+        await store.close()
+    finally:
+        os.umask(before)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such modes")
+async def test_an_open_folder_stays_and_is_told(make_app: MakeApp, tmp_path: Path) -> None:
+    """A folder that others may read is not changed by us; the overview warns and names the command that closes it."""
+    home = tmp_path / "open"
+    home.mkdir(mode=0o755)
+    home.chmod(0o755)
+    async with make_app(parley_home=home) as app:
+        (told,) = (one for one in app.host.diagnostics() if one.subject == "files")
+        assert told.level == "warning" and told.text.endswith(f"chmod go-rwx {home}")
+        home.chmod(0o700)
+        assert "files" not in [one.subject for one in app.host.diagnostics()]

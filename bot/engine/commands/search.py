@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 
 from bot.engine.commands.registry import TEXT, CommandContext, command, require_text
+from bot.policy.visibility import searchable_from
 from bot.store.search import search_messages
 from bot.types import ReplyEvent, TextDelta
 
@@ -17,8 +18,9 @@ async def search(context: CommandContext) -> AsyncGenerator[ReplyEvent]:
     """Over what the asker may see from here."""
     words = require_text(context.text, "/search WORDS").split()
     inbound, runtime = context.turn.inbound, context.runtime
+    scope = searchable_from(inbound.address, inbound.author.id, is_direct=inbound.is_direct)
     async with runtime.store.read(context.turn.tenant_id) as tx:
-        found = await search_messages(tx, words, inbound.author.id, inbound.address, runtime.limits.search_results)
+        found = await search_messages(tx, words, scope, runtime.limits.search_results)
     if not found:
         yield TextDelta(f"Nothing that you can see here holds: {' '.join(words)}.")
         return

@@ -173,7 +173,7 @@ class Library:
         largest = max(file.size_bytes for weights in missing for file in weights.files)
         needed = sum(weights.size_bytes for weights in missing) + largest + SPARE_BYTES
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
+            self._make_folder()
             free = shutil.disk_usage(self.folder).free
         except OSError as error:
             raise _disk_refused(self.folder, error) from error
@@ -183,10 +183,15 @@ class Library:
                 "Make room, or set PARLEY_HOME to a folder on a bigger disk."
             )
 
+    def _make_folder(self) -> None:
+        """The folder above may be the one in which the database will stand: it is nobody else's to read."""
+        self.folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.folder.mkdir(exist_ok=True)
+
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
         """Let one process at a time write here, where the system has such locks."""
-        self.folder.mkdir(parents=True, exist_ok=True)
+        self._make_folder()
         with (self.folder / ".lock").open("w") as lock:
             try:
                 import fcntl

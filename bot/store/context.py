@@ -1,0 +1,84 @@
+"""Context: copies of what was said before Parley was asked, fetched from the platform for the questions of one conversation.
+
+A copy is no message of the conversation in which it stands: its author does not take part there, no search finds it, and its id
+does not count as seen. What happens to the original at the platform, or by `/forget`, happens to every copy of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from sqlalchemy import select, update
+
+from bot.store import Transaction
+from bot.store.messages import delete_messages, insert_message, message_row, parts_of, plain_text, with_text
+from bot.store.schema import messages, posts, turns
+from bot.types import Backfill, Edit, InboundMessage, Message, Text, from_json, to_json
+
+PARTIAL = Message("system", (Text("Earlier messages of this conversation exist, but could not be read."),))
+
+
+async def add_context(tx: Transaction, conversation_id: int, source_id: int, backfill: Backfill) -> int:
+    """Copy what was said before that source into the history, right before it; gives how many messages were new there.
+
+    The order of a conversation is (source, ordinal), so copies take ordinals below 0.
+    """
+    known = await _known_ids(tx, conversation_id)
+    fresh = [one for one in backfill.messages if one.message_id not in known]
+    if fresh and not backfill.is_complete:
+        note = message_row(tx, conversation_id, source_id, -len(fresh) - 1, PARTIAL, fresh[0].sent_at)
+        await insert_message(tx, note | {"is_context": True}, PARTIAL)
+    for ordinal, original in enumerate(fresh, start=-len(fresh)):
+        await _insert_copy(tx, conversation_id, source_id, ordinal, original)
+    return len(fresh)
+
+
+async def _known_ids(tx: Transaction, conversation_id: int) -> set[str]:
+    """The platform's ids of all messages of the conversation, our own posts among them."""
+    said_ids = select(messages.c.platform_id).where(messages.c.conversation_id == conversation_id)
+    posted = select(posts.c.platform_id).join(turns, turns.c.id == posts.c.turn_id)
+    posted = posted.where(turns.c.conversation_id == conversation_id)
+    return {*(await tx.connection.scalars(said_ids)).all(), *(await tx.connection.scalars(posted)).all()}
+
+
+async def _insert_copy(
+    tx: Transaction, conversation_id: int, source_id: int, ordinal: int, original: InboundMessage
+) -> None:
+    author = original.author
+    message = Message("user" if author.id else "assistant", parts_of(original, original.text), author.name)
+    row = message_row(tx, conversation_id, source_id, ordinal, message, original.sent_at)
+    row |= {"author_id": author.id, "author_name": author.name, "platform_id": original.message_id}
+    await insert_message(tx, row | {"is_context": True, "origin_channel": original.address.channel}, message)
+
+
+def _copies_from(tx: Transaction, channel: str) -> tuple[Any, ...]:
+    """Copies whose original stands in the channel. Of very old ones that is not known: they count as from everywhere."""
+    return (messages.c.tenant_id == tx.tenant_id, messages.c.is_context, messages.c.origin_channel.in_((channel, "")))
+
+
+async def edit_copies(tx: Transaction, edit: Edit) -> int:
+    """The original was edited by its author: every copy says what it says now; gives how many copies."""
+    where = [*_copies_from(tx, edit.address.channel), messages.c.platform_id == edit.message_id]
+    if edit.author.id:
+        where.append(messages.c.author_id == edit.author.id)
+    copies = (await tx.connection.execute(select(messages.c.id, messages.c.role, messages.c.parts).where(*where))).all()
+    for row in copies:
+        message = Message(row.role, with_text(from_json(row.parts), edit.text))
+        values = {"text": plain_text(message), "parts": to_json(message.parts)}
+        await tx.connection.execute(update(messages).where(messages.c.id == row.id).values(values))
+    return len(copies)
+
+
+async def delete_copies(tx: Transaction, channel: str, platform_ids: Iterable[str]) -> int:
+    """The originals were deleted: so are all copies of them; gives how many copies."""
+    ids = [platform_id for platform_id in platform_ids if platform_id]
+    return await delete_messages(tx, (*_copies_from(tx, channel), messages.c.platform_id.in_(ids))) if ids else 0
+
+
+async def forget_copies(tx: Transaction, channel: str, author_id: str | None) -> None:
+    """Delete the copies of what this person said in the channel, or of what anybody did (None), wherever they stand."""
+    if author_id is None:
+        await delete_messages(tx, (messages.c.is_context, messages.c.origin_channel == channel))
+    else:
+        await delete_messages(tx, (*_copies_from(tx, channel), messages.c.author_id == author_id))
