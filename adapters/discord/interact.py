@@ -25,7 +25,7 @@ from adapters.discord.parse import (
     place_of,
     target_of,
 )
-from adapters.discord.post import HOOK, MESSAGE, QUIET
+from adapters.discord.post import HOOK, MESSAGE, NO_EMBEDS, QUIET
 from adapters.shared.buttons import THANKS
 from bot.errors import BotError
 from bot.ports import Accept
@@ -79,7 +79,7 @@ class Interactions:
 
     async def _whisper(self, data: Payload, text: str) -> None:
         """A further answer that only the asker sees."""
-        body = {"content": text, "flags": EPHEMERAL, "allowed_mentions": QUIET}
+        body = {"content": text, "flags": EPHEMERAL | NO_EMBEDS, "allowed_mentions": QUIET}
         hook: dict[str, Any] = {"webhook_id": str(data["application_id"]), "webhook_token": str(data["token"])}
         try:
             await self._client.call("POST", HOOK, body, **hook)
@@ -168,7 +168,7 @@ class Interactions:
     async def _filled(self, data: Payload, accept: Accept) -> None:
         custom_id, values = str((data.get("data") or {}).get("custom_id") or ""), form_values(data)
         if custom_id == forms.SETTINGS:
-            await self._answer(data, SAY, {"content": await self._chosen(data, values), "flags": EPHEMERAL})
+            await self._answer(data, SAY, {"content": await self._chosen(data, values), "flags": EPHEMERAL | NO_EMBEDS})
         elif custom_id.startswith(f"{forms.ASK}:"):
             is_met = await self._answer(data, DEFER)
             target = await self._target(data, custom_id.removeprefix(f"{forms.ASK}:"))
