@@ -60,6 +60,8 @@ class Listener:
         self._interactions = Interactions(client, directory, history)
         self._order: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._tasks: set[asyncio.Task[None]] = set()
+        self.hears_all = bool(client.options.discord_message_content)
+        """Whether people's words arrive where nobody mentions us: the Message Content intent, until Discord refuses it."""
         self._ours: OrderedDict[str, None] = OrderedDict()
         """Ids of our own messages, whose deletion takes nothing out of the history."""
         self._roots: OrderedDict[str, str] = OrderedDict()
@@ -67,16 +69,15 @@ class Listener:
 
     async def listen(self, accept: Accept) -> None:
         """Hold the gateway until cancelled; without the privileged intent if that is refused. Raises PlatformError."""
-        wants_content = bool(self._client.options.discord_message_content)
         while True:
             try:
-                await self._hold(accept, wants_content)
+                await self._hold(accept, self.hears_all)
                 return
             except discord.PrivilegedIntentsRequired as error:
-                if not wants_content:
+                if not self.hears_all:
                     raise PlatformError("Discord refuses the intents.", detail=str(error)) from error
                 log.warning(NO_CONTENT)
-                wants_content = False
+                self.hears_all = False
 
     async def _hold(self, accept: Accept, wants_content: bool) -> None:
         await self._client.rest()  # the first interaction must not wait for a login

@@ -177,7 +177,6 @@ async def say(context: CommandContext) -> AsyncIterator[ReplyEvent]:
     yield Status("Speaking…")
     clip, notices = await speak(context.turn, text, context.runtime, context.turn.settings.language or "")
     context.draft.notices += notices
-    context.draft.model = context.runtime.models.name("speech")
     yield TextDelta(text)
     yield PartReady(clip)
 
