@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections import OrderedDict
 from dataclasses import replace
 from typing import Any
+
+from cachetools import LRUCache
 
 from adapters.discord import forms, slash
 from adapters.discord.client import UNKNOWN_INTERACTION, DiscordClient, DiscordError
@@ -47,7 +48,7 @@ class Interactions:
 
     def __init__(self, client: DiscordClient, directory: Directory, history: History) -> None:
         self._client, self._directory, self._history = client, directory, history
-        self._targets: OrderedDict[str, Payload] = OrderedDict()
+        self._targets: LRUCache[str, Payload] = LRUCache(MAX_TARGETS)
         """Messages about which a question is being typed."""
 
     async def met(self, data: Payload, accept: Accept) -> None:
@@ -113,8 +114,6 @@ class Interactions:
         intent, target = slash.MENUS.get(str((data.get("data") or {}).get("name"))), target_of(data)
         if intent is None:
             self._targets[str(target.get("id"))] = target
-            if len(self._targets) > MAX_TARGETS:
-                self._targets.popitem(last=False)
             await self._answer(data, OPEN_FORM, forms.ask_form(str(target.get("id") or "")))
             return
         is_met = await self._answer(data, DEFER, {"flags": EPHEMERAL})
