@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import dataclasses
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 
 import adapters
 from bot import providers
+from bot.types import Capabilities
 
 ROOT = Path(__file__).resolve().parents[1]
 VALUES = {"bot.types", "bot.ports", "bot.errors", "bot.media", "bot.policy"}
@@ -175,6 +177,18 @@ def test_every_public_function_says_what_it_gives() -> None:
             if not is_nested and not is_port and not ast.get_docstring(node):
                 wrong.append(f"{path}:{node.lineno} {node.name}")
     assert not wrong
+
+
+def test_every_capability_is_read_by_somebody() -> None:
+    """A platform declares nothing that no code decides by."""
+    read = {
+        node.attr
+        for path, tree in sources()
+        if not EMULATOR.match(path)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and ast.unparse(node.value).lower().endswith("capabilities")
+    }
+    assert {field.name for field in dataclasses.fields(Capabilities)} <= read
 
 
 def _classes(tree: ast.Module) -> list[ast.ClassDef]:

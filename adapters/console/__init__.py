@@ -15,14 +15,7 @@ if TYPE_CHECKING:
     from adapters.console.reply import Console
     from bot.ports import Host
 
-CAPABILITIES = Capabilities(
-    max_text=1_000_000,
-    shows_images=False,
-    plays_voice=False,
-    has_buttons=False,
-    upload_limit_bytes=1024 * 1024 * 1024,
-    keeps_history=False,
-)
+CAPABILITIES = Capabilities(has_buttons=False)
 
 
 def create(options: FolderOptions, host: Host) -> Console:

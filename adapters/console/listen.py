@@ -75,5 +75,4 @@ async def _kept(host: Host, inbound: InboundMessage | Command) -> Reply | None:
     answers = [one for one in entries if turn_id and one.turn_id == turn_id and one.role == "assistant"]
     if not answers or answers[-1].is_running:
         return None
-    last = answers[-1]
-    return Reply(last.parts, last.notices, model=last.model, error=last.error)
+    return answers[-1].reply

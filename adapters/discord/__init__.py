@@ -15,13 +15,8 @@ if TYPE_CHECKING:
     from adapters.discord.adapter import Discord
     from bot.ports import Host
 
-CAPABILITIES = Capabilities(
-    max_text=2_000,
-    has_ephemeral=True,
-    upload_limit_bytes=10 * 1024 * 1024,
-    hears_all=True,
-)
-"""`max_text`: Discord, Create Message, `content`. Servers with boosts take larger uploads; each answer knows its own limit."""
+CAPABILITIES = Capabilities()
+"""With the Message Content intent; `Discord.capabilities` says whether it was granted."""
 
 
 class Options(FolderOptions):

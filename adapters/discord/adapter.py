@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 
 from aiohttp import web
 
@@ -15,14 +16,24 @@ from adapters.discord.history import History
 from adapters.discord.listen import Listener
 from adapters.discord.reply import Replies
 from bot.ports import Accept, Host
-from bot.types import Attachment, Backfill, Command, Diagnostic, InboundMessage, Receipt, Reply, ReplyEvent, Turn
+from bot.types import (
+    Attachment,
+    Backfill,
+    Capabilities,
+    Command,
+    Diagnostic,
+    InboundMessage,
+    Receipt,
+    Reply,
+    ReplyEvent,
+    Turn,
+)
 
 
 class Discord:
     """Discord as a platform."""
 
     name = NAME
-    capabilities = CAPABILITIES
 
     def __init__(self, options: Options, host: Host) -> None:
         self.client = DiscordClient(options, host)
@@ -31,6 +42,11 @@ class Discord:
         self.replies = Replies(self.client)
         self.history = History(self.client, self.directory)
         self.listener = Listener(self.client, self.directory, self.history)
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """Whether all is heard depends on the Message Content intent: wanted here, and not refused to this process."""
+        return replace(CAPABILITIES, hears_all=self.listener.hears_all)
 
     async def listen(self, accept: Accept) -> None:
         """Hold the gateway, and fetch what was missed whenever none was held."""

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections import OrderedDict
 from typing import Any
 
 import discord
+from cachetools import LRUCache
 
 from adapters.discord.client import DiscordClient, DiscordError
 from adapters.discord.entities import Names, Payload, mentioned
@@ -25,7 +25,7 @@ class Directory:
         self._client = client
         self.gateway: discord.Client | None = None
         """Set while this process holds the gateway."""
-        self._channels: OrderedDict[str, Payload] = OrderedDict()
+        self._channels: LRUCache[str, Payload] = LRUCache(MAX_KNOWN)
         self._roles: dict[str, dict[str, str]] = {}
 
     async def place(self, data: Payload) -> Place:
@@ -62,8 +62,6 @@ class Directory:
         """A channel as Discord describes it, remembered. Raises DiscordError."""
         if channel_id not in self._channels:
             self._channels[channel_id] = await self._client.call("GET", "/channels/{channel_id}", channel_id=channel_id)
-            if len(self._channels) > MAX_KNOWN:
-                self._channels.popitem(last=False)
         return self._channels[channel_id]
 
     def is_active_thread(self, guild: str, thread: str) -> bool:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections import OrderedDict
 from dataclasses import replace
 from typing import Any
+
+from cachetools import LRUCache
 
 from adapters.discord import forms, slash
 from adapters.discord.client import UNKNOWN_INTERACTION, DiscordClient, DiscordError
@@ -25,7 +26,7 @@ from adapters.discord.parse import (
     place_of,
     target_of,
 )
-from adapters.discord.post import HOOK, MESSAGE, QUIET
+from adapters.discord.post import HOOK, MESSAGE, NO_EMBEDS, QUIET
 from adapters.shared.buttons import THANKS
 from bot.errors import BotError
 from bot.ports import Accept
@@ -47,7 +48,7 @@ class Interactions:
 
     def __init__(self, client: DiscordClient, directory: Directory, history: History) -> None:
         self._client, self._directory, self._history = client, directory, history
-        self._targets: OrderedDict[str, Payload] = OrderedDict()
+        self._targets: LRUCache[str, Payload] = LRUCache(MAX_TARGETS)
         """Messages about which a question is being typed."""
 
     async def met(self, data: Payload, accept: Accept) -> None:
@@ -79,7 +80,7 @@ class Interactions:
 
     async def _whisper(self, data: Payload, text: str) -> None:
         """A further answer that only the asker sees."""
-        body = {"content": text, "flags": EPHEMERAL, "allowed_mentions": QUIET}
+        body = {"content": text, "flags": EPHEMERAL | NO_EMBEDS, "allowed_mentions": QUIET}
         hook: dict[str, Any] = {"webhook_id": str(data["application_id"]), "webhook_token": str(data["token"])}
         try:
             await self._client.call("POST", HOOK, body, **hook)
@@ -113,8 +114,6 @@ class Interactions:
         intent, target = slash.MENUS.get(str((data.get("data") or {}).get("name"))), target_of(data)
         if intent is None:
             self._targets[str(target.get("id"))] = target
-            if len(self._targets) > MAX_TARGETS:
-                self._targets.popitem(last=False)
             await self._answer(data, OPEN_FORM, forms.ask_form(str(target.get("id") or "")))
             return
         is_met = await self._answer(data, DEFER, {"flags": EPHEMERAL})
@@ -168,7 +167,7 @@ class Interactions:
     async def _filled(self, data: Payload, accept: Accept) -> None:
         custom_id, values = str((data.get("data") or {}).get("custom_id") or ""), form_values(data)
         if custom_id == forms.SETTINGS:
-            await self._answer(data, SAY, {"content": await self._chosen(data, values), "flags": EPHEMERAL})
+            await self._answer(data, SAY, {"content": await self._chosen(data, values), "flags": EPHEMERAL | NO_EMBEDS})
         elif custom_id.startswith(f"{forms.ASK}:"):
             is_met = await self._answer(data, DEFER)
             target = await self._target(data, custom_id.removeprefix(f"{forms.ASK}:"))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any
@@ -12,6 +11,7 @@ from weakref import WeakValueDictionary
 
 import discord
 import yarl
+from cachetools import LRUCache
 
 from adapters.discord.client import DiscordClient, at_address
 from adapters.discord.directory import Directory
@@ -30,6 +30,7 @@ from adapters.discord.parse import (
     replied_to,
 )
 from adapters.discord.slash import sync
+from adapters.shared.tasks import TaskSet
 from bot.errors import BotError, PlatformError
 from bot.ports import Accept
 from bot.types import Accepted, Inbound
@@ -59,24 +60,25 @@ class Listener:
         self._client, self._directory, self._history = client, directory, history
         self._interactions = Interactions(client, directory, history)
         self._order: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._ours: OrderedDict[str, None] = OrderedDict()
+        self._tasks = TaskSet(log, "Discord")
+        self.hears_all = bool(client.options.discord_message_content)
+        """Whether people's words arrive where nobody mentions us: the Message Content intent, until Discord refuses it."""
+        self._ours: LRUCache[str, bool] = LRUCache(MAX_REMEMBERED)
         """Ids of our own messages, whose deletion takes nothing out of the history."""
-        self._roots: OrderedDict[str, str] = OrderedDict()
+        self._roots: LRUCache[str, str] = LRUCache(MAX_REMEMBERED)
         """By question, the reply chain it belongs to."""
 
     async def listen(self, accept: Accept) -> None:
         """Hold the gateway until cancelled; without the privileged intent if that is refused. Raises PlatformError."""
-        wants_content = bool(self._client.options.discord_message_content)
         while True:
             try:
-                await self._hold(accept, wants_content)
+                await self._hold(accept, self.hears_all)
                 return
             except discord.PrivilegedIntentsRequired as error:
-                if not wants_content:
+                if not self.hears_all:
                     raise PlatformError("Discord refuses the intents.", detail=str(error)) from error
                 log.warning(NO_CONTENT)
-                wants_content = False
+                self.hears_all = False
 
     async def _hold(self, accept: Accept, wants_content: bool) -> None:
         await self._client.rest()  # the first interaction must not wait for a login
@@ -131,8 +133,8 @@ class Listener:
             parsers[name] = self._hearing(name, parsers[name], accept)
 
         async def on_ready() -> None:  # a new session: whoever lost it may have lost our commands too
-            self._later(self._sync())
-            self._later(self.catch_up(accept))
+            self._tasks.spawn(self._sync())
+            self._tasks.spawn(self.catch_up(accept))
 
         gateway.event(on_ready)
 
@@ -146,7 +148,7 @@ class Listener:
         }
 
         def hear(data: Any) -> None:
-            self._later(handlers[name](data, accept))
+            self._tasks.spawn(handlers[name](data, accept))
             parser(data)
 
         return hear
@@ -170,7 +172,7 @@ class Listener:
     async def _created(self, data: Payload, accept: Accept) -> None:
         author = data.get("author") or {}
         if is_ours(data, Us(await self._own_id())):
-            _remember(self._ours, str(data["id"]), None)
+            self._ours[str(data["id"])] = True
             return
         if author.get("bot") or data.get("webhook_id"):
             return
@@ -187,7 +189,7 @@ class Listener:
         inbound = parse_message(data, place, lookup, await self._chain(data, place, lookup.us))
         if inbound is None:
             return None
-        _remember(self._roots, inbound.message_id, inbound.address.thread)
+        self._roots[inbound.message_id] = inbound.address.thread
         return await accepted(accept, inbound, self._client.host.clock)
 
     async def _chain(self, data: Payload, place: Place, us: Us) -> str | None:
@@ -252,25 +254,9 @@ class Listener:
             lock = self._order[channel] = asyncio.Lock()
         return lock
 
-    def _later(self, work: Any) -> None:
-        """Beside the gateway's own reading; trouble is logged."""
-        task = asyncio.create_task(_logged(work))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
     async def close(self) -> None:
         """Let what is being written down be written, and end the rest."""
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=PATIENCE_S)
-        for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-
-
-def _remember(known: OrderedDict[str, Any], key: str, value: Any) -> None:
-    known[key] = value
-    if len(known) > MAX_REMEMBERED:
-        known.popitem(last=False)
+        await self._tasks.close(PATIENCE_S)
 
 
 async def accepted(accept: Accept, inbound: Inbound, clock: Any) -> Accepted:
@@ -280,12 +266,3 @@ async def accepted(accept: Accept, inbound: Inbound, clock: Any) -> Accepted:
             return await accept(inbound)
         await clock.sleep(wait)
     return await accept(inbound)
-
-
-async def _logged(work: Awaitable[Any]) -> None:
-    try:
-        await work
-    except BotError as error:
-        log.warning("at Discord: %s %s", error.text, error.detail)
-    except Exception:  # the edge of the listen loop
-        log.exception("something that Discord sent could not be handled")

@@ -26,6 +26,9 @@ MESSAGE = "/channels/{channel_id}/messages/{message_id}"
 HOOK = "/webhooks/{webhook_id}/{webhook_token}"
 QUIET = {"parse": [], "replied_user": False}
 """Nobody is pinged. Source: Discord, Allowed Mentions Object."""
+NO_EMBEDS = 1 << 2
+"""SUPPRESS_EMBEDS: no previews. Fetching one would tell the address's server what a model was led to write into the address, with
+nobody clicking. Edits name all flags that are to stay. Source: Discord, Message Flags; Edit Message, `flags`."""
 TOKEN_GONE = (DEAD_TOKEN, UNKNOWN_WEBHOOK)
 LOADING = 1 << 7
 """Of a message that only shows that work is going on. Source: Discord, Message Flags."""
@@ -128,7 +131,7 @@ class Posts:
         self, target: Target, part: int | str, body: dict[str, Any], files: Sequence[Upload] = (), *, held: bool = False
     ) -> str:
         """Post a part; gives its id. The first part of an interaction fills its place. Raises DiscordError."""
-        body = {**body, "allowed_mentions": QUIET}
+        body = {**body, "allowed_mentions": QUIET, "flags": NO_EMBEDS}
         only_hook = self._only_hook(target)
         if self.has_token(target) and (only_hook or (part == 0 and target.fills)):
             try:
@@ -154,9 +157,8 @@ class Posts:
         if part == 0 and target.fills:
             answer = await self._send("PATCH", f"{HOOK}/messages/@original", body, files, held=held, **hook)
         else:
-            flags = {"flags": EPHEMERAL} if target.is_ephemeral else {}
-            params = {"wait": "true"}
-            answer = await self._send("POST", HOOK, {**body, **flags}, files, held=held, params=params, **hook)
+            body, params = {**body, "flags": _flags(target)}, {"wait": "true"}
+            answer = await self._send("POST", HOOK, body, files, held=held, params=params, **hook)
         target.by_hook.add(str(answer["id"]))
         return str(answer["id"])
 
@@ -189,7 +191,7 @@ class Posts:
         self, target: Target, message_id: str, body: dict[str, Any], files: Sequence[Upload] = (), *, held: bool = False
     ) -> bool:
         """Change a message of ours; False when it is gone. Raises DiscordError."""
-        body = {**body, "allowed_mentions": QUIET}
+        body = {**body, "allowed_mentions": QUIET, "flags": NO_EMBEDS}
         if message_id in target.by_hook and self.has_token(target):
             try:
                 await self._edit_by_hook(target, message_id, body, files, held=held)
@@ -207,6 +209,7 @@ class Posts:
         self, target: Target, message_id: str, body: dict[str, Any], files: Sequence[Upload], *, held: bool
     ) -> None:
         hook: dict[str, Any] = {"webhook_id": target.app, "webhook_token": target.token, "message_id": message_id}
+        body = {**body, "flags": _flags(target)}
         await self._send("PATCH", f"{HOOK}/messages/{{message_id}}", body, files, held=held, **hook)
 
     async def _edit_in_channel(
@@ -286,6 +289,11 @@ class Posts:
             return []
         target.by_hook.add(str(found["id"]))
         return [str(found["id"])]
+
+
+def _flags(target: Target) -> int:
+    """Of a message by the interaction's token."""
+    return NO_EMBEDS | (EPHEMERAL if target.is_ephemeral else 0)
 
 
 def _answers(message: dict[str, Any], target: Target) -> bool:

@@ -13,12 +13,7 @@ if TYPE_CHECKING:
     from adapters.playground.listen import Playground
     from bot.ports import Host
 
-CAPABILITIES = Capabilities(
-    max_text=1_000_000,
-    has_ephemeral=False,
-    upload_limit_bytes=200 * 1024 * 1024,
-    keeps_history=False,
-)
+CAPABILITIES = Capabilities()
 
 
 class Options(FolderOptions):

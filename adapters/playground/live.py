@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from adapters.playground import render
+from adapters.playground import CAPABILITIES, render
 from adapters.playground.news import Joiner
+from bot.policy.actions import actions_for
 from bot.types import Part, Reply, from_json
 
 Event = tuple[str, dict[str, Any]]
@@ -110,4 +111,5 @@ def drawn(reply: Reply) -> dict[str, Any]:
         "error": reply.error,
         "is_stopped": reply.stopped,
         "is_truncated": reply.truncated,
+        "actions": actions_for(reply, CAPABILITIES),
     }

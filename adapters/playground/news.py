@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Any
+
+from cachetools import LRUCache
 
 MAX_WHOLE = 5_000
 """Characters of JSON that go as they are: the bus carries 7,000 bytes on PostgreSQL, its own wrapping included."""
@@ -40,7 +41,7 @@ class Joiner:
     """Makes whole news of pieces that come in order for each sender."""
 
     def __init__(self) -> None:
-        self._parts: OrderedDict[str, list[str]] = OrderedDict()
+        self._parts: LRUCache[str, list[str]] = LRUCache(MAX_UNFINISHED)
 
     def add(self, piece: Mapping[str, Any]) -> dict[str, Any] | None:
         """The whole news, or None while pieces are missing; a piece after a lost one is dropped."""
@@ -51,8 +52,6 @@ class Joiner:
             return None
         parts.append(str(piece["text"]))
         if len(parts) < piece["count"]:
-            while len(self._parts) > MAX_UNFINISHED:
-                self._parts.popitem(last=False)
             return None
         del self._parts[str(piece["of"])]
         joined: dict[str, Any] = json.loads("".join(parts))

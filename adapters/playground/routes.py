@@ -14,11 +14,12 @@ from urllib.parse import quote
 
 from aiohttp import BodyPartReader, web
 
-from adapters.playground import news, parse, render
+from adapters.playground import CAPABILITIES, news, parse, render
 from adapters.playground.guard import Guard, author_of, handle, person_of
 from adapters.playground.live import View
 from adapters.playground.reply import tell
 from bot.errors import UnreadableError, UsageError
+from bot.policy.actions import actions_for
 from bot.ports import Accept, Host
 from bot.types import (
     MODALITIES,
@@ -299,6 +300,7 @@ def _entry(entry: TimelineEntry) -> dict[str, Any]:
         "is_running": entry.is_running,
         "is_stopped": entry.is_stopped,
         "is_truncated": entry.is_truncated,
+        "actions": actions_for(entry.reply, CAPABILITIES) if entry.role == "assistant" else (),
         "created_at": entry.created_at.isoformat(),
     }
 

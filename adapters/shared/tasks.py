@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine
+from collections.abc import Awaitable
 from typing import Any
 
 from bot.errors import BotError
@@ -21,14 +21,17 @@ class TaskSet:
         self._log, self._subject = log, subject
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def spawn(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[None]:
+    def __len__(self) -> int:
+        return len(self._tasks)
+
+    def spawn(self, work: Awaitable[Any]) -> asyncio.Task[None]:
         """Start the work; its result is dropped."""
         task = asyncio.create_task(self._logged(work))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
 
-    async def _logged(self, work: Coroutine[Any, Any, Any]) -> None:
+    async def _logged(self, work: Awaitable[Any]) -> None:
         try:
             await work
         except BotError as error:

@@ -15,13 +15,7 @@ if TYPE_CHECKING:
     from adapters.slack.adapter import Slack
     from bot.ports import Host
 
-CAPABILITIES = Capabilities(
-    max_text=11_000,
-    has_ephemeral=True,
-    upload_limit_bytes=1024 * 1024 * 1024,
-    hears_all=True,
-)
-"""`max_text`: Slack takes 12,000 characters of Markdown in one message; the rest is for what stands under the answer."""
+CAPABILITIES = Capabilities()
 
 
 class Options(FolderOptions):

@@ -8,8 +8,11 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from html import unescape as unescape_html
-from typing import Any
+from typing import Any, TypeAlias
 
+from cachetools import TTLCache
+
+from adapters.shared.tasks import cancel
 from adapters.slack.client import Place, SlackClient
 from bot.errors import PlatformError
 from bot.types import Author, ButtonPress, Command, Deletion, Edit, Inbound, InboundMessage
@@ -81,13 +84,17 @@ def ids_in(text: str) -> tuple[set[str], set[str], set[str]]:
     return people, channels, groups
 
 
+Key: TypeAlias = tuple[str, str, str]
+"""Of a name: the workspace, so that none learns another's names; "person", "channel" or "group"; the id."""
+
+
 class Directory:
     """Looks names up at Slack and remembers them."""
 
     def __init__(self, client: SlackClient) -> None:
         self._client = client
-        self._known: dict[tuple[str, str], tuple[float, str]] = {}
-        self._asking: dict[tuple[str, str], asyncio.Task[str]] = {}
+        self._known: TTLCache[Key, str] = TTLCache(MAX_KEPT, KEEP_S, client.host.clock.monotonic)
+        self._asking: dict[Key, asyncio.Task[str]] = {}
 
     async def named(self, inbound: Inbound, patience_s: float = PATIENCE_S) -> Inbound:
         """The inbound with names for ids; what cannot be learned in time keeps its id."""
@@ -105,19 +112,19 @@ class Directory:
     async def names(self, place: Place, text: str, people: set[str], patience_s: float = PATIENCE_S) -> Names:
         """The names that a text needs, and those of these people."""
         in_text, channels, groups = ids_in(text)
-        wanted = [("person", one) for one in in_text | people]
-        wanted += [("channel", one) for one in channels] + [("group", one) for one in groups]
+        ids: dict[str, set[str]] = {"person": in_text | people, "channel": channels, "group": groups}
+        wanted = [(place.team, kind, one) for kind, of_kind in ids.items() for one in of_kind]
         found = await self._all(place, wanted, patience_s)
-        return Names(*({one: found.get((kind, one), "") for k, one in wanted if k == kind} for kind in KINDS))
+        return Names(
+            *({one: found.get((place.team, kind, one), "") for one in of_kind} for kind, of_kind in ids.items())
+        )
 
-    async def _all(self, place: Place, wanted: list[tuple[str, str]], patience_s: float) -> dict[tuple[str, str], str]:
-        now = self._client.host.clock.monotonic()
-        found: dict[tuple[str, str], str] = {}
-        waiting: dict[tuple[str, str], asyncio.Task[str]] = {}
+    async def _all(self, place: Place, wanted: list[Key], patience_s: float) -> dict[Key, str]:
+        found: dict[Key, str] = {}
+        waiting: dict[Key, asyncio.Task[str]] = {}
         for key in wanted:
-            known = self._known.get(key)
-            if known and now - known[0] < KEEP_S:
-                found[key] = known[1]
+            if (known := self._known.get(key)) is not None:
+                found[key] = known
             else:
                 waiting[key] = self._ask(place, key)
         if waiting:
@@ -126,22 +133,21 @@ class Directory:
             found[key] = task.result() if task.done() and not task.cancelled() else ""
         return found
 
-    def _ask(self, place: Place, key: tuple[str, str]) -> asyncio.Task[str]:
+    def _ask(self, place: Place, key: Key) -> asyncio.Task[str]:
         """One question at a time for each id, whoever asks."""
         if key not in self._asking:
-            task = asyncio.create_task(self._look_up(place, *key))
+            task = asyncio.create_task(self._look_up(place, key))
             self._asking[key] = task
             task.add_done_callback(lambda _: self._asking.pop(key, None))
         return self._asking[key]
 
-    async def _look_up(self, place: Place, kind: str, id_: str) -> str:
+    async def _look_up(self, place: Place, key: Key) -> str:
+        _, kind, id_ = key
         try:
             name = await LOOK_UPS[kind](self, place, id_)
         except PlatformError:
             name = ""
-        if len(self._known) >= MAX_KEPT:
-            self._known.clear()
-        self._known[(kind, id_)] = (self._client.host.clock.monotonic(), name)
+        self._known[key] = name
         return name
 
     async def _person(self, place: Place, id_: str) -> str:
@@ -156,20 +162,15 @@ class Directory:
 
     async def _group(self, place: Place, id_: str) -> str:
         groups = (await self._client.call(place, "usergroups.list")).get("usergroups") or ()
-        at = self._client.host.clock.monotonic()
         for group in groups:
-            self._known[("group", str(group.get("id")))] = (at, str(group.get("handle") or ""))
+            self._known[(place.team, "group", str(group.get("id")))] = str(group.get("handle") or "")
         return next((str(group.get("handle") or "") for group in groups if group.get("id") == id_), "")
 
     async def close(self) -> None:
         """End the questions that are under way."""
-        tasks = list(self._asking.values())
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await cancel(*self._asking.values())
 
 
-KINDS = ("person", "channel", "group")
 LOOK_UPS = {"person": Directory._person, "channel": Directory._channel, "group": Directory._group}
 
 

@@ -8,6 +8,8 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+from cachetools import TTLCache
+
 from adapters.slack import entities, parse
 from adapters.slack.client import NAME, Place, SlackClient, SlackError
 from adapters.slack.entities import Directory, place_of
@@ -28,6 +30,7 @@ NAMES_S = 4.0
 MAX_CONVERSATIONS = 300
 SPARE_S = 2.0
 CLOSED_S = 600.0
+MAX_CLOSED = 5_000
 """A looked-at channel that we may not read is not asked for again so soon."""
 log = logging.getLogger(__name__)
 
@@ -37,7 +40,7 @@ class History:
 
     def __init__(self, client: SlackClient, directory: Directory) -> None:
         self._client, self._directory = client, directory
-        self._closed: dict[str, float] = {}
+        self._closed: TTLCache[str, bool] = TTLCache(MAX_CLOSED, CLOSED_S, client.host.clock.monotonic)
 
     # --- before Parley joined ---
 
@@ -61,8 +64,7 @@ class History:
     async def _read(
         self, place: Place, us: str, channel: str, thread: str, latest: str, limit: int, *, label: bool = False
     ) -> Backfill:
-        now = self._client.host.clock.monotonic()
-        if self._closed.get(channel, 0.0) > now:
+        if channel in self._closed:
             return Backfill(is_complete=False)
         try:
             us = us or (await self._client.identity(place)).user_id
@@ -70,8 +72,7 @@ class History:
         except SlackError as error:
             log.info("history of %s: %s", channel, error.detail or error.text)
             if label and error.slack_code in OUTSIDE:  # looked at by a person, and not ours to read
-                self._closed = {one: until for one, until in self._closed.items() if until > now}
-                self._closed[channel] = now + CLOSED_S
+                self._closed[channel] = True
             return Backfill(is_complete=False)
         found = await self._values(place, channel, messages, us, label=label)
         return Backfill(tuple(found), is_complete)

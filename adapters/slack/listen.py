@@ -5,17 +5,18 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from aiohttp import web
+from cachetools import LRUCache, TTLCache
 from slack_bolt.async_app import AsyncApp
 from slack_bolt.authorization import AuthorizeResult
 from slack_bolt.request.async_request import AsyncBoltRequest
 from slack_bolt.response import BoltResponse
 
+from adapters.shared.tasks import TaskSet, cancel
 from adapters.slack import parse
 from adapters.slack.client import SlackClient, SlackError, secret
 from adapters.slack.entities import Directory, place_of
@@ -24,7 +25,6 @@ from adapters.slack.home import Home
 from adapters.slack.install import Install
 from adapters.slack.parse import Payload
 from adapters.slack.sockets import Sockets
-from bot.errors import BotError
 from bot.ports import Accept
 from bot.types import EPOCH, Accepted, ButtonPress, Command, Inbound, InboundMessage
 
@@ -42,9 +42,10 @@ class Listener:
     def __init__(self, client: SlackClient, directory: Directory, files: Files, home: Home, install: Install) -> None:
         self._client, self._directory, self._files = client, directory, files
         self._home, self._install = home, install
-        self._looking_at: dict[tuple[str, str], tuple[str, float]] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._written: OrderedDict[tuple[str, str], asyncio.Task[None]] = OrderedDict()
+        self.looking_at: TTLCache[tuple[str, str], str] = TTLCache(MAX_LOOKED_AT, LOOKED_S, client.host.clock.monotonic)
+        """By workspace and person: the channel beside which they have the agent panel open."""
+        self._tasks = TaskSet(log, "Slack")
+        self._written: LRUCache[tuple[str, str], asyncio.Task[None]] = LRUCache(MAX_WRITTEN)
         self.sockets = Sockets(client)
 
     # --- the two ways in ---
@@ -128,8 +129,6 @@ class Listener:
         if task is None or (task.done() and (task.cancelled() or task.exception())):
             task = asyncio.create_task(self._write(body, inbound, accept))
             self._written[key] = task
-            if len(self._written) > MAX_WRITTEN:
-                self._written.popitem(last=False)
         await asyncio.shield(task)
 
     async def _write(self, body: Payload, inbound: InboundMessage, accept: Accept) -> None:
@@ -154,9 +153,8 @@ class Listener:
         if isinstance(inbound, InboundMessage) and not parse.bot_user(body) and not inbound.author.is_bot:
             inbound = await self._recognised(inbound)
         if isinstance(inbound, InboundMessage) and inbound.is_direct and "looking_at" not in inbound.ref:
-            seen = self._looking_at.get((inbound.address.workspace, inbound.ref.get("user", "")))
-            channel, at = seen or ("", 0.0)
-            if channel and self._client.host.clock.monotonic() - at < LOOKED_S:
+            channel = self.looking_at.get((inbound.address.workspace, inbound.ref.get("user", "")))
+            if channel:
                 inbound = replace(inbound, ref={**inbound.ref, "looking_at": channel})
         return inbound
 
@@ -184,9 +182,9 @@ class Listener:
             spec = self._client.host.commands.get(inbound.name)
             return None if spec is None or spec.is_private else {"response_type": "in_channel"}
         if isinstance(inbound, ButtonPress) and inbound.action.startswith("thumbs") and accepted.outcome == "done":
-            self._later(self._home.thank(inbound))
+            self._tasks.spawn(self._home.thank(inbound))
         if isinstance(inbound, ButtonPress) and accepted.outcome == "refused":
-            self._later(self._home.whisper(inbound, accepted.reason))
+            self._tasks.spawn(self._home.whisper(inbound, accepted.reason))
         return None
 
     # --- what is no message ---
@@ -196,12 +194,12 @@ class Listener:
         team = parse.workspace(body)
         match event.get("type"):
             case "app_home_opened":
-                self._later(self._home.opened(place_of({"enterprise": parse.enterprise(body)}, team), event))
+                self._tasks.spawn(self._home.opened(place_of({"enterprise": parse.enterprise(body)}, team), event))
             case "assistant_thread_started" | "assistant_thread_context_changed":
                 thread = event.get("assistant_thread") or {}
                 self._note_context(team, str(thread.get("user_id") or ""), thread.get("context") or {})
                 if event["type"] == "assistant_thread_started":
-                    self._later(
+                    self._tasks.spawn(
                         self._home.thread_started(place_of({"enterprise": parse.enterprise(body)}, team), thread)
                     )
             case "app_context_changed":
@@ -219,22 +217,12 @@ class Listener:
         return True
 
     def _note_context(self, team: str, user: str, context: Payload) -> None:
-        if len(self._looking_at) >= MAX_LOOKED_AT:
-            self._looking_at.clear()
-        self._looking_at[(team, user)] = (parse.looking_at(context), self._client.host.clock.monotonic())
-
-    def _later(self, work: Any) -> None:
-        """After Slack has its answer; trouble is logged."""
-        task = asyncio.create_task(_logged(work))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self.looking_at[(team, user)] = parse.looking_at(context)
 
     async def close(self) -> None:
         """End what is under way."""
-        under_way = [task for task in (*self._tasks, *self._written.values()) if not task.done()]
-        for task in under_way:
-            task.cancel()
-        await asyncio.gather(*under_way, return_exceptions=True)
+        await self._tasks.close()
+        await cancel(*self._written.values())
 
 
 def _bolt_log() -> logging.Logger:
@@ -242,10 +230,3 @@ def _bolt_log() -> logging.Logger:
     found = logging.getLogger("adapters.slack.bolt")
     found.setLevel(logging.ERROR)
     return found
-
-
-async def _logged(work: Awaitable[None]) -> None:
-    try:
-        await work
-    except BotError as error:
-        log.info("at Slack: %s", error.detail or error.text)

@@ -22,6 +22,10 @@ GONE_POST = ("message_not_found", "cant_update_message", "edit_window_closed", "
 OUTSIDE = ("not_in_channel", "channel_not_found", "user_not_in_channel")
 CLOSED = ("restricted_action", "restricted_action_read_only_channel", "restricted_action_thread_locked", "is_archived")
 """Nobody of our kind may write there. Source: Slack, chat.postMessage, errors."""
+NO_PREVIEWS = {"unfurl_links": False, "unfurl_media": False}
+"""Fetching a preview would tell the address's server what a model was led to write into the address, with nobody clicking. Only
+chat.postMessage and a response_url take them; chat.update, chat.postEphemeral and streams do not. Source: slack_sdk 3.47, web and
+webhook clients."""
 MAX_LOOKED_AT = 200
 BAD_BLOCKS = ("invalid_blocks", "invalid_blocks_format", "msg_blocks_too_long", "only_one_table_allowed")
 log = logging.getLogger(__name__)
@@ -124,8 +128,7 @@ class Posts:
             channel=target.channel,
             thread_ts=target.thread or None,
             metadata=self.metadata(target, part),
-            unfurl_links=False,
-            unfurl_media=False,
+            **NO_PREVIEWS,
             **said,
         )
         return str(answer["ts"])
@@ -138,8 +141,7 @@ class Posts:
             channel=target.channel,
             thread_ts=target.thread or None,
             metadata=self.metadata(target, part),
-            unfurl_links=False,
-            unfurl_media=False,
+            **NO_PREVIEWS,
             **content(piece),
         )
         return str(answer["ts"]) if answer else ""
@@ -197,7 +199,7 @@ class Posts:
 
     async def respond(self, target: Target, piece: Piece) -> None:
         """Answer by the response_url, where we are no member; at most 5 times in 30 minutes. Raises SlackError."""
-        body = {"response_type": "ephemeral" if target.is_ephemeral else "in_channel", **content(piece)}
+        body = {"response_type": "ephemeral" if target.is_ephemeral else "in_channel", **NO_PREVIEWS, **content(piece)}
         body |= {"thread_ts": target.thread} if target.thread and not target.is_alone else {}
         try:
             async with self._client.session.post(target.response_url, json=body) as response:

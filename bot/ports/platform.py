@@ -31,7 +31,11 @@ class Adapter(Protocol):
     """A platform. One object serves listening and answering; answering works without listening, from any worker."""
 
     name: str
-    capabilities: Capabilities
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What this installation of the platform can do, at this moment."""
+        ...
 
     async def listen(self, accept: Accept) -> None:
         """Hold the platform's socket and hand in what comes, until cancelled. Returns at once when there is no socket to hold."""

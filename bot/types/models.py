@@ -40,22 +40,13 @@ class ModelProfile:
 @value
 @dataclass(frozen=True, slots=True)
 class Capabilities:
-    """What a platform can do with a reply."""
+    """What a platform can do, as far as the core decides by it: each field has a reader, which a test looks for."""
 
-    max_text: int = 4_000
-    """In Unicode characters, for one posted message."""
-    streams: bool = True
-    edits: bool = True
-    shows_images: bool = True
-    plays_voice: bool = True
     has_buttons: bool = True
-    has_ephemeral: bool = False
-    upload_limit_bytes: int = 10 * 1024 * 1024
-    keeps_history: bool = True
-    """The platform shows old messages itself."""
+    """Buttons can stand under a reply."""
     hears_all: bool = True
     """Every message of a channel arrives, not just those that mention us: what came before a conversation's first question is the
-    only gap."""
+    only gap. Else what is missing is fetched before each answer."""
 
 
 @value

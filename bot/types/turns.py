@@ -65,6 +65,8 @@ class Reply:
     """Short remarks for the person: what could not be read, which setting was left out."""
     usage: Usage = Usage()
     model: str = ""
+    """The model that wrote or drew it, as `provider:model`. Empty where none did: a command's own words are no model's answer, nor
+    are those that it only speaks or writes down."""
     error: str = ""
     """The `code` of the BotError that ended the turn, or empty."""
     stopped: bool = False
@@ -176,6 +178,18 @@ class TimelineEntry:
     is_stopped: bool = False
     is_truncated: bool = False
     """As in its `Reply`."""
+
+    @property
+    def reply(self) -> Reply:
+        """An answer as its `Reply`, as far as the history keeps it."""
+        return Reply(
+            self.parts,
+            self.notices,
+            model=self.model,
+            error=self.error,
+            stopped=self.is_stopped,
+            truncated=self.is_truncated,
+        )
 
 
 @value

@@ -132,6 +132,7 @@ async def test_without_the_intent_what_needs_none_works(tmp_path: Path, caplog: 
     """Refused the message content, Parley says what it would add, and answers mentions, replies and direct messages."""
     async with world(tmp_path, app=AppConfig(message_content=False)) as w:
         assert "Message Content" in caplog.text and "follow threads" in caplog.text
+        assert not w.adapter.capabilities.hears_all
         (first,) = await w.answers(w.mention("hello"))
         again = w.discord.post(w.discord.alice, w.discord.general, "and again", reply_to=first)
         assert "and again" in (await w.answers(again))[0].content

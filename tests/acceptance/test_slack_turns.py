@@ -170,7 +170,7 @@ async def test_the_agent_knows_the_channel_that_is_looked_at(tmp_path: Path) -> 
         assert "Messages before: 1" in answer.shown
 
 
-async def test_a_channel_looked_at_long_ago_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_channel_looked_at_long_ago_is_left_alone(tmp_path: Path) -> None:
     """What somebody glanced at once is not read for ever; a channel that is closed to Parley is asked for once."""
     async with world(tmp_path) as w:
         dm = w.slack.dm("ada")
@@ -182,7 +182,7 @@ async def test_a_channel_looked_at_long_ago_is_left_alone(tmp_path: Path, monkey
         w.slack.post("grace", "general", "The launch is on Friday")
         w.slack.change_context("ada", "general")
         await w.slack.idle()
-        monkeypatch.setattr(listen, "LOOKED_S", 0.0)
+        w.adapter.listener.looking_at.expire(w.app.clock.monotonic() + listen.LOOKED_S)
         (answer,) = await w.answers(w.slack.post("ada", dm, "three"))
         assert "Messages before" not in answer.shown
 

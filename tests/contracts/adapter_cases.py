@@ -47,6 +47,9 @@ class Platform(Protocol):
     async def uploads(self, question: Any) -> list[bytes]:
         """The files that Parley sent about it."""
 
+    async def buttons(self, question: Any) -> set[str]:
+        """What the buttons under its newest answer do."""
+
     async def settled(self) -> None:
         """Wait until nothing is under way."""
 
@@ -63,6 +66,9 @@ class Case:
     has_repeats: bool = True
     keeps_posts: bool = True
     """Messages stay where they were posted; else people see what the history holds."""
+    plays_voice: bool = True
+    max_text: int = 1_000_000
+    """Characters of one posted message."""
 
 
 ECHO = {f"{modality}_model": "echo:echo" for modality in ("chat", "transcribe", "speech", "image", "embedding")}

@@ -75,6 +75,10 @@ class ConsolePlatform:
         """A terminal plays nothing."""
         return []
 
+    async def buttons(self, question: Any) -> set[str]:
+        """A terminal has none."""
+        return set()
+
     async def settled(self) -> None:
         """Every line is answered."""
         async with asyncio.timeout(30):
@@ -89,4 +93,4 @@ async def start(home: Path) -> AsyncIterator[Platform]:
         yield ConsolePlatform(app, home)
 
 
-CASE = Case("console", CAPABILITIES, start, has_bots=False, has_edits=False, keeps_posts=False)
+CASE = Case("console", CAPABILITIES, start, has_bots=False, has_edits=False, keeps_posts=False, plays_voice=False)

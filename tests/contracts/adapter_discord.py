@@ -10,6 +10,7 @@ from pathlib import Path
 from adapters.discord import CAPABILITIES
 from adapters.discord.emulator import Channel, Message
 from adapters.discord.emulator.messages import tell_message
+from adapters.discord.parse import custom_ids
 from bot.app import App
 from bot.media import audio
 from tests.acceptance.discord_support import World, world
@@ -70,6 +71,12 @@ class DiscordPlatform:
         found = [m for m in self.world.discord.replies(self._channel) if m.id > question.id]
         return [file.data for message in found for file in message.attachments]
 
+    async def buttons(self, question: Message) -> set[str]:
+        """Of the last message that is no voice message."""
+        await self.settled()
+        found = [m for m in self.world.discord.replies(self._channel) if m.id > question.id and not m.is_voice]
+        return {one.split(":")[1] for one in custom_ids(found[-1].components)}
+
     async def settled(self) -> None:
         """No delivery and no turn under way."""
         await self.world.settled()
@@ -82,4 +89,4 @@ async def start(home: Path) -> AsyncIterator[Platform]:
         yield DiscordPlatform(made, made.app)
 
 
-CASE = Case("discord", CAPABILITIES, start)
+CASE = Case("discord", CAPABILITIES, start, max_text=2_000)

@@ -72,6 +72,12 @@ class PagePlatform:
         urls = [part["url"] for entry in found for part in entry["parts"] if part.get("url")]
         return [await (await self.person.http.get(url)).read() for url in urls]
 
+    async def buttons(self, question: str) -> set[str]:
+        """Those that the page is told to draw under the last entry; none where a new conversation began, which is empty."""
+        if not await self.person.entries():
+            return set()
+        return set((await self._after(question))[-1]["actions"])
+
     async def settled(self) -> None:
         """No answer is under way."""
         await self.person.settled()

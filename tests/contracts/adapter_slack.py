@@ -61,6 +61,14 @@ class SlackPlatform:
         found = self.world.slack.from_bot(question.channel, question.thread_ts or question.ts)
         return [self.world.slack.world.files[name].content for m in found for name in m.files]
 
+    async def buttons(self, question: Message) -> set[str]:
+        """Of the last message in its thread: buttons and thumbs."""
+        await self.settled()
+        found = self.world.slack.from_bot(question.channel, question.thread_ts or question.ts)
+        elements = [one for block in found[-1].blocks for one in block.get("elements", ())]
+        ids = {str(one.get("action_id", "")).partition(":")[2] for one in elements if "action_id" in one}
+        return ids - {"feedback"} | ({"thumbs_up", "thumbs_down"} if "feedback" in ids else set())
+
     async def settled(self) -> None:
         """No delivery and no turn under way."""
         await self.world.settled()
@@ -73,4 +81,4 @@ async def start(home: Path) -> AsyncIterator[Platform]:
         yield SlackPlatform(made, made.app)
 
 
-CASE = Case("slack", CAPABILITIES, start)
+CASE = Case("slack", CAPABILITIES, start, max_text=11_000)

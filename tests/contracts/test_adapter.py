@@ -110,13 +110,13 @@ async def test_a_deleted_question_leaves_the_history(case: Case, tmp_path: Path)
 @every
 async def test_a_long_answer_comes_whole_and_in_order(case: Case, tmp_path: Path) -> None:
     """Every word of it, in as many messages as it takes, none above the platform's limit."""
-    count = min(case.capabilities.max_text, 12_000) * 2 // 9
+    count = min(case.max_text, 12_000) * 2 // 9
     async with case.start(tmp_path) as platform:
         asked = await platform.say(f"[[long {count}]]")
         answers = await platform.answers(asked)
         words = [word for word in " ".join(answers).split() if word.startswith("word") and word[4:].isdigit()]
         assert words == [f"word{number}" for number in range(count)]
-        assert all(len(text) <= case.capabilities.max_text * 1.15 for text in answers)
+        assert all(len(text) <= case.max_text * 1.15 for text in answers)
 
 
 @every
@@ -133,7 +133,7 @@ async def test_a_voice_note_is_heard_and_answered_by_voice(case: Case, tmp_path:
     async with case.start(tmp_path) as platform:
         asked = await platform.speak(voice_note("good evening"))
         assert "good evening" in (await platform.answers(asked))[0]
-        if case.capabilities.plays_voice:
+        if case.plays_voice:
             assert any(len(data) > 200 for data in await platform.uploads(asked))
 
 
@@ -159,3 +159,27 @@ async def test_a_repeated_open_and_finish_change_nothing(
         receipt = await adapter.finish(await really_open(turn), reply)
         assert (await adapter.finish(receipt, reply)).message_ids == receipt.message_ids
         assert len(await platform.answers(asked)) == len(before) + int(case.keeps_posts)
+
+
+BUTTONS = {
+    "an answer": ("hello", {"regenerate", "thumbs_up", "thumbs_down"}),
+    "an answer at its limit": ("[[length]] [[long 30]]", {"continue", "regenerate", "thumbs_up", "thumbs_down"}),
+    "a picture": (
+        '[[tool generate_image {"prompt": "a barn", "shape": "square"}]]',
+        {"vary", "edit_image", "regenerate", "thumbs_up", "thumbs_down"},
+    ),
+    "a command's words": ("/reset", set[str]()),
+    "a command given wrongly": ("/transcribe", set[str]()),
+    "a command that speaks": ("/say good morning", set[str]()),
+    "a failure that may pass": ("x [[fail refused]]", {"regenerate"}),
+}
+
+
+@every
+async def test_the_same_buttons_stand_under_the_same_replies(case: Case, tmp_path: Path) -> None:
+    """Whichever platform it is, if it has buttons; the table of `bot/policy/actions.py`, seen from outside."""
+    if not case.capabilities.has_buttons:
+        pytest.skip(f"{case.name} has no buttons")
+    async with case.start(tmp_path) as platform:
+        found = {name: await platform.buttons(await platform.say(words)) for name, (words, _) in BUTTONS.items()}
+    assert found == {name: actions for name, (_, actions) in BUTTONS.items()}

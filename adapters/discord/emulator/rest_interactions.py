@@ -176,9 +176,6 @@ def follow_up(api: Api, call: Call) -> Json:
 def _fill(api: Api, call: Call, made: Interaction, message: Message) -> Json:
     """Put the answer into the message that a defer left loading."""
     draft, changed = drafts.read_edit(api.world, call, message, _place(api, made))
-    changed.discard("flags")
-    if body_of(call).get("flags", 0) & model.COMPONENTS_V2:
-        message.flags |= model.COMPONENTS_V2
     message.flags &= ~model.LOADING
     for file in draft.attachments:
         file.ephemeral = made.is_ephemeral

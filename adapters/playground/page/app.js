@@ -203,7 +203,7 @@ function takeAnswer(turn, entry, answers) {
     const merged = { ...last, blocks: answers.flatMap((one) => one.blocks), parts: answers.flatMap((one) => one.parts) };
     merged.notices = last.notices;
     merged.isDone = !entry.is_running;
-    if (turn.answer?.isDone) Object.assign(merged, { is_truncated: turn.answer.is_truncated, is_stopped: turn.answer.is_stopped });
+    if (turn.answer?.isDone) Object.assign(merged, { is_truncated: turn.answer.is_truncated, is_stopped: turn.answer.is_stopped, actions: turn.answer.actions });
     drawAnswer(turn, merged);
   } else if (entry.is_running) {
     drawAnswer(turn, { turn: entry.turn, blocks: [], parts: [], live: true, isDone: false });
@@ -321,8 +321,10 @@ function drawTools(turn) {
   const tools = turn.node.querySelector(".answer .tools");
   const { answer, id } = turn;
   if (!answer.isDone || turn.isPast) return tools.replaceChildren();
-  if (tools.dataset.turn === `${answer.turn}${answer.is_truncated}` && tools.children.length) return;
-  tools.dataset.turn = `${answer.turn}${answer.is_truncated}`;
+  const actions = answer.actions || []; // which buttons stand there is the server's rule, the same on every platform
+  const key = `${answer.turn} ${actions}`;
+  if (tools.dataset.turn === key && tools.children.length) return;
+  tools.dataset.turn = key;
   const thumb = (value, label) => {
     const made = button("up", label, () => rate(turn, value), { "aria-pressed": String(turn.rated === value), "data-rating": value });
     if (value === "thumbs_down") made.classList.add("upside-down");
@@ -330,13 +332,17 @@ function drawTools(turn) {
   };
   tools.replaceChildren(
     button("copy", "Copy this answer", (event) => copy(event.currentTarget, turn.answer.text)),
-    button("again", "Answer again", () => again(turn)),
-    thumb("thumbs_up", "Good answer"),
-    thumb("thumbs_down", "Bad answer"),
   );
-  if (answer.is_truncated) {
-    tools.append(el("button", { type: "button", class: "more", onclick: () => press(id, "continue") }, "Go on"));
-  }
+  const worded = (label, onclick) => el("button", { type: "button", class: "more", onclick }, label);
+  const made = {
+    continue: () => worded("Go on", () => press(id, "continue")),
+    vary: () => worded("Vary", () => press(id, "vary")),
+    edit_image: () => worded("Edit", () => editPicture(id)),
+    regenerate: () => button("again", "Answer again", () => again(turn)),
+    thumbs_up: () => thumb("thumbs_up", "Good answer"),
+    thumbs_down: () => thumb("thumbs_down", "Bad answer"),
+  };
+  tools.append(...actions.filter((action) => made[action]).map((action) => made[action]()));
   if (answer.model) tools.append(el("span", { class: "model" }, answer.model.replace(/^.*?:/, "")));
 }
 
@@ -630,9 +636,9 @@ async function erase(id) {
   });
 }
 
-const press = (id, action) =>
+const press = (id, action, value = "") =>
   attempt(async () => {
-    const answer = await api(`${messagePath(id)}/press`, { method: "POST", json: { id: newId(), action } });
+    const answer = await api(`${messagePath(id)}/press`, { method: "POST", json: { id: newId(), action, value } });
     if (answer.outcome === "ignored" && action !== "stop") throw new Error("That cannot be done with this answer any more.");
     return answer;
   });
@@ -645,6 +651,11 @@ async function rate(turn, action) {
     thumb.setAttribute("aria-pressed", thumb.dataset.rating === action);
   }
   say("Thank you");
+}
+
+function editPicture(id) {
+  const words = prompt("What should change in the picture?");
+  if (words?.trim()) press(id, "edit_image", words.trim());
 }
 
 function again(turn) {

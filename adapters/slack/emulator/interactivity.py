@@ -1,7 +1,7 @@
 """Owns what people set off besides messages: slash commands, shortcuts, buttons, modals, and the answers to them."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from aiohttp import web
@@ -40,7 +40,8 @@ class ResponseUrl:
     user: str
     given_at: float
     original: Message | None = None
-    uses: int = 0
+    bodies: list[Json] = field(default_factory=list)
+    """What was answered so far."""
 
 
 class Interactivity:
@@ -209,13 +210,13 @@ class Interactivity:
             return web.Response(status=404, text="no_service")
         if self._world.clock.now() - entry.given_at > RESPONSE_URL_LIFE_S:
             return web.Response(status=404, text="expired_url")
-        if entry.uses >= RESPONSE_URL_USES:
+        if len(entry.bodies) >= RESPONSE_URL_USES:
             return web.Response(status=404, text="used_url")
         body = await request.json()
         problem = _body_problem(body)
         if problem:
             return web.Response(status=400, text=problem)
-        entry.uses += 1
+        entry.bodies.append(body)
         self._answer(entry, body)
         return web.Response(text="ok")
 

@@ -36,7 +36,6 @@ async def say(context: CommandContext) -> AsyncGenerator[ReplyEvent]:
     yield Status("Speaking…")
     speech = await speak(context.turn, text, context.runtime, context.turn.settings.language or "")
     context.draft.notices += speech.notices
-    context.draft.model = context.runtime.models.name("speech")
     yield TextDelta(text)
     yield PartReady(speech.clip)
 
