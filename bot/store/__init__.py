@@ -1,4 +1,4 @@
-"""The database: opened here, entered by `begin(tenant_id)`; where SQLite and PostgreSQL differ, the difference stands here."""
+"""The database: opened here, entered by `begin(tenant_id)`. What differs between SQLite and PostgreSQL is here."""
 
 from __future__ import annotations
 
@@ -22,29 +22,29 @@ from bot.store.private_files import make_private_file, make_private_folder, open
 from bot.store.sqlite_driver import DRIVER as SQLITE
 
 CHECKPOINT_EVERY = 500
-"""Write transactions between two moves of SQLite's log into its file, which wait for the disk and so are made on a thread."""
+"""SQLite's log is moved into the database file after so many write transactions, on a thread, for it waits for the disk."""
 LOG_BYTES = 16 * 1024 * 1024
-"""What SQLite's log shrinks to once it was moved."""
+"""The size to which SQLite's log is cut once it was moved."""
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Transaction:
-    """One tenant's rows, until the transaction ends. Rows of other tenants are out of reach of the subject files' queries."""
+    """A transaction over one tenant's rows; the queries of this package reach no others."""
 
     connection: AsyncConnection
     tenant_id: int
 
     def insert(self, table: Table) -> Any:
-        """An insert that knows `on_conflict_do_nothing` and `on_conflict_do_update`."""
+        """An insert that has `on_conflict_do_nothing` and `on_conflict_do_update`."""
         return insert(self.connection, table)
 
 
 class Store:
-    """The open database. `begin` gives transactions; `close` lets go of the connections.
+    """The open database. `begin` gives transactions; `close` closes the connections.
 
-    Its errors never show the values of a statement: they are people's words.
+    Its errors never show the values of a statement, which may be people's words.
     """
 
     def __init__(self, writing: AsyncEngine, reading: AsyncEngine, *, checkpoint_every: int = CHECKPOINT_EVERY) -> None:
@@ -57,7 +57,7 @@ class Store:
 
     @property
     def url(self) -> URL:
-        """Where it is; its `repr` hides the password."""
+        """The database's address; its `repr` hides the password."""
         return self._writing.url
 
     @property
@@ -89,7 +89,7 @@ class Store:
 
     @asynccontextmanager
     async def connect(self, *, write: bool) -> AsyncIterator[AsyncConnection]:
-        """A transaction over all tenants, for what has no tenant: finding one, and the jobs."""
+        """A transaction over all tenants, for the jobs and for finding a tenant. Raises StoreError."""
         try:
             connection = await (self._writing if write else self._reading).connect()
             try:
@@ -105,7 +105,7 @@ class Store:
             self._note_write()
 
     async def _give_back(self, connection: AsyncConnection) -> None:
-        """On SQLite at once, so that a turn's transactions follow one another without waiting for all other tasks."""
+        """Return the connection to its pool; on SQLite at once, so that a turn's next transaction need not wait for other tasks."""
         if self.is_shared:
             await asyncio.shield(asyncio.ensure_future(connection.close()))
         else:
@@ -117,7 +117,7 @@ class Store:
             self._checkpoint = asyncio.create_task(self._move_log())
 
     async def _move_log(self) -> None:
-        """SQLite would do it within the commit that fills its log, and the loop would wait for the disk."""
+        """Move SQLite's log into its file. SQLite itself would do it within a commit, and the loop would wait for the disk."""
         try:
             await asyncio.to_thread(_checkpoint, str(self.url.database))
         except sqlite3.OperationalError as error:  # the log only grows until the next time
@@ -129,7 +129,7 @@ class Store:
             await connection.execute(text("SELECT 1"))
 
     async def close(self) -> None:
-        """Let go of the connections."""
+        """Close the connections."""
         if self._checkpoint is not None:
             await asyncio.wait([self._checkpoint])
         await self._writing.dispose()
@@ -137,7 +137,7 @@ class Store:
 
 
 def database_url(url: str) -> URL:
-    """The URL with the driver that Parley uses."""
+    """Replace the driver in the URL by the one that Parley uses."""
     made = make_url(url)
     backend = made.drivername.partition("+")[0]
     return made.set(drivername=SQLITE if backend == "sqlite" else "postgresql+psycopg")
@@ -190,7 +190,7 @@ def _checkpoint(path: str) -> None:
 
 
 def _make_folder(folder: Path) -> None:
-    """Raises ConfigError: a database needs a place to be."""
+    """Create the folder of the database. Raises ConfigError when that fails."""
     try:
         make_private_folder(folder)
     except OSError as error:
@@ -201,7 +201,7 @@ def _make_folder(folder: Path) -> None:
 
 
 def insert(connection: AsyncConnection, table: Table) -> Any:
-    """The dialect's own insert, which knows what to do on a conflict."""
+    """An insert of the connection's dialect, which has `on_conflict_do_nothing` and `on_conflict_do_update`."""
     return _insert(connection.dialect.name, table)
 
 
@@ -211,7 +211,7 @@ def _insert(dialect: str, table: Table) -> Any:
 
 
 def prepared(table: Table, build: Callable[[Any], Any]) -> Callable[[AsyncConnection], Any]:
-    """An insert that `build` makes of the dialect's own, once: building a statement takes longer than SQLite takes to run it."""
+    """An insert that `build` completes once for each dialect: building a statement takes longer than SQLite takes to run it."""
     made = cache(lambda dialect: build(_insert(dialect, table)))
     return lambda connection: made(connection.dialect.name)
 

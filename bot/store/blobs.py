@@ -1,4 +1,4 @@
-"""Bytes by their sha256, once for each tenant, kept while a message uses them."""
+"""Bytes by their sha256: stored once for each tenant, kept while a message uses them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from bot.store.sqlite_driver import LARGE_BYTES
 from bot.types import Blob
 
 ORPHAN_AGE = timedelta(days=1)
-"""Bytes that no message uses are kept this long: a turn in flight writes them before its messages."""
+"""How long bytes that no message uses are kept: a running turn writes them before its messages."""
 
 
 class TenantBlobs:
@@ -26,7 +26,7 @@ class TenantBlobs:
         self._tenant_id = tenant_id
 
     async def read(self, blob: Blob) -> bytes:
-        """The bytes; raises StoreError when they were forgotten."""
+        """Read the bytes. Raises StoreError when they were deleted."""
         async with self._store.read(self._tenant_id) as tx:
             where = (blobs.c.tenant_id == tx.tenant_id, blobs.c.sha256 == blob.sha256)
             found = select(blobs.c.data).where(*where).execution_options(in_thread=blob.size_bytes > LARGE_BYTES)
@@ -36,7 +36,7 @@ class TenantBlobs:
         return bytes(data)
 
     async def write(self, data: bytes, mime_type: str) -> Blob:
-        """Keep the bytes; the same content again costs nothing."""
+        """Store the bytes, once however often the same content is written."""
         blob = Blob(hashlib.sha256(data).hexdigest(), mime_type, len(data))
         async with self._store.begin(self._tenant_id) as tx:
             row = {
@@ -52,7 +52,7 @@ class TenantBlobs:
 
 
 async def note_uses(tx: Transaction, message_id: int, used: Iterable[Blob]) -> None:
-    """Remember that this message uses these bytes."""
+    """Record that this message uses these bytes."""
     rows = [
         {"tenant_id": tx.tenant_id, "message_id": message_id, "sha256": sha} for sha in {blob.sha256 for blob in used}
     ]
@@ -61,7 +61,7 @@ async def note_uses(tx: Transaction, message_id: int, used: Iterable[Blob]) -> N
 
 
 async def drop_unused(tx: Transaction, among: Iterable[str] | None = None, *, now: datetime | None = None) -> int:
-    """Delete bytes that no message uses: these, or all that are older than a day; gives how many."""
+    """Delete bytes that no message uses, and return how many: those `among`, or all that are older than a day."""
     used = exists().where(blob_uses.c.tenant_id == blobs.c.tenant_id, blob_uses.c.sha256 == blobs.c.sha256)
     where = [blobs.c.tenant_id == tx.tenant_id, ~used]
     if among is not None:
@@ -73,7 +73,7 @@ async def drop_unused(tx: Transaction, among: Iterable[str] | None = None, *, no
 
 
 async def drop_unused_everywhere(store: Store, now: datetime) -> int:
-    """Delete bytes of all tenants that no message uses and that are older than a day; gives how many."""
+    """Delete the bytes of all tenants that no message uses and that are older than a day; returns how many."""
     gone = 0
     async with store.connect(write=True) as connection:
         for tenant_id in (await connection.scalars(select(tenants.c.id))).all():

@@ -33,7 +33,7 @@ class MemoryBus:
         self._queues: dict[str, set[asyncio.Queue[dict[str, Any]]]] = defaultdict(set)
 
     async def publish(self, topic: str, news: Mapping[str, Any]) -> None:
-        """Tell everybody in this process who subscribed."""
+        """Deliver to all subscribers in this process."""
         self._hand_out(topic, dict(news))
 
     def _hand_out(self, topic: str, news: dict[str, Any]) -> None:
@@ -44,7 +44,7 @@ class MemoryBus:
 
     @asynccontextmanager
     async def subscribe(self, topic: str) -> AsyncIterator[AsyncIterator[dict[str, Any]]]:
-        """Listen while the context is open."""
+        """Subscribe while the context is open."""
         queue: asyncio.Queue[dict[str, Any]] = asyncio.Queue(MAX_WAITING)
         self._queues[topic].add(queue)
         try:
@@ -58,7 +58,7 @@ class MemoryBus:
         """Nothing to connect."""
 
     async def close(self) -> None:
-        """Nothing to let go of."""
+        """Nothing to close."""
 
 
 async def _endless(queue: asyncio.Queue[dict[str, Any]]) -> AsyncIterator[dict[str, Any]]:
@@ -67,7 +67,7 @@ async def _endless(queue: asyncio.Queue[dict[str, Any]]) -> AsyncIterator[dict[s
 
 
 class PostgresBus(MemoryBus):
-    """News between processes: published through the database, handed out in memory by one listening connection."""
+    """News between processes: published through the database, received by one connection and delivered in memory."""
 
     def __init__(self, store: Store) -> None:
         super().__init__()
@@ -78,7 +78,7 @@ class PostgresBus(MemoryBus):
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Returns once listening. Raises StoreError when the database is away."""
+        """Start listening. Raises StoreError when the database cannot be reached."""
         self._task = asyncio.create_task(self._listen())
         try:
             async with asyncio.timeout(10):
@@ -87,7 +87,7 @@ class PostgresBus(MemoryBus):
             raise StoreError("The database cannot be reached right now.", detail="no LISTEN within 10 s") from error
 
     async def publish(self, topic: str, news: Mapping[str, Any]) -> None:
-        """Tell every process. Raises ValueError for more than 7,900 bytes, StoreError when the database is away."""
+        """Deliver to all processes. Raises ValueError for more than 7,900 bytes, StoreError when the database cannot be reached."""
         payload = json.dumps([topic, dict(news)], ensure_ascii=False)
         if len(payload.encode()) > MAX_NEWS_BYTES:
             raise ValueError(f"news of {len(payload.encode())} bytes do not fit a notification")
@@ -110,7 +110,7 @@ class PostgresBus(MemoryBus):
             raise
 
     async def _sent_anew(self, payload: str) -> bool:
-        """Once more, by a new connection: the old one may have died long ago, unused."""
+        """Publish again by a new connection: the old one may have died long ago, unused."""
         try:
             await self._send(payload)
         except psycopg.OperationalError:
@@ -134,7 +134,7 @@ class PostgresBus(MemoryBus):
                 self._hand_out(topic, news)
 
     async def close(self) -> None:
-        """Let go of both connections."""
+        """Close both connections."""
         if self._task:
             self._task.cancel()
             with suppress(asyncio.CancelledError):

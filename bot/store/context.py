@@ -20,7 +20,7 @@ PARTIAL = Message("system", (Text("Earlier messages of this conversation exist, 
 
 
 async def add_context(tx: Transaction, conversation_id: int, source_id: int, backfill: Backfill) -> int:
-    """Copy what was said before that source into the history, right before it; gives how many messages were new there.
+    """Copy what was said before a source into the history, right before it; returns how many messages were new there.
 
     The order of a conversation is (source, ordinal), so copies take ordinals below 0.
     """
@@ -53,12 +53,12 @@ async def _insert_copy(
 
 
 def _copies_from(tx: Transaction, channel: str) -> tuple[Any, ...]:
-    """Copies whose original stands in the channel. Of very old ones that is not known: they count as from everywhere."""
+    """Select copies whose original is in the channel. An unknown origin, as very old copies have, counts as every channel."""
     return (messages.c.tenant_id == tx.tenant_id, messages.c.is_context, messages.c.origin_channel.in_((channel, "")))
 
 
 async def edit_copies(tx: Transaction, edit: Edit) -> int:
-    """The original was edited by its author: every copy says what it says now; gives how many copies."""
+    """Give every copy the words that the author gave the original; returns how many copies there are."""
     where = [*_copies_from(tx, edit.address.channel), messages.c.platform_id == edit.message_id]
     if edit.author.id:
         where.append(messages.c.author_id == edit.author.id)
@@ -71,13 +71,13 @@ async def edit_copies(tx: Transaction, edit: Edit) -> int:
 
 
 async def delete_copies(tx: Transaction, channel: str, platform_ids: Iterable[str]) -> int:
-    """The originals were deleted: so are all copies of them; gives how many copies."""
+    """Delete all copies of originals that were deleted; returns how many copies."""
     ids = [platform_id for platform_id in platform_ids if platform_id]
     return await delete_messages(tx, (*_copies_from(tx, channel), messages.c.platform_id.in_(ids))) if ids else 0
 
 
 async def forget_copies(tx: Transaction, channel: str, author_id: str | None) -> None:
-    """Delete the copies of what this person said in the channel, or of what anybody did (None), wherever they stand."""
+    """Delete the copies, in all conversations, of what this person said in the channel, or of what anybody said (None)."""
     if author_id is None:
         await delete_messages(tx, (messages.c.is_context, messages.c.origin_channel == channel))
     else:

@@ -1,4 +1,4 @@
-"""Conversations: the one held at an address, those of a person, and where to resume after a downtime."""
+"""Conversations: the open one at an address, those of a person, and where to resume after a downtime."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ INSERT_CONVERSATION = prepared(conversations, lambda made: made.on_conflict_do_n
 
 
 async def find_open(tx: Transaction, address: Address) -> int | None:
-    """The conversation now held at this address, if any."""
+    """Find the open conversation at this address, if any."""
     where = {"tenant": tx.tenant_id, "at": address.channel, "beneath": address.thread}
     found: int | None = await tx.connection.scalar(SELECT_OPEN, where)
     return found
@@ -36,7 +36,7 @@ async def find_open(tx: Transaction, address: Address) -> int | None:
 async def get_or_open(
     tx: Transaction, address: Address, now: datetime, *, is_direct: bool = False, title: str = ""
 ) -> int:
-    """The conversation now held at this address; begins one where there is none."""
+    """Find the open conversation at this address, or open one."""
     if (found := await find_open(tx, address)) is not None:
         return found
     row = {
@@ -56,7 +56,7 @@ async def get_or_open(
 
 
 async def close_conversation(tx: Transaction, conversation_id: int) -> None:
-    """The next message at its address begins a new one."""
+    """Close the conversation: the next message at its address opens a new one."""
     await tx.connection.execute(update(conversations).where(*_is(tx, conversation_id)).values(is_open=False))
 
 
@@ -80,7 +80,7 @@ TOUCH = (
 
 
 async def touch(tx: Transaction, conversation_id: int, now: datetime, *, said: str | None = None) -> None:
-    """Note that something happened in the conversation. said: what a person said, the title of one that has none."""
+    """Set when something last happened. said: what a person said, which becomes the title where there is none."""
     where = {"tenant": tx.tenant_id, "conversation": conversation_id, "now": now}
     if said is None:
         await tx.connection.execute(TOUCH, where)
@@ -93,7 +93,7 @@ def _title(text: str) -> str:
 
 
 async def by_author(tx: Transaction, platform: str, workspace: str, author_id: str, limit: int) -> list[Conversation]:
-    """The open conversations in which this person said something, newest first."""
+    """List the open conversations in which this person said something, newest first."""
     took_part = exists().where(
         messages.c.conversation_id == conversations.c.id, messages.c.ordinal == 0, messages.c.author_id == author_id
     )
@@ -108,7 +108,7 @@ async def by_author(tx: Transaction, platform: str, workspace: str, author_id: s
 
 
 async def address_of(store: Store, conversation_id: int) -> Address | None:
-    """Where a conversation is held."""
+    """Find the address of a conversation."""
     query = (
         select(tenants.c.platform, tenants.c.workspace, conversations.c.channel, conversations.c.thread)
         .join(tenants, tenants.c.id == conversations.c.tenant_id)
@@ -120,7 +120,7 @@ async def address_of(store: Store, conversation_id: int) -> Address | None:
 
 
 async def resume_points(store: Store, platform: str, since: datetime) -> list[ResumePoint]:
-    """The newest message of a person in each open conversation of the platform in which something happened since then."""
+    """For each open conversation of the platform in which something happened since then, its newest message of a person."""
     newest = (
         select(messages.c.conversation_id, func.max(messages.c.id).label("message_id"))
         .where(messages.c.ordinal == 0, messages.c.platform_id != "")

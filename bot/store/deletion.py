@@ -1,4 +1,4 @@
-"""What leaves the history for good: deleted messages, deleted answers, and all that a person wants forgotten."""
+"""Deleting for good: a message with its answer, an answer, and all that a person wants forgotten."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bot.types import Address
 
 
 async def delete_exchange(tx: Transaction, ref: MessageRef) -> int:
-    """Delete a message, its answer, the copies of both, and the bytes that only they used; gives how many messages."""
+    """Delete a message, its answer, the copies of both, and the bytes that only they used; returns how many messages."""
     await _delete_copies_of_posts(tx, turns.c.source_id == ref.source_id)
     where = (messages.c.conversation_id == ref.conversation_id, messages.c.source_id == ref.source_id)
     gone = await delete_messages(tx, (*where, messages.c.ordinal >= 0))
@@ -33,7 +33,7 @@ async def _delete_copies_of_posts(tx: Transaction, which: ColumnElement[bool]) -
 
 
 async def delete_answer(tx: Transaction, ref: MessageRef, platform_id: str) -> int:
-    """Delete the answer that this post of ours is part of, unless it is being written anew; gives how many messages."""
+    """Delete the answer that this post of ours is part of, unless it is being written anew; returns how many messages."""
     if ref.is_running or ref.receipt is None or platform_id not in ref.receipt.message_ids:
         return 0
     where = (messages.c.conversation_id == ref.conversation_id, messages.c.source_id == ref.source_id)
@@ -41,8 +41,8 @@ async def delete_answer(tx: Transaction, ref: MessageRef, platform_id: str) -> i
 
 
 async def forget(tx: Transaction, address: Address, author_id: str | None) -> tuple[int, list[str]]:
-    """Delete for good what this person said in a channel and its threads, or what anybody did (None), and the answers to it:
-    messages and their copies, bytes, turns, and what the events carried. Gives how many messages, and the turns.
+    """Delete for good what this person said in a channel and its threads, or what anybody said (None), and the answers to it:
+    messages and their copies, bytes, turns, and what the events carried. Returns how many messages, and the turns' ids.
     """
     here = select(conversations.c.id).where(
         conversations.c.tenant_id == tx.tenant_id, conversations.c.channel == address.channel
@@ -68,7 +68,7 @@ async def forget(tx: Transaction, address: Address, author_id: str | None) -> tu
 
 
 async def _delete_turns(tx: Transaction, turn_ids: list[str]) -> None:
-    """Delete turns that have ended, and what was noted about these and about those that still run."""
+    """Delete the turns that have ended, and what belongs to any of the turns."""
     for table in (feedback, posts, steps):
         await tx.connection.execute(delete(table).where(table.c.turn_id.in_(turn_ids)))
     await tx.connection.execute(delete(turns).where(turns.c.id.in_(turn_ids), turns.c.ended_at.is_not(None)))

@@ -1,4 +1,4 @@
-"""What platforms delivered, written down once: the record from which turns are made."""
+"""Events as platforms delivered them, each recorded once; turns are made from them."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ INSERT_EVENT = prepared(inbox, lambda made: made.on_conflict_do_nothing().return
 
 
 async def record_event(tx: Transaction, event_id: str, payload: Any, now: datetime) -> int | None:
-    """Write an event down; gives its place in the order, or None when it was written before."""
+    """Record an event; returns its place in the order, or None when it was recorded before."""
     row = {"tenant_id": tx.tenant_id, "event_id": event_id, "payload": to_json(payload), "received_at": now}
     found: int | None = await tx.connection.scalar(INSERT_EVENT(tx.connection), row)
     return found
 
 
 async def load_event(tx: Transaction, source_id: int) -> Any:
-    """The event as it was written down."""
+    """Load the event as it was recorded."""
     return from_json(
         (
             await tx.connection.execute(
@@ -38,10 +38,10 @@ async def load_event(tx: Transaction, source_id: int) -> Any:
 
 
 async def replace_payload(tx: Transaction, source_id: int, inbound: InboundMessage | Command) -> None:
-    """What an event stands for, once it is known."""
+    """Replace what an event carried, once it is known what it stands for."""
     await tx.connection.execute(update(inbox).where(inbox.c.id == source_id).values(payload=to_json(inbound)))
 
 
 async def erase_payloads(tx: Transaction, which: Any) -> None:
-    """Empty what events carried, but keep their ids, so that a repeat of a forgotten event stays a repeat."""
+    """Erase what events carried. Their ids stay, so that a repeat of a forgotten event is still known as one."""
     await tx.connection.execute(update(inbox).where(inbox.c.tenant_id == tx.tenant_id, which).values(payload={}))

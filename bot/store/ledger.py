@@ -24,7 +24,7 @@ class Spent:
     model: str
     modality: Modality
     calls: int
-    """Without the refused ones."""
+    """Not counting refused ones."""
     refused_calls: int
     """Failed before anything was used: they cost nothing."""
     input_tokens: int
@@ -47,7 +47,7 @@ async def reserve(
     model: str,
     now: datetime,
 ) -> int:
-    """Write down that a call is about to be made; a crash cannot hide it then."""
+    """Record that a call is about to be made, so that a crash cannot hide it."""
     row = {
         "tenant_id": tx.tenant_id,
         "turn_id": turn_id,
@@ -64,7 +64,7 @@ async def reserve(
 async def settle_call(
     tx: Transaction, call_id: int, usage: Usage, cost_micro_usd: int | None, now: datetime, error: str = ""
 ) -> None:
-    """Write down what the call used; cost None is unknown."""
+    """Record what the call used. A cost of None is unknown."""
     values = {
         "call": call_id,
         "tenant": tx.tenant_id,
@@ -84,7 +84,7 @@ async def settle_call(
 
 
 async def abandon(tx: Transaction, turn_id: str, now: datetime) -> None:
-    """Calls of this turn that a crash interrupted: what they cost stays unknown."""
+    """Close the calls of this turn that a crash interrupted; their cost stays unknown."""
     where = (calls.c.tenant_id == tx.tenant_id, calls.c.turn_id == turn_id, calls.c.state == "reserved")
     await tx.connection.execute(update(calls).where(*where).values(state="abandoned", ended_at=now))
 

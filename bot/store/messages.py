@@ -55,9 +55,9 @@ async def add_user_message(
     *,
     for_model: bool = True,
 ) -> None:
-    """Put what a person said into the history, as it came; `settle` adds what was heard and seen in it.
+    """Add what a person said to the history, as it came; `settle` adds what was heard and seen in it.
 
-    A copy of it that was fetched as context before it arrived gives way.
+    Replaces a copy that was fetched as context before the message arrived.
     """
     if inbound.message_id:
         where = {"tenant": tx.tenant_id, "conversation": conversation_id, "named": inbound.message_id}
@@ -96,14 +96,14 @@ INSERT_MESSAGE = prepared(messages, lambda made: made.on_conflict_do_nothing().r
 
 
 async def insert_message(tx: Transaction, row: Mapping[str, Any], message: Message) -> None:
-    """Insert it with its uses of bytes; a message that stands there already stays."""
+    """Insert the message and its uses of bytes, unless one is there already."""
     made = await tx.connection.scalar(INSERT_MESSAGE(tx.connection), row)
     if made is not None:
         await note_uses(tx, made, blobs_of(message))
 
 
 def plain_text(message: Message) -> str:
-    """The words of a message, transcripts and what is read in pictures and files included: what search looks through."""
+    """The words of a message as search sees them, with transcripts and what was read in pictures and files."""
     words: list[str] = []
     for part in message.parts:
         match part:
@@ -118,7 +118,7 @@ def blobs_of(message: Message) -> list[Blob]:
 
 
 async def edit_message(tx: Transaction, ref: MessageRef, inbound: InboundMessage | Command) -> None:
-    """A person changed what they said: the history and the event that a further turn will read. What was heard and seen stays."""
+    """Change the words of a message, and the event that a further turn reads. What was heard and seen in it stays."""
     where = (
         messages.c.conversation_id == ref.conversation_id,
         messages.c.source_id == ref.source_id,
@@ -137,7 +137,7 @@ def with_text(parts: Sequence[Part], text: str) -> tuple[Part, ...]:
 
 
 async def delete_messages(tx: Transaction, where: Iterable[Any]) -> int:
-    """Delete messages and the bytes that only they used; gives how many messages."""
+    """Delete messages and the bytes that only they used; returns how many messages."""
     ids = select(messages.c.id).where(messages.c.tenant_id == tx.tenant_id, *where)
     used = (await tx.connection.scalars(select(blob_uses.c.sha256).where(blob_uses.c.message_id.in_(ids)))).all()
     await tx.connection.execute(delete(blob_uses).where(blob_uses.c.message_id.in_(ids)))
@@ -148,7 +148,7 @@ async def delete_messages(tx: Transaction, where: Iterable[Any]) -> int:
 
 
 def _before(query: Select[Any]) -> Select[Any]:
-    """The query over the messages that stand before a source, newest first."""
+    """Restrict the query to the messages before a source, newest first."""
     table, source = messages.c, bindparam("source", type_=Integer)
     earlier = or_(table.source_id < source, and_(table.source_id == source, table.ordinal < 0))
     where = (table.tenant_id == bindparam("tenant"), table.conversation_id == bindparam("conversation"), earlier)
@@ -161,7 +161,7 @@ SELECT_PARTS_BEFORE = _before(select(messages.c.id, messages.c.parts))
 
 
 async def history(tx: Transaction, conversation_id: int, before: int, limit: int = 200) -> list[Message]:
-    """The newest messages that stand before that source, oldest first. Unfinished answers are not in it."""
+    """Load the newest messages before that source, oldest first, without unfinished answers."""
     where = {"tenant": tx.tenant_id, "conversation": conversation_id, "source": before, "most": limit}
     rows = (await tx.connection.execute(SELECT_HISTORY, where)).all()
     return [_message(row) for row in reversed(rows)]
@@ -172,7 +172,7 @@ def _message(row: Row[Any]) -> Message:
 
 
 async def question(tx: Transaction, conversation_id: int, source_id: int) -> Message | None:
-    """What a person said there, as far as it was understood; None when it was deleted."""
+    """Load what a person said there, as far as it was understood; None when it was deleted."""
     where = (messages.c.tenant_id == tx.tenant_id, messages.c.conversation_id == conversation_id)
     row = (
         await tx.connection.execute(
@@ -183,7 +183,7 @@ async def question(tx: Transaction, conversation_id: int, source_id: int) -> Mes
 
 
 async def unread(tx: Transaction, conversation_id: int, before: int, limit: int) -> list[tuple[int, Attachment]]:
-    """Attachments of the newest earlier messages that nobody has read yet and that may be readable, with their message's id."""
+    """List attachments of the newest earlier messages that were not read yet and may be readable, with their message's id."""
     where = {"tenant": tx.tenant_id, "conversation": conversation_id, "source": before, "most": 50}
     found = [
         (row.id, part.attachment)
@@ -195,7 +195,7 @@ async def unread(tx: Transaction, conversation_id: int, before: int, limit: int)
 
 
 async def replace_attachment(tx: Transaction, message_id: int, attachment: Attachment, parts: Sequence[Part]) -> None:
-    """An attachment of an earlier message was read: its parts stand in its place."""
+    """Replace an attachment of an earlier message by the parts that were read from it."""
     row = (await tx.connection.execute(select(messages).where(messages.c.id == message_id))).one_or_none()
     if row is None:
         return

@@ -1,4 +1,4 @@
-"""Brings the database to the newest revision; harmless when it is there."""
+"""Migrates the database to the newest revision; does nothing when it is there."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bot.store import Store
 
 PROJECT = Path(__file__).resolve().parents[2]
 LOCK = 7_274_539
-"""Any number, equal in all our processes: PostgreSQL's advisory lock lets one of them migrate at a time."""
+"""The number of the advisory lock by which, on PostgreSQL, one process at a time migrates. Any number will do."""
 log = logging.getLogger(__name__)
 
 

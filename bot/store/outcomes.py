@@ -1,4 +1,4 @@
-"""What the steps of jobs gave: the `StepJournal` port on the store, which belongs to no tenant."""
+"""The results of jobs' steps: the `StepJournal` port on the store. They belong to no tenant."""
 
 from __future__ import annotations
 
@@ -26,30 +26,30 @@ UPSERT_OUTCOME = prepared(outcomes, _replacing)
 
 
 class StoreStepJournal:
-    """Outcomes beside our other rows, so that one file holds all of a turn."""
+    """Keeps outcomes beside our other rows, so that one database holds all of a turn."""
 
     def __init__(self, store: Store, clock: Clock) -> None:
         self._store = store
         self._clock = clock
 
     async def load(self, job_id: str) -> Sequence[tuple[str, str]]:
-        """The name and the outcome of each step so far, in order."""
+        """Load the name and the outcome of each step so far, in order."""
         async with self._store.connect(write=False) as connection:
             return [(row.name, row.outcome) for row in await connection.execute(SELECT_OUTCOMES, {"of": job_id})]
 
     async def append(self, job_id: str, ordinal: int, name: str, outcome: str) -> None:
-        """Keep one, in the place of one that was kept there before."""
+        """Record the outcome of one step, replacing an earlier one."""
         row = {"job_id": job_id, "ordinal": ordinal, "name": name, "outcome": outcome, "recorded_at": self._clock.now()}
         async with self._store.connect(write=True) as connection:
             await connection.execute(UPSERT_OUTCOME(connection), row)
 
     async def forget(self, job_ids: Collection[str]) -> None:
-        """Delete those of these jobs."""
+        """Delete the outcomes of these jobs."""
         async with self._store.connect(write=True) as connection:
             await connection.execute(delete(outcomes).where(outcomes.c.job_id.in_(list(job_ids))))
 
     async def forget_before(self, before: datetime, but: Collection[str]) -> int:
-        """Delete those of jobs that last did something before then, but of these; gives how many jobs."""
+        """Delete the outcomes of jobs that recorded nothing since then, except of those in `but`; returns how many jobs."""
         newest = func.max(outcomes.c.recorded_at)
         old = select(outcomes.c.job_id).group_by(outcomes.c.job_id).having(newest < before)
         async with self._store.connect(write=True) as connection:

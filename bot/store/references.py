@@ -1,4 +1,4 @@
-"""What an id of the platform means here: a person's message or a post of ours, with the turn about it."""
+"""Finds what an id of the platform refers to: a person's message or a post of ours, with the turn about it."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ ADVISORY_LOCK = text("SELECT pg_advisory_xact_lock(hashtextextended(:named, 0))"
 
 
 async def exists(tx: Transaction, address: Address, platform_id: str, *, lock: bool = False) -> bool:
-    """Whether a message that the platform calls so was said to us before. A copy fetched as context was not.
+    """Whether the history holds a message with this id of the platform. A copy fetched as context does not count.
 
-    lock: another process that asks the same waits until this transaction has ended. SQLite allows one writer anyway.
+    lock: make other processes that ask the same wait until this transaction has ended. SQLite allows one writer anyway.
     """
     if lock and tx.connection.dialect.name != "sqlite":
         named = f"{tx.tenant_id}/{address.channel}/{platform_id}"
@@ -43,7 +43,7 @@ async def exists(tx: Transaction, address: Address, platform_id: str, *, lock: b
 
 @dataclass(frozen=True)
 class MessageRef:
-    """Where a message of the platform stands in the history."""
+    """A message of the platform, found in the history."""
 
     conversation_id: int
     source_id: int
@@ -54,11 +54,11 @@ class MessageRef:
     author_id: str
     text: str
     message_id: str = ""
-    """As the platform calls the person's message."""
+    """The platform's id of the person's message."""
 
 
 async def find_message(tx: Transaction, address: Address, platform_id: str) -> MessageRef | None:
-    """The message that the platform calls so, be it a person's or a post of ours, with its latest turn."""
+    """Find the message with this id of the platform, or the one that the post with this id answers, with its latest turn."""
     answered = select(turns.c.source_id).join(posts, posts.c.turn_id == turns.c.id)
     answered = answered.where(
         posts.c.tenant_id == tx.tenant_id, posts.c.channel == address.channel, posts.c.platform_id == platform_id

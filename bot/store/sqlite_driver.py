@@ -1,4 +1,4 @@
-"""SQLite for asyncio on the loop itself: a thread is asked only for what can take long.
+"""SQLite for asyncio on the loop itself: only what can take long goes to a thread.
 
 A statement of a turn finds its row in some 20 microseconds; handing it to a thread and back takes five times that, and under load
 as long as the interpreter keeps the other thread waiting, with the write lock held. So statements run where they stand, and go to
@@ -32,7 +32,7 @@ LARGE_BYTES = 256 * 1024
 
 @dataclass
 class _Outcome:
-    """What a cursor knows after it was closed."""
+    """What a closed cursor still knows."""
 
     description: Any = None
     rowcount: int = -1
@@ -54,7 +54,7 @@ def _run(connection: sqlite3.Connection, statement: str, parameters: Any, *, man
 
 
 def _patiently(connection: sqlite3.Connection, run: Callable[[], T]) -> T:
-    """The same, waiting while another process writes."""
+    """Run it, waiting while another process writes."""
     connection.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
     try:
         return run()
@@ -63,7 +63,7 @@ def _patiently(connection: sqlite3.Connection, run: Callable[[], T]) -> T:
 
 
 async def _in_thread(connection: sqlite3.Connection, run: Callable[[], T]) -> T:
-    """On a thread. Who is cancelled meanwhile waits for the thread's end: two may not use a connection at once."""
+    """Run it on a thread. When cancelled, wait for the thread first: no two may use a connection at once."""
     work = asyncio.ensure_future(asyncio.to_thread(_patiently, connection, run))
     try:
         return await asyncio.shield(work)
@@ -74,7 +74,7 @@ async def _in_thread(connection: sqlite3.Connection, run: Callable[[], T]) -> T:
 
 
 async def _here(connection: sqlite3.Connection, run: Callable[[], T]) -> T:
-    """At once, or on a thread while another process holds the database. A statement that was refused has changed nothing."""
+    """Run it at once, or on a thread while another process holds the database. A refused statement has changed nothing."""
     try:
         return run()
     except sqlite3.OperationalError as error:
@@ -98,7 +98,7 @@ class _Cursor(AsyncAdapt_dbapi_cursor):
         self.in_thread = False
 
     def close(self) -> None:
-        """It was closed right after it executed."""
+        """Drop the rows; the cursor itself was closed right after it executed."""
         self._rows.clear()
 
     async def _execute_async(self, operation: Any, parameters: Any) -> Any:
@@ -126,7 +126,7 @@ class _Connection(AsyncAdapt_dbapi_connection):
 
     @property
     def isolation_level(self) -> str | None:
-        """What the driver begins by itself."""
+        """The level at which the driver begins transactions by itself; None when it does not."""
         level: str | None = self._connection.isolation_level
         return level
 
@@ -135,11 +135,11 @@ class _Connection(AsyncAdapt_dbapi_connection):
         self._connection.isolation_level = value
 
     def create_function(self, *args: Any, **kw: Any) -> None:
-        """Give SQL a function of ours."""
+        """Make a Python function callable from SQL."""
         self._connection.create_function(*args, **kw)
 
     def begin(self, how: str) -> None:
-        """Begin a transaction by this statement; waits for another process's write."""
+        """Begin a transaction with this statement, waiting while another process writes."""
         await_(_here(self._raw(), lambda: self._raw().execute(how)))
 
     def commit(self) -> None:
@@ -147,12 +147,12 @@ class _Connection(AsyncAdapt_dbapi_connection):
         await_(_here(self._raw(), self._raw().commit))
 
     def rollback(self) -> None:
-        """Take the transaction back, if there is one: the pool asks for it after every use."""
+        """Roll the transaction back, if there is one: the pool calls this after every use."""
         if self._raw().in_transaction:
             await_(_here(self._raw(), self._raw().rollback))
 
     def close(self) -> None:
-        """Let go of the file; harmless when repeated."""
+        """Close the file; harmless when repeated."""
         self._raw().close()
 
     terminate = close
@@ -164,7 +164,7 @@ class _Connection(AsyncAdapt_dbapi_connection):
 
 
 class _Dbapi(AsyncAdapt_dbapi_module):
-    """The standard library's driver with these connections."""
+    """The standard library's driver, giving these connections."""
 
     paramstyle = "qmark"
 
@@ -172,13 +172,13 @@ class _Dbapi(AsyncAdapt_dbapi_module):
         return getattr(sqlite3, name)
 
     def connect(self, *arg: Any, **kw: Any) -> _Connection:
-        """Open one; a thread may use it, one at a time."""
+        """Open a connection that any thread may use, one at a time."""
         opened: Any = sqlite3.connect(*arg, **{**kw, "check_same_thread": False, "timeout": 0})
         return _Connection(self, opened)
 
 
 class Dialect(SQLiteDialect_pysqlite):
-    """What `sqlite+parley://` means."""
+    """The dialect behind `sqlite+parley://`."""
 
     driver = "parley"
     supports_statement_cache = True
@@ -186,7 +186,7 @@ class Dialect(SQLiteDialect_pysqlite):
     has_terminate = True
 
     def __init__(self, begin_by: str = "BEGIN IMMEDIATE", **kw: Any) -> None:
-        """begin_by: how each transaction begins. A deferred one that reads and then writes loses updates of others."""
+        """begin_by: the statement that begins each transaction. A deferred one that reads, then writes, loses others' updates."""
         super().__init__(**kw)
         self._begin_by = begin_by
 
@@ -197,7 +197,7 @@ class Dialect(SQLiteDialect_pysqlite):
 
     @classmethod
     def get_pool_class(cls, url: URL) -> type[pool.Pool]:
-        """Connections for several tasks, of a file."""
+        """The pool for the connections to a file, shared by several tasks."""
         return pool.AsyncAdaptedQueuePool
 
     def get_driver_connection(self, connection: Any) -> Any:
@@ -214,7 +214,7 @@ class Dialect(SQLiteDialect_pysqlite):
         dbapi_connection.begin(self._begin_by)
 
     def do_terminate(self, dbapi_connection: Any) -> None:
-        """Let go of a connection that cannot be trusted any more."""
+        """Close a connection that cannot be trusted any more."""
         dbapi_connection.terminate()
 
 

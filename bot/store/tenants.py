@@ -1,4 +1,4 @@
-"""Installations: who they are, their sealed secrets, and the settings chosen in them."""
+"""Tenants: each an installation with its sealed secrets and the settings chosen in it."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Seal:
         self._fernet = MultiFernet(made) if made else None
 
     def close(self, secrets: Mapping[str, str]) -> bytes:
-        """The secrets as one encrypted token; raises ConfigError without a key."""
+        """Encrypt the secrets into one token. Raises ConfigError without a key."""
         if not self._fernet:
             raise ConfigError(
                 "PARLEY_SECRET_KEY is not set, so no token can be stored. Make one with `parley secret-key`."
@@ -42,7 +42,7 @@ class Seal:
         return self._fernet.encrypt(json.dumps(dict(secrets)).encode())
 
     def open(self, sealed: bytes) -> dict[str, str]:
-        """The secrets; raises ConfigError when no key fits."""
+        """Decrypt the secrets. Raises ConfigError when no key fits."""
         if not self._fernet:
             raise ConfigError("PARLEY_SECRET_KEY is not set, so stored tokens cannot be read.")
         try:
@@ -55,7 +55,7 @@ class Seal:
 
 
 async def tenant_id(store: Store, platform: str, workspace: str, now: datetime) -> int:
-    """The id of this installation; the first call makes it."""
+    """Find the id of this installation, or create it."""
     query = select(tenants.c.id).where(tenants.c.platform == platform, tenants.c.workspace == workspace)
     async with store.connect(write=False) as connection:
         if (found := await connection.scalar(query)) is not None:
@@ -67,7 +67,7 @@ async def tenant_id(store: Store, platform: str, workspace: str, now: datetime) 
 
 
 async def installation(store: Store, seal: Seal, platform: str, workspace: str) -> Installation | None:
-    """What was kept for this installation, its secrets opened; None when nothing was. Raises ConfigError, StoreError."""
+    """Load the installation with its secrets decrypted; None when there is none. Raises ConfigError, StoreError."""
     where = (tenants.c.platform == platform, tenants.c.workspace == workspace, tenants.c.sealed.is_not(None))
     async with store.connect(write=False) as connection:
         row = (await connection.execute(select(tenants).where(*where))).one_or_none()
@@ -77,7 +77,7 @@ async def installation(store: Store, seal: Seal, platform: str, workspace: str) 
 
 
 async def keep_installation(store: Store, seal: Seal, kept: Installation, now: datetime) -> None:
-    """Keep or replace it. Raises ConfigError when it has secrets and no key is set."""
+    """Store or replace the installation. Raises ConfigError when it has secrets and no key is set."""
     row = {"name": kept.name, "data": dict(kept.data), "sealed": seal.close(kept.secrets) if kept.secrets else b""}
     made = await tenant_id(store, kept.platform, kept.workspace, now)
     async with store.connect(write=True) as connection:
@@ -85,7 +85,7 @@ async def keep_installation(store: Store, seal: Seal, kept: Installation, now: d
 
 
 async def drop_installation(store: Store, platform: str, workspace: str) -> None:
-    """Forget the secrets; the history stays until it is forgotten by its people."""
+    """Delete the installation's secrets. The history stays until its people delete it."""
     async with store.connect(write=True) as connection:
         where = (tenants.c.platform == platform, tenants.c.workspace == workspace)
         await connection.execute(update(tenants).where(*where).values(sealed=None, data=None))
@@ -97,7 +97,7 @@ CHOSEN = select(settings).where(
 
 
 async def settings_rows(tx: Transaction, places: Sequence[tuple[Scope, str]]) -> dict[Scope, dict[str, Any]]:
-    """The names and values chosen in each of these scopes."""
+    """Load the names and values chosen in each of these scopes."""
     found: dict[Scope, dict[str, Any]] = {scope: {} for scope, _ in places}
     wanted = dict(places)
     for row in await tx.connection.execute(CHOSEN, {"tenant": tx.tenant_id, "scopes": list(wanted.values())}):
@@ -112,7 +112,7 @@ async def effective_settings(tx: Transaction, address: Address, author_id: str) 
 
 
 async def set_setting(tx: Transaction, scope: Scope, scope_id: str, name: str, value: Any) -> None:
-    """Choose a value in this scope."""
+    """Set a value in this scope."""
     row = {"tenant_id": tx.tenant_id, "scope": scope, "scope_id": scope_id, "name": name, "value": to_json(value)}
     keys = ["tenant_id", "scope", "scope_id", "name"]
     await tx.connection.execute(
@@ -121,7 +121,7 @@ async def set_setting(tx: Transaction, scope: Scope, scope_id: str, name: str, v
 
 
 async def reset_settings(tx: Transaction, scope: Scope, scope_id: str, name: str | None = None) -> int:
-    """Take back one choice, or all of the scope; gives how many there were."""
+    """Reset one setting of the scope, or all; returns how many were set."""
     where = [settings.c.tenant_id == tx.tenant_id, settings.c.scope == scope, settings.c.scope_id == scope_id]
     if name:
         where.append(settings.c.name == name)

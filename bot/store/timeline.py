@@ -1,4 +1,4 @@
-"""A conversation as people saw it."""
+"""The timeline: a conversation as people saw it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from bot.types import (
 
 
 async def load_timeline(tx: Transaction, conversation_id: int, limit: int = 200) -> list[TimelineEntry]:
-    """The newest messages as people saw them, oldest first, each with the turn that answers or answered it."""
+    """Load the newest messages as people saw them, oldest first, each with the turn that answers or answered it."""
     newest = (
         select(messages, inbox.c.payload)
         .join(inbox, inbox.c.id == messages.c.source_id)

@@ -1,4 +1,4 @@
-"""Turns: asked for, handed over, begun, stopped, and what was posted about them."""
+"""Turns: queued, taken over, begun, stopped; what was posted in them, and the feedback on it."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ async def add_turn(
     *,
     owner: str = "",
 ) -> str:
-    """Ask for an answer to that source; gives the turn's id. A source that asks for itself has no earlier turn."""
+    """Queue an answer to a source; returns the turn's id. An event that asks for its own answer has no earlier turn."""
     attempt = 1 if sequence == source_id else await _attempts(tx, source_id) + 1
     row = {
         "id": uuid.uuid4().hex,
@@ -84,13 +84,13 @@ COUNT_UNFINISHED_BEFORE = (
 
 
 async def waiting_before(tx: Transaction, conversation_id: int, sequence: int) -> int:
-    """How many turns of the conversation have to end first."""
+    """Count the turns of the conversation that have to end first."""
     where = {"conversation": conversation_id, "before": sequence}
     return int((await tx.connection.execute(COUNT_UNFINISHED_BEFORE, where)).scalar_one())
 
 
 async def unfinished(store: Store, before: datetime | None = None) -> list[UnfinishedTurn]:
-    """The turns of all tenants that have not ended, in the order in which they were asked for; only those of before then."""
+    """List the turns of all tenants that have not ended, in the order they were queued. before: only those queued before then."""
     query = select(turns.c.id, turns.c.conversation_id, turns.c.sequence, turns.c.owner).where(
         turns.c.ended_at.is_(None)
     )
@@ -102,7 +102,7 @@ async def unfinished(store: Store, before: datetime | None = None) -> list[Unfin
 
 
 async def unfinished_of(tx: Transaction, event_id: str) -> UnfinishedTurn | None:
-    """The turn that this event asked for, if it has not ended."""
+    """Find the turn that this event queued, if it has not ended."""
     query = (
         select(turns.c.id, turns.c.conversation_id, turns.c.sequence, turns.c.owner)
         .join(inbox, inbox.c.id == turns.c.sequence)
@@ -113,7 +113,7 @@ async def unfinished_of(tx: Transaction, event_id: str) -> UnfinishedTurn | None
 
 
 async def take_over(store: Store, turn_ids: Sequence[str], owner: str) -> None:
-    """This process answers for these turns now."""
+    """Make this process the owner of these turns."""
     async with store.connect(write=True) as connection:
         await connection.execute(update(turns).where(turns.c.id.in_(turn_ids)).values(owner=owner))
 
@@ -128,7 +128,7 @@ class TurnRecord:
     state: str
     stop_requested: bool
     is_superseded: bool
-    """Whether the same question was asked again since."""
+    """Whether a later turn answers the same question."""
 
 
 asked = inbox.alias("asked")
@@ -152,7 +152,7 @@ SELECT_LATER_ATTEMPT = select(
 
 
 async def load_turn(store: Store, turn_id: str) -> TurnRecord | None:
-    """A turn; None when it was forgotten. A further answer gets the receipt with which the one before it ended."""
+    """Load a turn; None when it was forgotten. A further answer gets the receipt with which the one before it ended."""
     async with store.connect(write=False) as connection:
         row = (await connection.execute(SELECT_TURN, {"turn": turn_id})).one_or_none()
         if row is None or not row.payload:
@@ -189,7 +189,7 @@ def _asked_again(row: Row[Any]) -> tuple[InboundMessage | Command, Author | None
 
 
 async def cancel_turn(store: Store, turn_id: str, now: datetime) -> None:
-    """Its question was deleted before anybody began to answer it."""
+    """End a turn whose question was deleted before anybody began to answer it."""
     async with store.connect(write=True) as connection:
         ended = _this(turn_id).where(turns.c.ended_at.is_(None)).values(state="stopped", ended_at=now)
         await connection.execute(ended)
@@ -214,7 +214,7 @@ async def update_turn(tx: Transaction, turn_id: str, **columns: Any) -> None:
 
 
 async def note_receipt(tx: Transaction, turn_id: str, receipt: Receipt, **more: Any) -> None:
-    """Remember what was posted, so that an edit, a button or a restart finds it; `more` columns of the turn with it."""
+    """Record what was posted, so that an edit, a button or a restart finds it. more: further columns of the turn to set."""
     await update_turn(tx, turn_id, receipt=to_json(receipt), **more)
     rows = [
         {"tenant_id": tx.tenant_id, "channel": receipt.address.channel, "platform_id": platform_id, "turn_id": turn_id}
@@ -230,7 +230,7 @@ async def request_stop(tx: Transaction, turn_id: str) -> None:
 
 
 async def has_turns(tx: Transaction, conversation_id: int) -> bool:
-    """Whether an answer of ours stands or is being made in it."""
+    """Whether Parley has answered, or is answering, in the conversation."""
     return bool(await tx.connection.scalar(select(exists().where(turns.c.conversation_id == conversation_id))))
 
 
@@ -251,7 +251,7 @@ async def latest_turns(tx: Transaction, conversation_id: int) -> Mapping[int, Ro
 
 
 async def give_feedback(tx: Transaction, turn_id: str, author_id: str, value: int, now: datetime) -> None:
-    """Keep a thumb; a second one of the same person replaces the first."""
+    """Record a thumb; it replaces an earlier one of the same person."""
     row = {"tenant_id": tx.tenant_id, "turn_id": turn_id, "author_id": author_id, "value": value, "created_at": now}
     keep = (
         tx.insert(feedback)
