@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import mimetypes
 import re
 from collections.abc import Iterable
 from pathlib import Path
 
+from adapters.shared.uploads import extension_of
 from bot.errors import UsageError
 from bot.ports import Blobs
 from bot.types import Audio, File, Image, Part, Reply
 
-EXTENSIONS = {"audio/ogg": ".ogg", "image/jpeg": ".jpg", "image/webp": ".webp"}
-"""Where the system's table of types knows none, or a rarer one."""
 UNSAFE = re.compile(r"[^\w.\- ]+")
 
 
@@ -39,7 +37,7 @@ def _name(part: Image | Audio | File) -> str:
     """The end of a file's name: its own, or its type's extension."""
     if isinstance(part, File) and part.name:
         return f"-{UNSAFE.sub('_', Path(part.name).name)}"
-    return EXTENSIONS.get(part.blob.mime_type) or mimetypes.guess_extension(part.blob.mime_type) or ".bin"
+    return f".{extension_of(part.blob.mime_type)}"
 
 
 def _write(path: Path, data: bytes) -> None:

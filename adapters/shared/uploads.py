@@ -14,6 +14,7 @@ EXTENSIONS = {
     "audio/x-wav": "wav",
     "image/jpeg": "jpg",
     "image/svg+xml": "svg",
+    "text/markdown": "md",
     "text/plain": "txt",
 }
 """Where a file's extension is not the second half of its MIME type."""
