@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -36,9 +36,7 @@ from bot.types import (
     InboundMessage,
     Modality,
     Receipt,
-    ReplyEvent,
     Settings,
-    Status,
     Turn,
     Usage,
 )
@@ -220,11 +218,7 @@ class Runtime:
     async def show_status(self, turn: Turn, receipt: Receipt, text: str) -> None:
         """Show what is being done. A platform that fails to show it does not fail the turn."""
         with suppress(BotError):
-            await self.adapter_for(turn.inbound).stream(receipt, _one(Status(text)))
-
-
-async def _one(event: ReplyEvent) -> AsyncIterator[ReplyEvent]:
-    yield event
+            await self.adapter_for(turn.inbound).set_status(receipt, text)
 
 
 def person_hash(turn: Turn) -> str:
