@@ -140,7 +140,7 @@ class App:
             clock=self.clock,
             jobs=self.jobs,
             adapters=self.adapters,
-            models=Models(self.providers, self.models, hinted),
+            models=Models(self.providers, self.models, hinted, self.config.operator_models()),
             system_prompt=self.config.system_prompt,
             personas=personas(self.config.personas),
             max_attachment_bytes=self.config.max_attachment_mb * 2**20,

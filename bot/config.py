@@ -69,6 +69,14 @@ class CoreOptions(FolderOptions):
             raise ValueError(f"write it as provider:model, with a provider of {known}; or none")
         return value
 
+    @field_validator("offered_models")
+    @classmethod
+    def _have_known_providers(cls, value: str) -> str:
+        if not all(_is_model_name(one.strip()) for one in value.split(",") if one.strip()):
+            known = ", ".join(providers.names())
+            raise ValueError(f"write each as provider:model, with a provider of {known}, and commas between them")
+        return value
+
     @field_validator("database_url")
     @classmethod
     def _is_known_database(cls, value: SecretStr | None) -> SecretStr | None:

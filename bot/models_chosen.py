@@ -24,11 +24,15 @@ def create_providers(config: Config) -> dict[str, Provider]:
 
 
 def _is_named(config: Config, provider: str) -> bool:
-    return any(config.named_model(modality).startswith(f"{provider}:") for modality in MODALITIES)
+    named = [*(config.named_model(modality) for modality in MODALITIES), *config.operator_models()]
+    return any(name.startswith(f"{provider}:") for name in named)
 
 
 def choose_models(config: Config, providers: Mapping[str, Provider]) -> dict[Modality, str]:
     """For each modality its model as `provider:model`, empty when it is off. Raises ConfigError that names the variable."""
+    for name in config.operator_models():
+        variable = VARIABLE["chat"] if name == config.chat_model else "OFFERED_MODELS"
+        _check_named(variable, name, "chat", config, providers)
     return {modality: _choose(modality, config, providers) for modality in MODALITIES}
 
 

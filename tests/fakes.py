@@ -123,6 +123,11 @@ class FakeAdapter:
         self.opened.append(turn.id)
         return Receipt(turn.inbound.address, turn.id, (message_id,))
 
+    async def set_status(self, receipt: Receipt, text: str) -> None:
+        """Keep it."""
+        self.posts[receipt.message_ids[0]].statuses.append(text)
+        await self._tell()
+
     async def stream(self, receipt: Receipt, events: AsyncIterator[ReplyEvent]) -> None:
         """Keep every visible text."""
         shown, text = self.posts[receipt.message_ids[0]], ""

@@ -28,6 +28,7 @@ from bot.types import (
     Receipt,
     Reply,
     ReplyEvent,
+    Status,
     TextDelta,
     TextReset,
     Turn,
@@ -74,6 +75,10 @@ class Console:
         if turn.receipt:
             return replace(turn.receipt, turn_id=turn.id)
         return Receipt(turn.inbound.address, turn.id, (f"{asked}.answer",), {"to": asked})
+
+    async def set_status(self, receipt: Receipt, text: str) -> None:
+        """Tell what is being done."""
+        await self._tell(receipt, Status(text))
 
     async def stream(self, receipt: Receipt, events: AsyncIterator[ReplyEvent]) -> None:
         """Tell each event as it comes. `finish` tells the end, which may hold more than the answer did."""

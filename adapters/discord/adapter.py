@@ -15,6 +15,7 @@ from adapters.discord.files import Files
 from adapters.discord.history import History
 from adapters.discord.listen import Listener
 from adapters.discord.reply import Replies
+from adapters.shared.streams import only_status
 from bot.ports import Accept, Host
 from bot.types import (
     Attachment,
@@ -63,6 +64,10 @@ class Discord:
     async def open(self, turn: Turn) -> Receipt:
         """Typing, and what answering needs."""
         return await self.replies.open(turn)
+
+    async def set_status(self, receipt: Receipt, text: str) -> None:
+        """What is being done."""
+        await self.replies.stream(receipt, only_status(text))
 
     async def stream(self, receipt: Receipt, events: AsyncIterator[ReplyEvent]) -> None:
         """The answer as it comes."""

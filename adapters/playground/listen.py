@@ -9,6 +9,7 @@ from aiohttp import web
 from adapters.playground import CAPABILITIES, reply
 from adapters.playground.guard import Guard
 from adapters.playground.routes import Routes
+from adapters.shared.streams import only_status
 from bot.errors import StoreError, UnreadableError
 from bot.policy.this_machine import is_loopback
 from bot.ports import Accept, Host
@@ -62,6 +63,10 @@ class Playground:
     async def open(self, turn: Turn) -> Receipt:
         """Tell the pages that an answer begins."""
         return await reply.open_reply(self._host, turn)
+
+    async def set_status(self, receipt: Receipt, text: str) -> None:
+        """Tell the pages what is being done."""
+        await reply.show_reply(self._host, receipt, only_status(text))
 
     async def stream(self, receipt: Receipt, events: AsyncIterator[ReplyEvent]) -> None:
         """Stream the events to the pages."""

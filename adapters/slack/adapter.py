@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Sequence
 
 from aiohttp import web
 
+from adapters.shared.streams import only_status
 from adapters.slack import CAPABILITIES, Options
 from adapters.slack.check import Check
 from adapters.slack.client import NAME, SlackClient
@@ -82,6 +83,10 @@ class Slack:
     async def open(self, turn: Turn) -> Receipt:
         """A status line, a session, and what answering needs."""
         return await self.replies.open(turn)
+
+    async def set_status(self, receipt: Receipt, text: str) -> None:
+        """What is being done."""
+        await self.replies.stream(receipt, only_status(text))
 
     async def stream(self, receipt: Receipt, events: AsyncIterator[ReplyEvent]) -> None:
         """The answer as it comes."""

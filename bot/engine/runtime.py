@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -36,9 +36,7 @@ from bot.types import (
     InboundMessage,
     Modality,
     Receipt,
-    ReplyEvent,
     Settings,
-    Status,
     Turn,
     Usage,
 )
@@ -70,19 +68,36 @@ class Models:
         providers: Mapping[str, Provider],
         chosen: Mapping[Modality, str],
         hints: Mapping[Modality, str] = MappingProxyType({}),
+        named: Sequence[str] = (),
     ) -> None:
-        """chosen: for each modality `provider:model`, or nothing when it is off. hints: how to set up a model that is off."""
+        """chosen: for each modality `provider:model`, or nothing when it is off. hints: how to set up a model that is off.
+
+        named: chat models that the operator names, which people may choose too.
+        """
         self._providers = providers
+        self._named = named
         self.chosen = chosen
         self._hints = hints
 
     def name(self, modality: Modality, settings: Settings = DEFAULT_SETTINGS) -> str:
-        """The model to use; raises UnavailableError, naming the variable, when there is none."""
-        name = (settings.model if modality == "chat" else None) or self.chosen.get(modality, "")
+        """The model to use; raises UnavailableError when there is none, or when the settings name one that is not offered."""
+        if modality == "chat" and settings.model:
+            return self._offered(settings.model)
+        name = self.chosen.get(modality, "")
         if not name:
             hint = self._hints.get(modality) or f"set {VARIABLE[modality]}"
             raise UnavailableError(
                 f"I can't {CAPABILITY_TEXT[modality]} here: no model for it is set up. The operator can {hint}."
+            )
+        return name
+
+    def _offered(self, name: str) -> str:
+        """The name itself. People choose only from what is offered: a name may be a path of this machine, or cost anything."""
+        available = self.available()
+        if name not in available:
+            raise UnavailableError(
+                f"The model {name} is not offered here. You can choose {', '.join(available) or 'none'}, "
+                "or reset the setting `model` to go back to the usual one."
             )
         return name
 
@@ -128,8 +143,11 @@ class Models:
         return None
 
     def available(self) -> list[str]:
-        """The chat models to offer in menus."""
-        return [f"{name}:{model}" for name, provider in sorted(self._providers.items()) for model in provider.models()]
+        """The chat models that a person may choose: those that the providers list, and those that the operator names."""
+        listed = [
+            f"{name}:{model}" for name, provider in sorted(self._providers.items()) for model in provider.models()
+        ]
+        return list(dict.fromkeys((*listed, *self._named)))
 
     def price_micro_usd(self, name: str, usage: Usage) -> int | None:
         """What that usage of that model costs; None when unknown."""
@@ -200,11 +218,7 @@ class Runtime:
     async def show_status(self, turn: Turn, receipt: Receipt, text: str) -> None:
         """Show what is being done. A platform that fails to show it does not fail the turn."""
         with suppress(BotError):
-            await self.adapter_for(turn.inbound).stream(receipt, _one(Status(text)))
-
-
-async def _one(event: ReplyEvent) -> AsyncIterator[ReplyEvent]:
-    yield event
+            await self.adapter_for(turn.inbound).set_status(receipt, text)
 
 
 def person_hash(turn: Turn) -> str:

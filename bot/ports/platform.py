@@ -49,6 +49,9 @@ class Adapter(Protocol):
     async def open(self, turn: Turn) -> Receipt:
         """Give the sign of life. Repeated for the same turn it must not post twice; a turn with a receipt reuses its post."""
 
+    async def set_status(self, receipt: Receipt, text: str) -> None:
+        """Show in a few words what is being done, while no text is there. Raises PlatformError."""
+
     async def stream(self, receipt: Receipt, events: AsyncIterator[ReplyEvent]) -> None:
         """Show the events as they come, each visible text being the whole so far; ends with the events. May be repeated."""
 

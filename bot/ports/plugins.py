@@ -46,8 +46,17 @@ class FolderOptions(BaseModel):
         "`parley secret-key` makes one.",
     )
     chat_model: str = Field("", description="Model that answers, as `provider:model`, such as `openai:gpt-5.2`.")
+    offered_models: str = Field(
+        "",
+        description="Further models that people may choose with `/settings set model`, as `provider:model`, separated by commas.",
+    )
     host: str = Field("127.0.0.1", description="Address the web server listens on.")
     max_attachment_mb: int = Field(200, ge=1, description="Attachments above this size are refused, in MiB.")
+
+    def operator_models(self) -> tuple[str, ...]:
+        """The chat models that the operator names, as `provider:model`: the one that answers first, then those on offer."""
+        named = (self.chat_model, *self.offered_models.split(","))
+        return tuple(dict.fromkeys(name for one in named if (name := one.strip()) and name != "none"))
 
 
 OptionsT = TypeVar("OptionsT", bound=FolderOptions)

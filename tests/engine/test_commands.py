@@ -143,7 +143,7 @@ async def test_settings_show_set_and_reset(app: App, platform: FakeAdapter) -> N
         ("set temperature 9", "temperature takes 0 to 2"),
         ("set flavour sweet", "There is no setting 'flavour'"),
         ("set model gpt-5.2", "model takes provider:model"),
-        ("set model nowhere:gpt", "needs the provider nowhere"),
+        ("set model nowhere:gpt", "nowhere:gpt is not offered here"),
         ("set", "/settings set NAME VALUE"),
         ("reset flavour", "There is no setting 'flavour'"),
         ("set max_tokens 1.5", "max_tokens takes 16 to 128000"),

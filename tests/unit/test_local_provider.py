@@ -82,7 +82,7 @@ def test_a_model_that_is_here_is_the_default(tmp_path: Path) -> None:
     ("modality", "model", "says"),
     [
         ("chat", "qwen2.5-coder-0.5b-instruct", "parley models pull"),
-        ("chat", "/nowhere/x.gguf", "/nowhere/x.gguf, which is no file"),
+        ("chat", "/nowhere/x.gguf", "CHAT_MODEL or OFFERED_MODELS"),
         ("transcribe", "whisper-base", "parley models pull"),
         ("embedding", "minilm", "parley models pull"),
         ("speech", "piper-joe", "parley models pull"),
@@ -96,6 +96,21 @@ async def test_what_is_missing_is_said_with_its_remedy(
     """The same words from the maker and from `doctor`."""
     (finding,) = await provider(tmp_path).check({modality: model})
     assert finding.level == "error" and says in finding.text
+
+
+@pytest.mark.usefixtures("installed")
+def test_only_the_operator_names_a_file(tmp_path: Path) -> None:
+    """A path that the configuration does not hold is refused, whether the file is there or not."""
+    there, gone = tmp_path / "a.gguf", tmp_path / "b.gguf"
+    there.write_bytes(b"GGUF")
+    for path in (there, gone):
+        with pytest.raises(UnavailableError, match="Only the operator"):
+            provider(tmp_path).chat(str(path))
+    provider(tmp_path, chat_model=f"local:{there}").chat(str(there))
+    provider(tmp_path, offered_models=f"local:other, local:{there}").chat(str(there))
+    with pytest.raises(UnavailableError, match="names a file that is not there") as raised:
+        provider(tmp_path, chat_model=f"local:{gone}").chat(str(gone))
+    assert str(tmp_path) not in raised.value.text
 
 
 def test_costs_nothing(tmp_path: Path) -> None:

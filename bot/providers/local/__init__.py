@@ -217,7 +217,11 @@ class LocalProvider:
         own = self._options.local_chat_model
         if own.endswith(".gguf") and model == self._own_chat_name():
             return _gguf(own, "LOCAL_CHAT_MODEL")
-        return _gguf(model, "CHAT_MODEL") if model.endswith(".gguf") else self.library.file(model)
+        if not model.endswith(".gguf"):
+            return self.library.file(model)
+        if f"local:{model}" not in self._options.operator_models():
+            raise UnavailableError("Only the operator can name a model file, by CHAT_MODEL or OFFERED_MODELS.")
+        return _gguf(model, "CHAT_MODEL or OFFERED_MODELS")
 
     def _best(self, purpose: Literal["chat", "transcribe", "embedding"], otherwise: str = "") -> str:
         return next((weights.name for weights in self.library.present(purpose)), otherwise)
@@ -257,7 +261,7 @@ def _is_piper(voice: str) -> bool:
 def _gguf(text: str, variable: str) -> Path:
     path = Path(text).expanduser()
     if not path.is_file():
-        raise UnavailableError(f"{variable} names {path}, which is no file.")
+        raise UnavailableError(f"{variable} names a file that is not there.", detail=str(path))
     return path
 
 
