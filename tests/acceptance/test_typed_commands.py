@@ -28,4 +28,4 @@ async def test_in_a_discord_thread(tmp_path: Path) -> None:
         await w.settled()
         direct = w.discord.direct(w.discord.alice)
         told = [m for m in w.discord.world.messages.values() if m.by_app and m.channel_id == direct.id]
-        assert "Forgotten: 3 messages of yours" in told[-1].content
+        assert "Forgotten: 2 messages of yours" in told[-1].content
