@@ -65,6 +65,9 @@ class LastingPlatform(FakeAdapter):
             self._outside.note("post", turn=turn.id, id=message_id)
         return Receipt(turn.inbound.address, turn.id, (message_id,))
 
+    async def set_status(self, receipt: Receipt, text: str) -> None:
+        """Nothing that lasts."""
+
     async def stream(self, receipt: Receipt, events: AsyncIterator[ReplyEvent]) -> None:
         """Edit the post as the text comes."""
         text = ""
