@@ -50,7 +50,7 @@ lock: venv ## Resolve the dependencies again; UPGRADE=--upgrade takes the newest
 	@$(PY) -m uv --version >/dev/null 2>&1 || $(PY) -m pip install --quiet --disable-pip-version-check uv
 	$(LOCK) -o $(REQUIREMENTS)/base.txt
 	$(LOCK) --extra local -c $(REQUIREMENTS)/base.txt -o $(REQUIREMENTS)/local.txt
-	$(LOCK) --group dev -c $(REQUIREMENTS)/local.txt -o $(REQUIREMENTS)/dev.txt
+	$(LOCK) --extra local --group dev -c $(REQUIREMENTS)/local.txt -o $(REQUIREMENTS)/dev.txt
 	@! grep -n '://' $(REQUIREMENTS)/*.txt
 
 clean: ## Remove the environment and all caches; your conversations stay

@@ -21,6 +21,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.emulators.vendor import SKIPPED, SPECS
+
 ROOT = Path(__file__).resolve().parents[1]
 PYTHON = sys.executable
 SOURCES = ("bot", "adapters", "tests", "migrations", "bench")
@@ -68,6 +70,8 @@ class Outcome:
     """Tests passed, failed and skipped, where the step ran tests."""
     skipped: Counter[str] = field(default_factory=Counter)
     """How many tests each reason skipped."""
+    unheld: Counter[str] = field(default_factory=Counter)
+    """How many tests passed without a check against each vendor's file, because it was not at hand."""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -99,17 +103,19 @@ def run(step: Step, more: Sequence[str], folder: Path) -> Outcome:
     return Outcome(step, status, time.monotonic() - began, *counted(report))
 
 
-def counted(report: Path) -> tuple[Counter[str], Counter[str]]:
-    """How many tests passed, failed and were skipped, and how many each reason skipped; nothing where no tests ran."""
-    counts, reasons = Counter[str](), Counter[str]()
+def counted(report: Path) -> tuple[Counter[str], Counter[str], Counter[str]]:
+    """The counts of an outcome, read from pytest's report; nothing where no tests ran."""
+    counts, reasons, unheld = Counter[str](), Counter[str](), Counter[str]()
     if not report.exists():
-        return counts, reasons
+        return counts, reasons, unheld
     for case in ElementTree.parse(report).iter("testcase"):
         result = next((child.tag for child in case if child.tag in ("failure", "error", "skipped")), "passed")
         counts["failed" if result in ("failure", "error") else result] += 1
         if (skip := case.find("skipped")) is not None:
             reasons[skip.get("message", "")] += 1
-    return counts, reasons
+        for mark in case.iterfind("properties/property"):
+            unheld[mark.get("value", "")] += mark.get("name") == SKIPPED
+    return counts, reasons, unheld
 
 
 def environment() -> dict[str, str]:
@@ -127,6 +133,10 @@ def summary(outcomes: Sequence[Outcome]) -> str:
     reasons = sum((outcome.skipped for outcome in outcomes), Counter[str]())
     if reasons:
         lines += ["", "Skipped:", *(f"  {count:>3} x {reason}" for reason, count in sorted(reasons.items()))]
+    unheld = sum((outcome.unheld for outcome in outcomes), Counter[str]())
+    if unheld:
+        told = (f"{name} ({count} tests)" for name, count in sorted(unheld.items()))
+        lines += ["", f"Vendor checks skipped, for want of the file in {SPECS}: {', '.join(told)}"]
     failed = [outcome.step.name for outcome in outcomes if outcome.status]
     lines += ["", f"Failed: {', '.join(failed)}." if failed else "All is well."]
     counts = sum((outcome.counts for outcome in outcomes), Counter[str]())

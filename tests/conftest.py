@@ -15,6 +15,7 @@ import pytest
 from bot import config as configuration
 from bot.app import App
 from bot.config import Config
+from tests.emulators import vendor
 from tests.fakes import PLATFORM, FakeAdapter, FakeClock
 
 os.environ["HF_HUB_OFFLINE"] = "1"
@@ -24,6 +25,18 @@ for variable in [name for name in os.environ if name.startswith(("OPENAI_", "SLA
 LOOPBACK = ("127.", "::1", "localhost")
 MakeConfig = Callable[..., Config]
 MakeApp = Callable[..., AbstractAsyncContextManager[App]]
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Let the running test be marked when it cannot be held to a vendor's file."""
+    vendor.watch(item.user_properties)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say how many tests passed without a check against which vendor's file."""
+    reports = (report for kind in terminalreporter.stats.values() for report in kind)
+    for name, count in vendor.skipped(reports).items():
+        terminalreporter.write_line(f"vendor checks skipped: {name} is not in {vendor.SPECS}: {count} tests")
 
 
 @pytest.fixture(autouse=True)

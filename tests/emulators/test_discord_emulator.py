@@ -16,7 +16,7 @@ import yarl
 from discord import app_commands, ui
 
 from adapters.discord.emulator import AppConfig, Call, DiscordEmulator, Limits, Refused
-from tests.emulators import discord_openapi
+from tests.emulators import discord_openapi, vendor
 
 
 @asynccontextmanager
@@ -48,7 +48,7 @@ async def server(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[DiscordEmulat
     async with DiscordEmulator() as made:
         point(monkeypatch, made)
         yield made
-        assert not discord_openapi.complaints(made.calls)
+        assert discord_openapi.complaints(made.calls) == []
 
 
 def point(monkeypatch: pytest.MonkeyPatch, server: DiscordEmulator) -> None:
@@ -86,12 +86,45 @@ def on_message(client: discord.Client, react: Callable[[discord.Message], Awaita
             await react(message)
 
 
-async def test_spec_is_held_against_calls(server: DiscordEmulator) -> None:
-    """The vendor's file is there, and finds an invented parameter; or this one test says that it is not there."""
-    if not discord_openapi.SPEC_FILE.exists():
-        pytest.skip("the vendor's OpenAPI file is not beside the project")
-    made_up = Call("POST", "/channels/1/messages", "", {}, {"contents": "x"}, [], "application/json", 0.0, status=200)
-    assert "contents" in discord_openapi.complaints([made_up])[0]
+def posted(body: Any, answer: Any = None) -> Call:
+    """A call that posted a message and was answered well."""
+    made = Call(
+        "POST", "/channels/1/messages", "/channels/{channel_id}/messages", {}, body, [], "application/json", 0.0
+    )
+    made.status, made.answer = 200, answer
+    return made
+
+
+@pytest.mark.parametrize(
+    ("body", "named"),
+    [
+        ({"contents": "x"}, "contents"),
+        ({"content": "x" * 2_001}, "2000"),
+        (
+            {"content": "x", "components": [{"type": 1, "components": [{"type": 2, "custom": "a"}]}]},
+            "not valid under any",
+        ),
+    ],
+)
+def test_our_own_description_finds_a_wrong_call(body: Any, named: str) -> None:
+    """An invented parameter, a text that is too long and a strange button are found, whatever lies beside the project."""
+    assert any(named in told for told in discord_openapi.complaints([posted(body)], answers=False))
+    assert discord_openapi.complaints([posted({"content": "x"})], answers=False) == []
+
+
+def test_our_own_description_finds_a_wrong_answer_and_an_unknown_call() -> None:
+    """A message without an author is found, and so is a route that nobody described; no calls at all are no pass."""
+    assert any("author" in told for told in discord_openapi.complaints([posted({"content": "x"}, {"id": "1"})]))
+    unknown = Call("POST", "/stickers", "/stickers", {}, {}, [], "application/json", 0.0, status=200)
+    assert "not described" in discord_openapi.complaints([unknown])[0]
+    assert discord_openapi.complaints([]) == ["no call was made: there is nothing to check"]
+
+
+@vendor.needs(discord_openapi.SPEC)
+def test_the_vendors_file_finds_a_wrong_call() -> None:
+    """An invented parameter breaks the vendor's own file as well."""
+    told = discord_openapi.complaints([posted({"contents": "x"})], answers=False)
+    assert any(message.startswith("vendor: ") and "contents" in message for message in told)
 
 
 async def test_login_ready_and_cache(server: DiscordEmulator) -> None:
