@@ -160,7 +160,7 @@ class App:
 
     async def _start_jobs(self, stack: AsyncExitStack, *, work: bool) -> None:
         stack.push_async_callback(self.inbox.close)
-        await self.jobs.start({"turn": self._run_job}, working=work)
+        await self.jobs.start(self._run_job, working=work)
         stack.push_async_callback(self.jobs.close)
         if work:
             await self.inbox.requeue_unfinished("" if self.store.is_shared else self.jobs.name)
@@ -177,7 +177,7 @@ class App:
                 name=self.config.worker_name or self._name,
                 concurrency=concurrency,
                 take_over=take_over,
-                adopt=self._requeue_of_dead,
+                requeue_of_dead=self._requeue_of_dead,
             )
         from bot.jobs.durable import DurableJobs  # its library takes a while to import, and SQLite does without
 
@@ -188,7 +188,7 @@ class App:
             name=self.config.worker_name or worker_name(),
             concurrency=concurrency,
             take_over=take_over,
-            mend=self._requeue_stale,
+            requeue_stale=self._requeue_stale,
         )
 
     async def _requeue_of_dead(self, dead: Sequence[str]) -> None:

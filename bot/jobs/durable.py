@@ -9,7 +9,7 @@ import asyncio
 import itertools
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import Any, TypeVar
@@ -24,14 +24,16 @@ from bot.types import StepRecord
 
 T = TypeVar("T")
 QUEUE = "turns"
+KIND = "turn"
+"""The first argument of every job in DBOS's tables, where jobs of earlier releases have it too."""
 VERSION = "turn-2"
 """Goes up when the sequence of steps changes, and only then: DBOS leaves work of another version alone."""
 POLL_S = 0.1
 SWEEP_S = 5.0
-MEND_EVERY = 6
+REQUEUE_EVERY = 6
 """Sweeps between two looks for turns that nobody was handed."""
 MAX_RECOVERIES = 20
-TIDY_AT_ONCE = 1_000
+PRUNE_AT_ONCE = 1_000
 PRIORITY_LIMIT = 2**31 - 1
 log = logging.getLogger(__name__)
 
@@ -70,7 +72,7 @@ class _Registered:
 @DBOS.workflow(name="job", max_recovery_attempts=MAX_RECOVERIES)
 async def _job(kind: str, job_id: str) -> None:
     if _Registered.jobs is not None:
-        await _Registered.jobs.run(kind, job_id)
+        await _Registered.jobs.run(job_id)
 
 
 class DurableJobs:
@@ -85,29 +87,29 @@ class DurableJobs:
         name: str,
         concurrency: int,
         take_over: bool = True,
-        mend: Callable[[], Awaitable[None]] | None = None,
+        requeue_stale: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         """url: of the database, without a driver. name: of this process, equal after a restart.
 
-        take_over: finish what dead processes had begun. mend: called now and then, to hand over what nobody did.
+        take_over: finish what dead processes had begun. requeue_stale: called now and then, to hand over what nobody did.
         """
         self._takes_over = take_over
-        self._mend = mend
+        self._requeue_stale = requeue_stale
         self.name = name
         self._url = url
         self._workers = workers
         self._clock = clock
         self._concurrency = concurrency
-        self._handlers: Mapping[str, Handler] = {}
+        self._handler: Handler | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._running: dict[str, asyncio.Task[Any]] = {}
         self._client: DBOSClient | None = None
 
-    async def start(self, handlers: Mapping[str, Handler], *, working: bool = True) -> None:
+    async def start(self, handler: Handler, *, working: bool = True) -> None:
         """Begin; what a crash interrupted is taken up again. Raises ConfigError when another Parley of this process runs."""
         if _Registered.jobs is not None:
             raise ConfigError("Only one Parley can work in a process.")
-        self._handlers = handlers
+        self._handler = handler
         if not working:
             self._client = await asyncio.to_thread(DBOSClient, system_database_url=self._plain_url())
             return
@@ -126,7 +128,7 @@ class DurableJobs:
     async def _clear_failed(self) -> None:
         """A job that a fault of ours or of the database ended is not done: handed over again, it must run again."""
         failed = await DBOS.list_workflows_async(
-            status=["ERROR"], limit=TIDY_AT_ONCE, load_input=False, load_output=False
+            status=["ERROR"], limit=PRUNE_AT_ONCE, load_input=False, load_output=False
         )
         await self.forget([one.workflow_id for one in failed])
 
@@ -154,23 +156,24 @@ class DurableJobs:
                 queue_partition_key=job.lane,
                 priority=_priority(job),
             )
-            await self._client.enqueue_async(options, job.kind, job.id)
+            await self._client.enqueue_async(options, KIND, job.id)
         else:
             with SetWorkflowID(job.id), SetEnqueueOptions(queue_partition_key=job.lane, priority=_priority(job)):
-                await DBOS.enqueue_workflow_async(QUEUE, _job, job.kind, job.id)
+                await DBOS.enqueue_workflow_async(QUEUE, _job, KIND, job.id)
 
     def _spawn(self, work: Any) -> None:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def run(self, kind: str, job_id: str) -> None:
+    async def run(self, job_id: str) -> None:
         """What DBOS calls: the handler, known by its task so that `close` can interrupt it."""
+        assert self._handler is not None
         task = asyncio.current_task()
         if task is not None:
             self._running[job_id] = task
         try:
-            await self._handlers[kind](job_id, DurableStep(self._clock))
+            await self._handler(job_id, DurableStep(self._clock))
         finally:
             self._running.pop(job_id, None)
 
@@ -181,10 +184,10 @@ class DurableJobs:
                 for name in await self._workers.expired():
                     await self._take_over(name)
                     await self._workers.remove(name)
-                if sweep % MEND_EVERY == 1:
+                if sweep % REQUEUE_EVERY == 1:
                     await self._clear_failed()
-                    if self._mend is not None:
-                        await self._mend()
+                    if self._requeue_stale is not None:
+                        await self._requeue_stale()
             except Exception as error:  # the edge of the sweep: a database that is away for a moment is asked again
                 log.warning("looking for turns of dead processes: %s: %s", type(error).__name__, error)
             await asyncio.sleep(SWEEP_S)
@@ -210,7 +213,7 @@ class DurableJobs:
         ended = await DBOS.list_workflows_async(
             status=["SUCCESS", "ERROR", "CANCELLED"],
             completed_before=before.isoformat(),
-            limit=TIDY_AT_ONCE,
+            limit=PRUNE_AT_ONCE,
             load_input=False,
             load_output=False,
         )

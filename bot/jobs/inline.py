@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -44,27 +44,27 @@ class InlineJobs:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._handlers: Mapping[str, Handler] = {}
+        self._handler: Handler | None = None
         self._seen: set[str] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._lanes: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
-    async def start(self, handlers: Mapping[str, Handler], *, working: bool = True) -> None:
+    async def start(self, handler: Handler, *, working: bool = True) -> None:
         """Begin."""
-        self._handlers = handlers if working else {}
+        self._handler = handler if working else None
 
     async def enqueue(self, job: Job) -> None:
         """Run it after those enqueued before it in its lane."""
-        if job.id in self._seen or job.kind not in self._handlers:
+        if job.id in self._seen or self._handler is None:
             return
         self._seen.add(job.id)
-        task = asyncio.create_task(self._run(job), name=f"job {job.id}")
+        task = asyncio.create_task(self._run(job, self._handler), name=f"job {job.id}")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _run(self, job: Job) -> None:
+    async def _run(self, job: Job, handler: Handler) -> None:
         async with self._lanes[job.lane]:
-            await self._handlers[job.kind](job.id, InlineStep(self._clock))
+            await handler(job.id, InlineStep(self._clock))
 
     async def forget(self, job_ids: Sequence[str]) -> None:
         """Nothing is remembered."""
@@ -75,7 +75,7 @@ class InlineJobs:
 
     async def close(self, patience_s: float = 4.0) -> None:
         """Let the running jobs end for that long, then cancel them."""
-        self._handlers = {}
+        self._handler = None
         if self._tasks:
             _, late = await asyncio.wait(self._tasks, timeout=patience_s)
             for task in late:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from datetime import datetime
 from typing import Any, TypeVar
@@ -31,7 +31,7 @@ class RecordedStep:
     def __init__(self, job_id: str, journal: StepJournal, clock: Clock) -> None:
         self.notes: list[StepRecord] = []
         self._job_id = job_id
-        self._outcomes = journal
+        self._journal = journal
         self._clock = clock
         self._before: list[tuple[str, str]] | None = None
 
@@ -53,9 +53,9 @@ class RecordedStep:
         return result
 
     async def _recorded(self, ordinal: int, name: str) -> str | None:
-        """What the step gave before a restart. When an older version took other steps, those from here on run anew."""
+        """What the step gave before a restart. Where an older version took another step, this one and those after it run anew."""
         if self._before is None:
-            found, _ = await with_retries(self._clock, "steps", self._outcomes.load, (self._job_id,))
+            found, _ = await with_retries(self._clock, "steps", self._journal.load, (self._job_id,))
             self._before = list(found)
         if ordinal < len(self._before) and self._before[ordinal][0] != name:
             log.warning("job %s: step %s was %s before; it runs anew", self._job_id, name, self._before[ordinal][0])
@@ -63,7 +63,7 @@ class RecordedStep:
         return self._before[ordinal][1] if ordinal < len(self._before) else None
 
     async def _record(self, ordinal: int, name: str, outcome: str) -> None:
-        await with_retries(self._clock, "record", self._outcomes.append, (self._job_id, ordinal, name, outcome))
+        await with_retries(self._clock, "record", self._journal.append, (self._job_id, ordinal, name, outcome))
 
 
 class RecordedJobs:
@@ -78,19 +78,19 @@ class RecordedJobs:
         name: str,
         concurrency: int,
         take_over: bool = True,
-        adopt: Callable[[Sequence[str]], Awaitable[None]] | None = None,
+        requeue_of_dead: Callable[[Sequence[str]], Awaitable[None]] | None = None,
     ) -> None:
         """name: of this process, equal after a restart. take_over: finish what dead processes left.
 
-        adopt: called with their names, to hand over their jobs.
+        requeue_of_dead: called with their names, to hand over their jobs again.
         """
         self.name = name
-        self._outcomes = journal
+        self._journal = journal
         self._workers = workers
         self._clock = clock
         self._takes_over = take_over
-        self._adopt = adopt
-        self._handlers: Mapping[str, Handler] = {}
+        self._requeue_of_dead = requeue_of_dead
+        self._handler: Handler | None = None
         self._lanes: dict[str, list[Job]] = {}
         self._slots = asyncio.Semaphore(concurrency)
         self._open: set[str] = set()
@@ -98,41 +98,41 @@ class RecordedJobs:
         self._is_closing = False
         self._tasks: set[asyncio.Task[None]] = set()
 
-    async def start(self, handlers: Mapping[str, Handler], *, working: bool = True) -> None:
+    async def start(self, handler: Handler, *, working: bool = True) -> None:
         """Begin; what dead processes left is taken over. A process that does not work leaves its jobs to the next that does."""
         if not working:
             return
         self.name = await self._workers.register(self.name)
-        self._handlers = handlers
+        self._handler = handler
         if self._takes_over:
             self._spawn(self._sweep())
 
     async def _sweep(self) -> None:
         with suppress(BotError):  # what stays unfinished is found at the next start
             dead = await self._workers.expired()
-            if dead and self._adopt is not None:
-                await self._adopt(dead)
+            if dead and self._requeue_of_dead is not None:
+                await self._requeue_of_dead(dead)
             for name in dead:
                 await self._workers.remove(name)
 
     async def enqueue(self, job: Job) -> None:
         """Hand over a job; harmless when repeated."""
         is_known = job.id in self._open or job.id in self._ended
-        if is_known or self._is_closing or job.kind not in self._handlers:
+        if is_known or self._is_closing or self._handler is None:
             return
         self._open.add(job.id)
         if job.lane in self._lanes:
             self._lanes[job.lane].append(job)
         else:
             self._lanes[job.lane] = [job]
-            self._spawn(self._drain(job.lane))
+            self._spawn(self._drain(job.lane, self._handler))
 
     def _spawn(self, work: Any) -> None:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _drain(self, lane: str) -> None:
+    async def _drain(self, lane: str, handler: Handler) -> None:
         """Run the jobs of a lane one after the other, until there is none."""
         waiting = self._lanes[lane]
         while waiting:
@@ -141,12 +141,12 @@ class RecordedJobs:
             async with self._slots:
                 if self._is_closing:
                     return
-                await self._run(job)
+                await self._run(job, handler)
         del self._lanes[lane]
 
-    async def _run(self, job: Job) -> None:
+    async def _run(self, job: Job, handler: Handler) -> None:
         try:
-            await self._handlers[job.kind](job.id, RecordedStep(job.id, self._outcomes, self._clock))
+            await handler(job.id, RecordedStep(job.id, self._journal, self._clock))
         except Exception:  # the edge of the job runner: the lane goes on with its next job
             log.exception("job %s ended badly", job.id)
         self._open.discard(job.id)
@@ -157,11 +157,11 @@ class RecordedJobs:
     async def forget(self, job_ids: Sequence[str]) -> None:
         """Delete what is remembered of jobs that have ended."""
         if ended := [one for one in job_ids if one not in self._open]:
-            await self._outcomes.forget(ended)
+            await self._journal.forget(ended)
 
     async def prune(self, before: datetime) -> int:
         """The same for all jobs that ended before then; gives how many."""
-        return await self._outcomes.forget_before(before, self._open)
+        return await self._journal.forget_before(before, self._open)
 
     async def close(self, patience_s: float = 4.0) -> None:
         """Wait for running jobs that long, then leave them to the next start."""

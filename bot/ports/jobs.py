@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol, TypeAlias, TypeVar
@@ -36,7 +36,6 @@ class Job:
     lane: str
     """Jobs of one lane run one at a time, in the order of `sequence`."""
     sequence: int
-    kind: str = "turn"
 
 
 Handler: TypeAlias = Callable[[str, Step], Awaitable[None]]
@@ -81,7 +80,7 @@ class Jobs(Protocol):
     name: str
     """Of this process among those that work on the same jobs, once started."""
 
-    async def start(self, handlers: Mapping[str, Handler], *, working: bool = True) -> None:
+    async def start(self, handler: Handler, *, working: bool = True) -> None:
         """Begin; jobs that a crash interrupted are taken up again. working: False only hands jobs to other processes."""
 
     async def enqueue(self, job: Job) -> None:
