@@ -9,11 +9,12 @@ from aiohttp import web
 
 from adapters.discord import CAPABILITIES, Options
 from adapters.discord.check import Check
-from adapters.discord.client import NAME, DiscordClient
+from adapters.discord.client import DiscordClient
 from adapters.discord.directory import Directory
 from adapters.discord.files import Files
 from adapters.discord.history import History
 from adapters.discord.listen import Listener
+from adapters.discord.parse_parts import PLATFORM
 from adapters.discord.reply import Replies
 from adapters.shared.streams import only_status
 from bot.ports import Accept, Host
@@ -34,7 +35,7 @@ from bot.types import (
 class Discord:
     """Discord as a platform."""
 
-    name = NAME
+    name = PLATFORM
 
     def __init__(self, options: Options, host: Host) -> None:
         self.client = DiscordClient(options, host)

@@ -10,7 +10,8 @@ from cachetools import LRUCache
 
 from adapters.discord.client import DiscordClient, DiscordError
 from adapters.discord.entities import Names, Payload, mentioned
-from adapters.discord.parse import DEFAULT_LIMIT, THREADS, Lookup, Place, Us
+from adapters.discord.parse_parts import THREADS, Lookup, MessageLocation, Us
+from adapters.discord.ref import DEFAULT_LIMIT
 
 MAX_KNOWN = 5_000
 MAX_ASKED = 10
@@ -28,16 +29,16 @@ class Directory:
         self._channels: LRUCache[str, Payload] = LRUCache(MAX_KNOWN)
         self._roles: dict[str, dict[str, str]] = {}
 
-    async def place(self, data: Payload) -> Place:
+    async def place(self, data: Payload) -> MessageLocation:
         """Where a message of the gateway, or its edit or deletion, stands. Raises DiscordError."""
         at, guild = str(data.get("channel_id") or ""), str(data.get("guild_id") or "")
         if not guild:
-            return Place(at, is_direct=True, channel=at)
+            return MessageLocation(at, is_direct=True, channel=at)
         limit = self._upload_limit(guild)
         kind, parent = await self._kind(at, guild, data.get("channel_type"))
         if kind in THREADS and parent:
-            return Place(at, guild, parent, at, limit_bytes=limit)
-        return Place(at, guild, at, limit_bytes=limit)
+            return MessageLocation(at, guild, parent, at, limit_bytes=limit)
+        return MessageLocation(at, guild, at, limit_bytes=limit)
 
     async def _kind(self, at: str, guild: str, told: Any) -> tuple[int, str]:
         """The channel's type, and whose thread it is."""
@@ -63,10 +64,6 @@ class Directory:
         if channel_id not in self._channels:
             self._channels[channel_id] = await self._client.call("GET", "/channels/{channel_id}", channel_id=channel_id)
         return self._channels[channel_id]
-
-    def is_active_thread(self, guild: str, thread: str) -> bool:
-        """Whether that is a thread in which one may write now; known to the gateway alone."""
-        return isinstance(self._cached(guild, thread), discord.Thread) if guild.isdigit() else False
 
     def active_threads(self) -> set[str]:
         """Ids of all threads that are open."""

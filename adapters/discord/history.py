@@ -8,22 +8,26 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from adapters.discord.client import DIRECT, NAME, DiscordClient, DiscordError
+from adapters.discord.client import DiscordClient, DiscordError
 from adapters.discord.directory import Directory
 from adapters.discord.entities import Payload
-from adapters.discord.parse import (
+from adapters.discord.message_content import HISTORY_UNREADABLE
+from adapters.discord.parse_parts import (
+    DIRECT,
     DISCORD_EPOCH_MS,
+    PLATFORM,
     SPOKEN,
     Lookup,
-    Place,
+    MessageLocation,
     attachments,
     author_of,
     is_ours,
+    message_text,
     moment,
     replied_to,
-    said,
 )
 from adapters.discord.post import MESSAGE, MESSAGES
+from adapters.discord.ref import DiscordRef
 from bot.types import Backfill, Command, InboundMessage, ResumePoint
 
 PAGE = 100
@@ -37,10 +41,6 @@ MISSED_PAGES = 20
 MAX_CHANNELS = 300
 APP_ANSWERS = (20, 23)
 """Types of the messages by which apps answer commands."""
-NO_CONTENT = (
-    "I may not read what people write here: the operator can turn on the Message Content intent "
-    "at discord.com/developers and set DISCORD_MESSAGE_CONTENT=1."
-)
 log = logging.getLogger(__name__)
 
 
@@ -54,10 +54,11 @@ class History:
 
     async def backfill(self, inbound: InboundMessage | Command) -> Backfill:
         """The chain that was replied to, the thread before the question, or the channel that a command is about."""
-        address, at = inbound.address, inbound.ref.get("at") or inbound.address.channel
-        if inbound.ref.get("member") == "0" or inbound.ref.get("about"):
+        address, ref = inbound.address, DiscordRef.from_ref(inbound.ref)
+        at = ref.channel_id or address.channel
+        if not ref.is_member or ref.about_id or not ref.may_read_history:
             return Backfill()
-        place = Place(at, address.workspace, address.channel, address.thread if at == address.thread else "")
+        place = MessageLocation(at, address.workspace, address.channel, address.thread if at == address.thread else "")
         try:
             if isinstance(inbound, Command):
                 return Backfill() if inbound.is_direct else await self._before(place, "", CHANNEL_MESSAGES)
@@ -70,12 +71,12 @@ class History:
             return Backfill(is_complete=False)
         return Backfill()
 
-    async def _chain(self, place: Place, newest: str) -> Backfill:
+    async def _chain(self, place: MessageLocation, newest: str) -> Backfill:
         """The messages from the newest up along what each answers."""
         found: list[Payload] = []
         message_id = newest
         while message_id and len(found) < MAX_CHAIN:
-            message = await self._message(place.at, message_id)
+            message = await self._message(place.channel_id, message_id)
             if message is None:
                 return await self._values(place, found[::-1], is_complete=False)
             found.append(message)
@@ -91,10 +92,10 @@ class History:
             raise
         return found
 
-    async def _thread(self, place: Place, before: str) -> Backfill:
+    async def _thread(self, place: MessageLocation, before: str) -> Backfill:
         """A thread, with the message that it hangs at."""
         earlier = await self._before(place, before, PAGE)
-        if not earlier.is_complete or place.channel == place.at:
+        if not earlier.is_complete or place.channel == place.channel_id:
             return earlier
         starter = await self._starter(place)
         if starter is None:
@@ -103,31 +104,33 @@ class History:
         known = {one.message_id for one in earlier.messages}
         return replace(earlier, messages=(*(m for m in first.messages if m.message_id not in known), *earlier.messages))
 
-    async def _starter(self, place: Place) -> Payload | None:
+    async def _starter(self, place: MessageLocation) -> Payload | None:
         """A thread has the id of the message it was made from; a forum's post holds that message itself."""
         try:
-            return await self._message(place.channel, place.at)
+            return await self._message(place.channel, place.channel_id)
         except DiscordError:
             return None
 
-    async def _before(self, place: Place, before: str, limit: int) -> Backfill:
+    async def _before(self, place: MessageLocation, before: str, limit: int) -> Backfill:
         params = {"limit": str(limit), **({"before": before} if before.isdigit() else {})}
-        found = await self._client.call("GET", MESSAGES, channel_id=place.at, params=params)
+        found = await self._client.call("GET", MESSAGES, channel_id=place.channel_id, params=params)
         return await self._values(
             place, sorted(found, key=_by_id), is_complete=len(found) < limit or bool(not place.thread)
         )
 
-    async def _values(self, place: Place, messages: Sequence[Payload], *, is_complete: bool = True) -> Backfill:
+    async def _values(
+        self, place: MessageLocation, messages: Sequence[Payload], *, is_complete: bool = True
+    ) -> Backfill:
         lookup = await self._directory.lookup({"messages": list(messages)}, place.workspace)
         values = [value for one in messages if (value := _value(place, one, lookup))]
         is_blind = bool(messages) and not values
         return Backfill(tuple(values), is_complete and not is_blind)
 
-    async def from_here(self, place: Place, message_id: str) -> str:
+    async def from_here(self, place: MessageLocation, message_id: str) -> str:
         """What was said from that message on, a line each; says so when it may not be read. Raises DiscordError."""
-        first = await self._message(place.at, message_id)
+        first = await self._message(place.channel_id, message_id)
         messages = [first] if first else []
-        async for page in self._after(place.at, message_id, FROM_HERE_PAGES):
+        async for page in self._after(place.channel_id, message_id, FROM_HERE_PAGES):
             messages += page
         found = await self._values(place, messages)
         lines = [f"{one.author.name or 'Parley'}: {one.text}" for one in found.messages if one.text]
@@ -135,7 +138,7 @@ class History:
             lines.append(
                 f"[These are the first {len(messages)} messages from there on; more follow that are not here.]"
             )
-        return "\n".join(lines) or NO_CONTENT
+        return "\n".join(lines) or HISTORY_UNREADABLE
 
     async def _after(self, channel: str, after: str, pages: int) -> AsyncIterator[list[Payload]]:
         """Pages of messages, oldest first."""
@@ -172,7 +175,7 @@ class History:
         if not hours:
             return
         since = self._client.host.clock.now() - timedelta(hours=hours)
-        seen = await self._client.host.timeline.resume_points(NAME, since)
+        seen = await self._client.host.timeline.resume_points(PLATFORM, since)
         for (workspace, channel), after in gaps(seen, self._directory.active_threads(), since):
             guild = {} if workspace == DIRECT else {"guild_id": workspace}
             try:
@@ -211,10 +214,10 @@ def _answered(message: Payload) -> str:
     return replied_to(message) or str(data.get("target_message_id") or "")
 
 
-def _value(place: Place, message: Payload, lookup: Lookup) -> InboundMessage | None:
+def _value(place: MessageLocation, message: Payload, lookup: Lookup) -> InboundMessage | None:
     if message.get("type", 0) not in (*SPOKEN, *APP_ANSWERS):
         return None
-    text, files = said(message, lookup), attachments(message, place, lookup.cdn_url)
+    text, files = message_text(message, lookup), attachments(message, place, lookup.cdn_url)
     if not text and not files:
         return None
     author = author_of(message, lookup.us)

@@ -18,20 +18,13 @@ from adapters.discord.directory import Directory
 from adapters.discord.entities import Payload
 from adapters.discord.history import History
 from adapters.discord.interact import Interactions
-from adapters.discord.parse import (
-    Link,
-    Place,
-    Us,
-    is_ours,
-    link_of,
-    parse_deletion,
-    parse_edit,
-    parse_message,
-    replied_to,
-)
+from adapters.discord.message_content import INTENT_REFUSED
+from adapters.discord.parse_events import parse_deletion, parse_edit, parse_message
+from adapters.discord.parse_parts import Link, MessageLocation, Us, author_of, is_ours, link_of, replied_to
 from adapters.discord.slash import sync
 from adapters.shared.tasks import TaskSet
 from bot.errors import BotError, PlatformError
+from bot.policy.addressing import is_answerable
 from bot.ports import Accept
 from bot.types import Accepted, Inbound
 
@@ -45,11 +38,6 @@ READY_S = 0.5
 MAX_REMEMBERED = 20_000
 TIP_ENTRIES = 20
 HEARD = ("MESSAGE_CREATE", "MESSAGE_UPDATE", "MESSAGE_DELETE", "MESSAGE_DELETE_BULK", "INTERACTION_CREATE")
-NO_CONTENT = (
-    "Discord refuses the Message Content intent: turn it on at discord.com/developers, Bot, Privileged Gateway Intents. Until "
-    "then Parley hears mentions, replies to it, commands and direct messages; it cannot follow threads without a mention nor "
-    "read what was said before. DISCORD_MESSAGE_CONTENT=0 silences this."
-)
 log = logging.getLogger(__name__)
 
 
@@ -77,7 +65,7 @@ class Listener:
             except discord.PrivilegedIntentsRequired as error:
                 if not self.hears_all:
                     raise PlatformError("Discord refuses the intents.", detail=str(error)) from error
-                log.warning(NO_CONTENT)
+                log.warning(INTENT_REFUSED)
                 self.hears_all = False
 
     async def _hold(self, accept: Accept, wants_content: bool) -> None:
@@ -134,7 +122,7 @@ class Listener:
 
         async def on_ready() -> None:  # a new session: whoever lost it may have lost our commands too
             self._tasks.spawn(self._sync())
-            self._tasks.spawn(self.catch_up(accept))
+            self._tasks.spawn(self.backfill(accept))
 
         gateway.event(on_ready)
 
@@ -144,7 +132,7 @@ class Listener:
             "MESSAGE_UPDATE": self._updated,
             "MESSAGE_DELETE": self._deleted,
             "MESSAGE_DELETE_BULK": self._deleted,
-            "INTERACTION_CREATE": self._interactions.met,
+            "INTERACTION_CREATE": self._interactions.handle,
         }
 
         def hear(data: Any) -> None:
@@ -170,13 +158,12 @@ class Listener:
     # --- what people do ---
 
     async def _created(self, data: Payload, accept: Accept) -> None:
-        author = data.get("author") or {}
         if is_ours(data, Us(await self._own_id())):
             self._ours[str(data["id"])] = True
             return
-        if author.get("bot") or data.get("webhook_id"):
+        if not is_answerable(author_of(data)):
             return
-        async with self._turn_in(str(data.get("channel_id"))):
+        async with self._channel_lock(str(data.get("channel_id"))):
             await self._take(data, accept)
 
     async def _own_id(self) -> str:
@@ -192,7 +179,7 @@ class Listener:
         self._roots[inbound.message_id] = inbound.address.thread
         return await accepted(accept, inbound, self._client.host.clock)
 
-    async def _chain(self, data: Payload, place: Place, us: Us) -> str | None:
+    async def _chain(self, data: Payload, place: MessageLocation, us: Us) -> str | None:
         """The reply chain that a message goes on with: the one whose last answer it replies to. A reply to anything earlier
         begins a branch of its own, whose history is what stands above it."""
         target = data.get("referenced_message") or {}
@@ -200,7 +187,7 @@ class Listener:
             return None
         link = link_of(target, us) or self._remembered(target, us)
         if link and await self._is_tip(place, link):
-            return link.root
+            return link.root_id
         return str(data["id"])
 
     def _remembered(self, target: Payload, us: Us) -> Link | None:
@@ -210,15 +197,15 @@ class Listener:
             return None
         return Link(question, self._roots.get(question, question))
 
-    async def _is_tip(self, place: Place, link: Link) -> bool:
-        entries = await self._client.host.timeline.entries(place.address(link.root), TIP_ENTRIES)
+    async def _is_tip(self, place: MessageLocation, link: Link) -> bool:
+        entries = await self._client.host.timeline.entries(place.address(link.root_id), TIP_ENTRIES)
         asked = [entry.message_id for entry in entries if entry.role == "user"]
-        return bool(asked) and asked[-1] == link.question
+        return bool(asked) and asked[-1] == link.question_id
 
     async def _updated(self, data: Payload, accept: Accept) -> None:
-        if not data.get("edited_timestamp") or (data.get("author") or {}).get("bot"):
+        if not data.get("edited_timestamp") or not is_answerable(author_of(data)):
             return
-        async with self._turn_in(str(data.get("channel_id"))):
+        async with self._channel_lock(str(data.get("channel_id"))):
             place = await self._directory.place(data)
             inbound = parse_edit(data, place, await self._directory.lookup(data, place.workspace))
             if inbound:
@@ -228,26 +215,26 @@ class Listener:
         gone = [str(one) for one in data.get("ids") or (data.get("id"),) if str(one) not in self._ours]
         if not gone:
             return
-        async with self._turn_in(str(data.get("channel_id"))):
+        async with self._channel_lock(str(data.get("channel_id"))):
             place = await self._directory.place(data)
             for message_id in gone:
                 inbound = parse_deletion(message_id, place, self._client.host.clock.now())
                 await accepted(accept, inbound, self._client.host.clock)
 
-    async def catch_up(self, accept: Accept) -> int:
+    async def backfill(self, accept: Accept) -> int:
         """Hand in what was missed in active conversations; gives how many messages were new."""
         count = 0
         async for message in self._history.missed():
-            if (message.get("author") or {}).get("bot") or message.get("webhook_id"):
+            if not is_answerable(author_of(message)):
                 continue
-            async with self._turn_in(str(message["channel_id"])):
+            async with self._channel_lock(str(message["channel_id"])):
                 done = await self._take(message, accept)
             count += done is not None and done.outcome in ("queued", "noted")
         if count:
             log.info("handed in %d messages that were missed at Discord", count)
         return count
 
-    def _turn_in(self, channel: str) -> asyncio.Lock:
+    def _channel_lock(self, channel: str) -> asyncio.Lock:
         """Whoever came first in a channel is met first."""
         lock = self._order.get(channel)
         if lock is None:

@@ -11,6 +11,7 @@ from typing import Any
 
 from adapters.discord import listen
 from adapters.discord.adapter import Discord
+from adapters.discord.custom_ids import custom_ids
 from adapters.discord.emulator import AppConfig, Channel, DiscordEmulator, Limits, Message, User
 from bot import config as configuration
 from bot.app import App
@@ -136,7 +137,6 @@ __all__ = ["ECHO", "World", "config_for", "parley", "replace", "world"]
 
 
 def button_id(message: object, name: str) -> str:
-    from adapters.discord.parse import custom_ids
-
+    """The id of the button under a message that does this."""
     found = custom_ids(message.components)  # type: ignore[attr-defined]
     return next(one for one in found if one.split(":")[1] == name)

@@ -12,9 +12,10 @@ import pytest
 from aiohttp import ClientSession
 
 from adapters.discord import history, slash
+from adapters.discord.custom_ids import custom_ids
 from adapters.discord.emulator import AppConfig, DiscordEmulator, Limits
 from adapters.discord.emulator.permissions import SEND_MESSAGES
-from adapters.discord.parse import Place, custom_ids, media_url
+from adapters.discord.parse_parts import MessageLocation, media_url
 from bot import telemetry
 from bot.types import CommandOption, CommandSpec
 from tests.acceptance.discord_support import World, parley, world
@@ -71,8 +72,8 @@ async def test_summaries_say_what_they_leave_out(tmp_path: Path, monkeypatch: py
         assert "the first" not in await w.adapter.history.from_here(place, str(late.id))
 
 
-def _place(w: World) -> Place:
-    return Place(str(w.discord.general.id), str(w.discord.guild.id), str(w.discord.general.id))
+def _place(w: World) -> MessageLocation:
+    return MessageLocation(str(w.discord.general.id), str(w.discord.guild.id), str(w.discord.general.id))
 
 
 # --- Commands --------------------------------------------------------------------------------------------------------

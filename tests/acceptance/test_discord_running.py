@@ -75,7 +75,7 @@ async def test_a_new_session_reads_what_was_missed(tmp_path: Path) -> None:
         w.discord.refuse_resumes()
         w.discord.drop()
         assert "missed" in (await w.answers(missed, timeout_s=30))[0].content
-        assert await w.adapter.listener.catch_up(w.app.accept) == 0
+        assert await w.adapter.listener.backfill(w.app.accept) == 0
         await w.settled()
         assert len(w.beneath(missed)) == 1
 
@@ -99,7 +99,7 @@ async def test_after_a_downtime_what_was_missed_is_answered_once(tmp_path: Path)
         async with parley(discord, tmp_path, durable=True) as w:
             for question in missed:
                 assert question.content in (await w.answers(question))[0].content
-            await w.adapter.listener.catch_up(w.app.accept)
+            await w.adapter.listener.backfill(w.app.accept)
             await w.settled()
             assert [len(w.beneath(question)) for question in missed] == [1, 1, 1]
             assert not w.beneath(old)

@@ -230,9 +230,9 @@ async def test_stale_addresses_are_made_fresh(tmp_path: Path) -> None:
 
 
 def _place(w: World) -> object:
-    from adapters.discord.parse import Place
+    from adapters.discord.parse_parts import MessageLocation
 
-    return Place(str(w.discord.general.id), str(w.discord.guild.id), str(w.discord.general.id))
+    return MessageLocation(str(w.discord.general.id), str(w.discord.guild.id), str(w.discord.general.id))
 
 
 async def test_a_voice_note_in_brings_a_native_voice_message_out(tmp_path: Path) -> None:
@@ -377,7 +377,7 @@ async def test_stop_ends_an_answer(tmp_path: Path) -> None:
 
 
 def _names(message: object) -> list[str]:
-    from adapters.discord.parse import custom_ids
+    from adapters.discord.custom_ids import custom_ids
 
     return [one.split(":")[1] for one in custom_ids(message.components)]  # type: ignore[attr-defined]
 
