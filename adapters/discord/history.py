@@ -12,6 +12,7 @@ from adapters.discord.client import DiscordClient, DiscordError
 from adapters.discord.directory import Directory
 from adapters.discord.entities import Payload
 from adapters.discord.message_content import HISTORY_UNREADABLE
+from adapters.discord.pace import PACE, Pace
 from adapters.discord.parse_parts import (
     DIRECT,
     DISCORD_EPOCH_MS,
@@ -28,16 +29,13 @@ from adapters.discord.parse_parts import (
 )
 from adapters.discord.post import MESSAGE, MESSAGES
 from adapters.discord.ref import DiscordRef
-from bot.types import Backfill, Command, InboundMessage, ResumePoint
+from bot.types import Author, Backfill, Command, InboundMessage, ResumePoint
 
 PAGE = 100
 """Source: Discord, Get Channel Messages, `limit`."""
 MAX_CHAIN = 30
 CHANNEL_MESSAGES = 40
 """Read of a channel for a command."""
-FROM_HERE_PAGES = 3
-MISSED_PAGES = 20
-"""Of a channel after a downtime; the newest are read first, for these are still waited for."""
 MAX_CHANNELS = 300
 APP_ANSWERS = (20, 23)
 """Types of the messages by which apps answer commands."""
@@ -47,8 +45,8 @@ log = logging.getLogger(__name__)
 class History:
     """Reads Discord's own history."""
 
-    def __init__(self, client: DiscordClient, directory: Directory) -> None:
-        self._client, self._directory = client, directory
+    def __init__(self, client: DiscordClient, directory: Directory, pace: Pace = PACE) -> None:
+        self._client, self._directory, self._pace = client, directory, pace
 
     # --- before Parley joined ---
 
@@ -59,29 +57,30 @@ class History:
         if not ref.is_member or ref.about_id or not ref.may_read_history:
             return Backfill()
         place = MessageLocation(at, address.workspace, address.channel, address.thread if at == address.thread else "")
+        viewer = inbound.author
         try:
             if isinstance(inbound, Command):
-                return Backfill() if inbound.is_direct else await self._before(place, "", CHANNEL_MESSAGES)
+                return Backfill() if inbound.is_direct else await self._before(place, "", CHANNEL_MESSAGES, viewer)
             if at == address.thread:
-                return await self._thread(place, inbound.message_id)
+                return await self._thread(place, inbound.message_id, viewer)
             if inbound.reply_to and address.thread == inbound.message_id:
-                return await self._chain(place, inbound.reply_to)
+                return await self._chain(place, inbound.reply_to, viewer)
         except DiscordError as error:
             log.info("history of %s: %s", at, error.detail)
             return Backfill(is_complete=False)
         return Backfill()
 
-    async def _chain(self, place: MessageLocation, newest: str) -> Backfill:
+    async def _chain(self, place: MessageLocation, newest: str, viewer: Author) -> Backfill:
         """The messages from the newest up along what each answers."""
         found: list[Payload] = []
         message_id = newest
         while message_id and len(found) < MAX_CHAIN:
             message = await self._message(place.channel_id, message_id)
             if message is None:
-                return await self._values(place, found[::-1], is_complete=False)
+                return await self._values(place, found[::-1], viewer, is_complete=False)
             found.append(message)
             message_id = _answered(message)
-        return await self._values(place, found[::-1], is_complete=not message_id)
+        return await self._values(place, found[::-1], viewer, is_complete=not message_id)
 
     async def _message(self, channel: str, message_id: str) -> Payload | None:
         try:
@@ -92,15 +91,15 @@ class History:
             raise
         return found
 
-    async def _thread(self, place: MessageLocation, before: str) -> Backfill:
+    async def _thread(self, place: MessageLocation, before: str, viewer: Author) -> Backfill:
         """A thread, with the message that it hangs at."""
-        earlier = await self._before(place, before, PAGE)
+        earlier = await self._before(place, before, PAGE, viewer)
         if not earlier.is_complete or place.channel == place.channel_id:
             return earlier
         starter = await self._starter(place)
         if starter is None:
             return earlier
-        first = await self._values(place, [starter])
+        first = await self._values(place, [starter], viewer)
         known = {one.message_id for one in earlier.messages}
         return replace(earlier, messages=(*(m for m in first.messages if m.message_id not in known), *earlier.messages))
 
@@ -111,30 +110,30 @@ class History:
         except DiscordError:
             return None
 
-    async def _before(self, place: MessageLocation, before: str, limit: int) -> Backfill:
+    async def _before(self, place: MessageLocation, before: str, limit: int, viewer: Author) -> Backfill:
         params = {"limit": str(limit), **({"before": before} if before.isdigit() else {})}
         found = await self._client.call("GET", MESSAGES, channel_id=place.channel_id, params=params)
         return await self._values(
-            place, sorted(found, key=_by_id), is_complete=len(found) < limit or bool(not place.thread)
+            place, sorted(found, key=_by_id), viewer, is_complete=len(found) < limit or bool(not place.thread)
         )
 
     async def _values(
-        self, place: MessageLocation, messages: Sequence[Payload], *, is_complete: bool = True
+        self, place: MessageLocation, messages: Sequence[Payload], viewer: Author, *, is_complete: bool = True
     ) -> Backfill:
-        lookup = await self._directory.lookup({"messages": list(messages)}, place.workspace)
+        lookup = await self._directory.lookup({"messages": list(messages)}, place.workspace, viewer)
         values = [value for one in messages if (value := _value(place, one, lookup))]
         is_blind = bool(messages) and not values
         return Backfill(tuple(values), is_complete and not is_blind)
 
-    async def from_here(self, place: MessageLocation, message_id: str) -> str:
+    async def from_here(self, place: MessageLocation, message_id: str, viewer: Author) -> str:
         """What was said from that message on, a line each; says so when it may not be read. Raises DiscordError."""
         first = await self._message(place.channel_id, message_id)
         messages = [first] if first else []
-        async for page in self._after(place.channel_id, message_id, FROM_HERE_PAGES):
+        async for page in self._after(place.channel_id, message_id, self._pace.summary_pages):
             messages += page
-        found = await self._values(place, messages)
+        found = await self._values(place, messages, viewer)
         lines = [f"{one.author.name or 'Parley'}: {one.text}" for one in found.messages if one.text]
-        if len(messages) > FROM_HERE_PAGES * PAGE:
+        if len(messages) > self._pace.summary_pages * PAGE:
             lines.append(
                 f"[These are the first {len(messages)} messages from there on; more follow that are not here.]"
             )
@@ -156,7 +155,7 @@ class History:
         """The messages behind that one, oldest first; of very many the oldest are left out."""
         found: list[Payload] = []
         before: dict[str, str] = {}
-        for _ in range(MISSED_PAGES):
+        for _ in range(self._pace.missed_pages):
             params = {"limit": str(PAGE), **before}
             page = sorted(await self._client.call("GET", MESSAGES, channel_id=channel, params=params), key=_by_id)
             found = [*(one for one in page if _by_id(one) > int(after)), *found]

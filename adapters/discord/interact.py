@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeAlias
 
 from cachetools import LRUCache
 
@@ -17,7 +17,7 @@ from adapters.discord.parse_interactions import (
     asker,
     form_values,
     is_member,
-    may_read_history,
+    may_fetch,
     parse_about,
     parse_command,
     parse_press,
@@ -39,6 +39,9 @@ CALLBACK = "/interactions/{webhook_id}/{webhook_token}/callback"
 TOKEN_S = 15 * 60 - 20
 """An interaction's token lives 15 minutes. Source: Discord, Receiving and Responding."""
 MAX_TARGETS = 500
+BUTTON_UNKNOWN = "I no longer know what that button belongs to."
+_TargetKey: TypeAlias = tuple[str, str, str, str]
+"""Server, channel, person and message."""
 log = logging.getLogger(__name__)
 
 
@@ -47,8 +50,8 @@ class Interactions:
 
     def __init__(self, client: DiscordClient, directory: Directory, history: History) -> None:
         self._client, self._directory, self._history = client, directory, history
-        self._targets: LRUCache[str, Payload] = LRUCache(MAX_TARGETS)
-        """Messages about which a question is being typed."""
+        self._targets: LRUCache[_TargetKey, Payload] = LRUCache(MAX_TARGETS)
+        """Messages about which a question is being typed, and those that were asked for in vain."""
 
     async def handle(self, data: Payload, accept: Accept) -> None:
         """One interaction, of any kind. Raises BotError."""
@@ -112,7 +115,7 @@ class Interactions:
     async def _menu(self, data: Payload, accept: Accept) -> None:
         intent, target = slash.MENUS.get(str((data.get("data") or {}).get("name"))), target_of(data)
         if intent is None:
-            self._targets[str(target.get("id"))] = target
+            self._targets[_target_key(data, str(target.get("id") or ""))] = target
             await self._respond(data, OPEN_FORM, forms.ask_form(str(target.get("id") or "")))
             return
         in_time = await self._respond(data, DEFER, {"flags": EPHEMERAL})
@@ -121,16 +124,16 @@ class Interactions:
     async def _about(
         self, data: Payload, target: Payload, intent: Intent, accept: Accept, *, in_time: bool, question: str = ""
     ) -> None:
-        lookup = await self._directory.lookup(target, place_of(data).workspace)
+        lookup = await self._directory.lookup(target, place_of(data).workspace, asker(data))
         inbound = parse_about(data, target, intent, lookup, question)
-        if intent == "summarize" and is_member(data) and may_read_history(data):
+        if intent == "summarize" and may_fetch(data):
             inbound = replace(inbound, text=await self._from_here(data, target, inbound.text))
         await self._accept(data, inbound, accept, in_time=in_time)
 
     async def _from_here(self, data: Payload, target: Payload, text: str) -> str:
         """The messages from the target on; the target alone when the rest may not be read."""
         try:
-            return await self._history.from_here(place_of(data), str(target.get("id") or ""))
+            return await self._history.from_here(place_of(data), str(target.get("id") or ""), asker(data))
         except DiscordError as error:
             log.info("messages to sum up: %s", error.detail)
             return text
@@ -150,12 +153,14 @@ class Interactions:
             await self._respond(data, OPEN_FORM, forms.edit_form(custom_id))
         elif press:
             await self._press(data, press, accept)
+        else:
+            await self._respond(data, SAY, {"content": BUTTON_UNKNOWN, "flags": EPHEMERAL | NO_EMBEDS})
 
     async def _press(self, data: Payload, press: ButtonPress, accept: Accept) -> None:
         in_time = await self._respond(data, DEFER_UPDATE)
         done = await self._accept(data, press, accept, in_time=in_time)
         if done is not None and done.outcome == "ignored":
-            await self._followup_ephemeral(data, "I no longer know what that button belongs to.")
+            await self._followup_ephemeral(data, BUTTON_UNKNOWN)
         elif done is not None and done.outcome == "refused":
             await self._followup_ephemeral(data, done.reason)
         elif press.action in THANKS and in_time:
@@ -175,11 +180,20 @@ class Interactions:
             await self._about(data, target, "answer", accept, in_time=in_time, question=values.get("words", ""))
         elif press := parse_press(data, values.get("words", "")):
             await self._press(data, press, accept)
+        else:
+            await self._respond(data, SAY, {"content": BUTTON_UNKNOWN, "flags": EPHEMERAL | NO_EMBEDS})
 
     async def _target(self, data: Payload, message_id: str) -> Payload:
-        """The message that a question is about; after a restart it is read again."""
-        if message_id in self._targets:
-            return self._targets[message_id]  # it stays: others may be asking about the same message
+        """The message that a question is about. The form's id names it, which a client may have changed: only a message on whose
+        menu this person opened the form here is known; another, as after a restart, is read here if the person may read it."""
+        key = _target_key(data, message_id)
+        if key not in self._targets:
+            self._targets[key] = await self._fetch_target(data, message_id)
+        return self._targets[key]  # it stays: the same person may ask about the same message again
+
+    async def _fetch_target(self, data: Payload, message_id: str) -> Payload:
+        if not may_fetch(data) or not message_id.isdigit():
+            return {"id": message_id}
         try:
             place: dict[str, Any] = {"channel_id": str(data.get("channel_id")), "message_id": message_id}
             found: Payload = await self._client.call("GET", MESSAGE, **place)
@@ -196,3 +210,7 @@ class Interactions:
             return await self._client.host.settings.set(place.address(), person.id, "person", name, value)
         except BotError as error:
             return error.text
+
+
+def _target_key(data: Payload, message_id: str) -> _TargetKey:
+    return str(data.get("guild_id") or ""), str(data.get("channel_id") or ""), asker(data).id, message_id

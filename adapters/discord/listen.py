@@ -172,7 +172,7 @@ class Listener:
 
     async def _take(self, data: Payload, accept: Accept) -> Accepted | None:
         place = await self._directory.place(data)
-        lookup = await self._directory.lookup(data, place.workspace)
+        lookup = await self._directory.lookup(data, place.workspace, author_of(data))
         inbound = parse_message(data, place, lookup, await self._chain(data, place, lookup.us))
         if inbound is None:
             return None
@@ -207,9 +207,12 @@ class Listener:
             return
         async with self._channel_lock(str(data.get("channel_id"))):
             place = await self._directory.place(data)
-            inbound = parse_edit(data, place, await self._directory.lookup(data, place.workspace))
-            if inbound:
-                await accepted(accept, inbound, self._client.host.clock)
+            inbound = parse_edit(data, place, await self._directory.lookup(data, place.workspace, author_of(data)))
+            if inbound is None:
+                return
+            done = await accepted(accept, inbound, self._client.host.clock)
+            if done.outcome == "ignored" and inbound.mentions_bot:
+                await self._take(data, accept)  # unknown so far, such as one whose words came only with the mention
 
     async def _deleted(self, data: Payload, accept: Accept) -> None:
         gone = [str(one) for one in data.get("ids") or (data.get("id"),) if str(one) not in self._ours]

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from adapters.discord.custom_ids import parse_button_id
+from adapters.discord.custom_ids import holds, parse_button_id
 from adapters.discord.entities import Payload, people_in
 from adapters.discord.parse_parts import (
     DIRECT,
@@ -68,6 +68,16 @@ def may_read_history(interaction: Payload) -> bool:
     """Whether the person may read what was said there before; in direct messages everybody may."""
     member = interaction.get("member")
     return not member or bool(int(member.get("permissions") or 0) & READ_HISTORY)
+
+
+def may_fetch(interaction: Payload) -> bool:
+    """Whether a message there may be read for this person: they may read what was said before, and so may we."""
+    ours = int(interaction.get("app_permissions") or 0)
+    return (
+        is_member(interaction)
+        and may_read_history(interaction)
+        and (not interaction.get("guild_id") or bool(ours & READ_HISTORY))
+    )
 
 
 def ref_of(interaction: Payload, *, edits_original: bool) -> DiscordRef:
@@ -155,12 +165,16 @@ def parse_about(
 
 
 def parse_press(interaction: Payload, value: str = "") -> ButtonPress | None:
-    """A button of ours under a reply, or the form that it opened; None for any other."""
+    """A button under a reply of ours, or the form that it opened; None for any other.
+
+    Which button it was is what a client says. It counts only if it stands under the message that Discord sends along, for its id
+    names the question, and with it whose conversation is read.
+    """
     custom_id = str((interaction.get("data") or {}).get("custom_id") or "")
-    button = parse_button_id(custom_id)
-    if button is None:
-        return None
     message = interaction.get("message") or {}
+    button = parse_button_id(custom_id)
+    if button is None or not holds(message, custom_id):
+        return None
     interaction_id, place = str(interaction["id"]), place_of(interaction)
     ref = ref_of(interaction, edits_original=False)
     if ref.is_member:

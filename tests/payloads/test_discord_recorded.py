@@ -59,7 +59,8 @@ def _as_ours(body: dict[str, Any]) -> dict[str, Any]:
     custom_id = body["data"]["custom_id"]
     ours = f"parley:regenerate:{'' if custom_id in OURS else 'other'}:"
     number = body["id"] if str(body["id"]).isdigit() else "1457536583141163186"
-    return {**body, "id": number, "data": {**body["data"], "custom_id": ours}}
+    message = {**body["message"], "components": [{"type": 1, "components": [{"type": 2, "custom_id": ours}]}]}
+    return {**body, "id": number, "data": {**body["data"], "custom_id": ours}, "message": message}
 
 
 def _without_words(plain: Any) -> Any:

@@ -186,14 +186,19 @@ def test_a_personal_install_belongs_to_no_server() -> None:
     assert is_member(direct) and place_of(direct).is_direct
 
 
+def pressed(custom_id: str) -> dict[str, Any]:
+    """Alice presses a button that stands under a message."""
+    row = {"type": 1, "components": [{"type": 2, "custom_id": custom_id}]}
+    return interaction(type=3, data={"custom_id": custom_id}, message={"id": "80", "components": [row]})
+
+
 def test_a_press_names_its_question_and_chain() -> None:
     """From the button's own id; what is not ours is nothing."""
-    pressed = interaction(type=3, data={"custom_id": "parley:thumbs_up:77:55"}, message={"id": "80"})
-    press = parse_press(pressed)
+    press = parse_press(pressed("parley:thumbs_up:77:55"))
     assert press is not None and (press.action, press.message_id) == ("thumbs_up", "77")
     assert press.address == Address("discord", "10", "20", "55") and press.ref["reply_to_id"] == "80"
-    assert parse_press(interaction(type=3, data={"custom_id": "hello"}, message={"id": "80"})) is None
-    own = parse_press(interaction(type=3, data={"custom_id": "parley:continue::"}, message={"id": "80"}))
+    assert parse_press(pressed("hello")) is None
+    own = parse_press(pressed("parley:continue::"))
     assert own is not None and own.message_id == "80"
 
 
