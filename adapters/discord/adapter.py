@@ -14,6 +14,7 @@ from adapters.discord.directory import Directory
 from adapters.discord.files import Files
 from adapters.discord.history import History
 from adapters.discord.listen import Listener
+from adapters.discord.pace import PACE, Pace
 from adapters.discord.parse_parts import PLATFORM
 from adapters.discord.reply import Replies
 from adapters.shared.streams import only_status
@@ -37,13 +38,13 @@ class Discord:
 
     name = PLATFORM
 
-    def __init__(self, options: Options, host: Host) -> None:
+    def __init__(self, options: Options, host: Host, pace: Pace = PACE) -> None:
         self.client = DiscordClient(options, host)
         self.directory = Directory(self.client)
         self.files = Files(self.client)
-        self.replies = Replies(self.client)
-        self.history = History(self.client, self.directory)
-        self.listener = Listener(self.client, self.directory, self.history)
+        self.replies = Replies(self.client, pace)
+        self.history = History(self.client, self.directory, pace)
+        self.listener = Listener(self.client, self.directory, self.history, pace)
 
     @property
     def capabilities(self) -> Capabilities:

@@ -13,6 +13,7 @@ from typing import Any
 
 from adapters.discord import CAPABILITIES, render, speech
 from adapters.discord.client import NO_PERMISSION, TOO_LARGE, BusyError, DiscordClient, DiscordError, Upload
+from adapters.discord.pace import PACE, Pace
 from adapters.discord.post import Posts, Target
 from adapters.discord.ref import DiscordRef
 from adapters.discord.render import Buttons, Component
@@ -36,19 +37,11 @@ from bot.types import (
     Turn,
 )
 
-START_S = 0.15
-"""An answer that is whole sooner than this is posted at once."""
-AGAIN_S = 1.0
-TYPING_S = 8.0
-"""Discord shows typing for 10 seconds. Source: Discord, Trigger Typing Indicator."""
-MAX_TYPING = 75
 MAX_FINISHED = 2_000
 MAX_FILES = 10
 MAX_BY_TOKEN = 4
 """Messages of an answer where only a person installed us: Discord takes five behind the first, of which one is for a remark and
 one for sound. Source: Discord, Create Followup Message."""
-MAX_REQUEST_BYTES = 24 * 1024 * 1024
-"""Below the 25 MiB of a whole request. Source: Discord, Create Message."""
 log = logging.getLogger(__name__)
 
 
@@ -101,8 +94,8 @@ class Live:
 class Replies:
     """The answers under way in this process."""
 
-    def __init__(self, client: DiscordClient) -> None:
-        self._client = client
+    def __init__(self, client: DiscordClient, pace: Pace = PACE) -> None:
+        self._client, self._pace = client, pace
         self.posts = Posts(client)
         self._threads = Threads(client, self.posts)
         self._boot = uuid.uuid4().hex[:12]
@@ -141,12 +134,12 @@ class Replies:
 
     async def _keep_typing(self, live: Live) -> None:
         """Show that work is going on until words show it; less of it when there is much to do."""
-        for _ in range(MAX_TYPING):
+        for _ in range(self._pace.max_typing):
             if live.shown:
                 return
             if self._client.limiter.try_acquire():
                 await self.posts.type(live.target.channel_id)
-            await self._client.host.clock.sleep(TYPING_S)
+            await self._client.host.clock.sleep(self._pace.typing_s)
 
     # --- show ---
 
@@ -175,14 +168,14 @@ class Replies:
             live.changed.clear()
             if live.text and not live.began_at:
                 live.began_at = clock.monotonic()
-                await clock.sleep(START_S)
+                await clock.sleep(self._pace.start_s)
             while live.next_part() is not None:
                 if (error := await self._progress(live)) is None:
                     continue
                 log.info("showing an answer at Discord: %s", error.detail or error.text)
                 if not isinstance(error, BusyError):
                     return  # refused for good: what is asked in vain counts towards a ban
-                await clock.sleep(AGAIN_S)
+                await clock.sleep(self._pace.retry_s)
 
     async def _progress(self, live: Live) -> DiscordError | None:
         """One write that shows more, when it is this reply's turn; what it shows is decided only then. Gives what went wrong:
@@ -308,8 +301,12 @@ class Replies:
         remarks: list[str] = []
         for file in found:
             total = sum(len(one.data) for one in kept) + len(file.data)
-            if len(file.data) > target.ref.limit_bytes or total > MAX_REQUEST_BYTES or len(kept) == MAX_FILES:
-                limit = min(target.ref.limit_bytes, MAX_REQUEST_BYTES) // 2**20
+            if (
+                len(file.data) > target.ref.limit_bytes
+                or total > self._pace.max_request_bytes
+                or len(kept) == MAX_FILES
+            ):
+                limit = min(target.ref.limit_bytes, self._pace.max_request_bytes) // 2**20
                 remarks.append(f"{file.name} is larger than this server takes ({limit} MB) and could not be attached.")
             else:
                 kept.append(file)
