@@ -27,6 +27,7 @@ from bot.jobs.inline import InlineJobs
 from bot.jobs.recorded import RecordedJobs
 from bot.models_chosen import choose_models, create_providers, hints
 from bot.ports import Adapter, Clock, Host, Jobs, Provider, Step
+from bot.ports.plugins import AdapterPlugin
 from bot.readiness import Readiness
 from bot.store import Store, open_store, tenants
 from bot.store.bus import MemoryBus, open_bus
@@ -67,10 +68,12 @@ class App:
         name: str = "main",
         durable: bool = True,
         more: Mapping[str, Adapter] | None = None,
+        plugins: Mapping[str, AdapterPlugin[Any]] | None = None,
     ) -> None:
         """only: the adapters to have, None for all that are set up. name: of this process, when the environment names none.
 
-        durable: False keeps jobs in memory alone, for tests. more: adapters made elsewhere.
+        durable: False keeps jobs in memory alone, for tests. more: adapters made elsewhere. plugins: by name, in place of those
+        that the folders hold.
         """
         self.config = config
         self.clock: Clock = clock or SystemClock()
@@ -78,6 +81,7 @@ class App:
         self.seal = tenants.Seal(key.get_secret_value() if key else "")
         self._only = only
         self._more = dict(more or {})
+        self._plugins = dict(plugins or {})
         self._name = name
         self._durable = durable
         self._sockets: Sequence[socket.socket] = ()
@@ -153,7 +157,7 @@ class App:
 
     def _create_adapters(self, stack: AsyncExitStack) -> None:
         self.adapters.update(self._more)
-        for name, plugin in adapter_folders.plugins().items():
+        for name, plugin in {**adapter_folders.plugins(), **self._plugins}.items():
             if (self._only is None or name in self._only) and not plugin.missing(self.config):
                 self.adapters[name] = plugin.create(self.config, self.host)
                 stack.push_async_callback(self.adapters[name].close)

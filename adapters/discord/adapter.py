@@ -9,11 +9,13 @@ from aiohttp import web
 
 from adapters.discord import CAPABILITIES, Options
 from adapters.discord.check import Check
-from adapters.discord.client import NAME, DiscordClient
+from adapters.discord.client import DiscordClient
 from adapters.discord.directory import Directory
 from adapters.discord.files import Files
 from adapters.discord.history import History
 from adapters.discord.listen import Listener
+from adapters.discord.pace import PACE, Pace
+from adapters.discord.parse_parts import PLATFORM
 from adapters.discord.reply import Replies
 from adapters.shared.streams import only_status
 from bot.ports import Accept, Host
@@ -34,15 +36,15 @@ from bot.types import (
 class Discord:
     """Discord as a platform."""
 
-    name = NAME
+    name = PLATFORM
 
-    def __init__(self, options: Options, host: Host) -> None:
+    def __init__(self, options: Options, host: Host, pace: Pace = PACE) -> None:
         self.client = DiscordClient(options, host)
         self.directory = Directory(self.client)
         self.files = Files(self.client)
-        self.replies = Replies(self.client)
-        self.history = History(self.client, self.directory)
-        self.listener = Listener(self.client, self.directory, self.history)
+        self.replies = Replies(self.client, pace)
+        self.history = History(self.client, self.directory, pace)
+        self.listener = Listener(self.client, self.directory, self.history, pace)
 
     @property
     def capabilities(self) -> Capabilities:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from adapters.discord.client import NAME, DiscordClient, DiscordError
+from adapters.discord.client import DiscordClient, DiscordError
 from adapters.discord.invite import NEEDED, missing_permissions
+from adapters.discord.parse_parts import PLATFORM
 from adapters.discord.slash import command_set, differences
 from bot.errors import BotError
 from bot.types import Diagnostic
@@ -30,13 +31,13 @@ class Check:
         try:
             app = await self._client.call("GET", "/oauth2/applications/@me")
         except BotError as error:
-            return [Diagnostic(NAME, "error", error.text, TOKEN)]
-        found = [Diagnostic(NAME, "ok", f"{app.get('name')} ({app.get('id')})", TOKEN), *self._intent(app)]
+            return [Diagnostic(PLATFORM, "error", error.text, TOKEN)]
+        found = [Diagnostic(PLATFORM, "ok", f"{app.get('name')} ({app.get('id')})", TOKEN), *self._intent(app)]
         for ask in (self._servers, self._commands, self._budget):
             try:
                 found += await ask()
             except DiscordError as error:
-                found.append(Diagnostic(NAME, "warning", f"could not be checked: {error.text}", TOKEN))
+                found.append(Diagnostic(PLATFORM, "warning", f"could not be checked: {error.text}", TOKEN))
         return found
 
     def _intent(self, app: dict[str, Any]) -> list[Diagnostic]:

@@ -22,11 +22,8 @@ from adapters.discord.limiter import RateLimiter
 from bot.errors import ConfigError, PlatformError
 from bot.ports import Host
 
-NAME = "discord"
-DIRECT = "@me"
-"""The workspace of direct messages and of servers where only a person installed Parley, named as in Discord's own addresses."""
 UNKNOWN_MESSAGE, UNKNOWN_WEBHOOK, UNKNOWN_INTERACTION, TOO_LARGE, NO_ACCESS = 10008, 10015, 10062, 40005, 50001
-NO_PERMISSION, DEAD_TOKEN, THREAD_EXISTS, NO_VOICE_MESSAGES = 50013, 50027, 160004, 50173
+NO_PERMISSION, DEAD_TOKEN, THREAD_EXISTS = 50013, 50027, 160004
 ARCHIVED, NO_HISTORY = 50083, 160002
 """Source: Discord, Topics, Opcodes and Status Codes, JSON Error Codes."""
 _MESSAGE = re.compile(r"/channels/(\d+)/messages(?:/(\d+))?$")
@@ -133,7 +130,7 @@ class DiscordClient:
                 client = discord.Client(intents=discord.Intents(guilds=True), http_trace=trace)
                 at_address(client, self.options.discord_api_url)
                 try:
-                    await translated("log in", client.login(self.token))
+                    await translate_errors("log in", client.login(self.token))
                 except BaseException:
                     await client.close()
                     raise
@@ -164,7 +161,7 @@ class DiscordClient:
             given |= _form(body, files)
         elif body is not None:
             given["json"] = body
-        return await translated(f"{method} {path}", client.http.request(Route(method, path, **place), **given))
+        return await translate_errors(f"{method} {path}", client.http.request(Route(method, path, **place), **given))
 
     async def write(
         self,
@@ -213,7 +210,7 @@ def _form(body: Any, files: Sequence[Upload]) -> dict[str, Any]:
     return {"form": form, "files": buffers}
 
 
-async def translated(what: str, work: Any) -> Any:
+async def translate_errors(what: str, work: Any) -> Any:
     """The result, or Discord's failure as one of ours."""
     try:
         return await work

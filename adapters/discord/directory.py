@@ -6,15 +6,18 @@ import logging
 from typing import Any
 
 import discord
-from cachetools import LRUCache
+from cachetools import TTLCache
 
-from adapters.discord.client import DiscordClient, DiscordError
+from adapters.discord.client import BusyError, DiscordClient, DiscordError
 from adapters.discord.entities import Names, Payload, mentioned
-from adapters.discord.parse import DEFAULT_LIMIT, THREADS, Lookup, Place, Us
+from adapters.discord.parse_parts import THREADS, Lookup, MessageLocation, Us
+from adapters.discord.ref import DEFAULT_LIMIT
+from adapters.discord.servers import Server, server_from_gateway, server_from_rest
+from bot.types import Author
 
-MAX_KNOWN = 5_000
-MAX_ASKED = 10
-"""Names asked of Discord for one text."""
+MAX_CHANNELS, MAX_SERVERS = 5_000, 500
+REMEMBERED_S = 600.0
+"""How long an answer of Discord's is taken for true, refusals too: what is asked in vain counts towards a ban."""
 log = logging.getLogger(__name__)
 
 
@@ -25,48 +28,56 @@ class Directory:
         self._client = client
         self.gateway: discord.Client | None = None
         """Set while this process holds the gateway."""
-        self._channels: LRUCache[str, Payload] = LRUCache(MAX_KNOWN)
-        self._roles: dict[str, dict[str, str]] = {}
+        clock = client.host.clock.monotonic
+        self._channels: TTLCache[tuple[str, str], Payload | DiscordError] = TTLCache(MAX_CHANNELS, REMEMBERED_S, clock)
+        """By server and channel."""
+        self._servers: TTLCache[str, Server] = TTLCache(MAX_SERVERS, REMEMBERED_S, clock)
 
-    async def place(self, data: Payload) -> Place:
+    async def place(self, data: Payload) -> MessageLocation:
         """Where a message of the gateway, or its edit or deletion, stands. Raises DiscordError."""
         at, guild = str(data.get("channel_id") or ""), str(data.get("guild_id") or "")
         if not guild:
-            return Place(at, is_direct=True, channel=at)
+            return MessageLocation(at, is_direct=True, channel=at)
         limit = self._upload_limit(guild)
         kind, parent = await self._kind(at, guild, data.get("channel_type"))
         if kind in THREADS and parent:
-            return Place(at, guild, parent, at, limit_bytes=limit)
-        return Place(at, guild, at, limit_bytes=limit)
+            return MessageLocation(at, guild, parent, at, limit_bytes=limit)
+        return MessageLocation(at, guild, at, limit_bytes=limit)
 
     async def _kind(self, at: str, guild: str, told: Any) -> tuple[int, str]:
         """The channel's type, and whose thread it is."""
         if told is not None and told not in THREADS:
             return int(told), ""
-        cached = self._cached(guild, at)
+        found = self._guild(guild)
+        cached = found.get_channel_or_thread(int(at)) if found else None
         if cached is not None:
-            parent = getattr(cached, "parent_id", None) if isinstance(cached, discord.Thread) else None
+            parent = cached.parent_id if isinstance(cached, discord.Thread) else None
             return int(cached.type.value), str(parent or "")
-        channel = await self.channel(at)
+        channel = await self._channel(guild, at)
         return int(channel.get("type") or 0), str(channel.get("parent_id") or "")
 
-    def _cached(self, guild: str, at: str) -> Any:
-        found = self.gateway.get_guild(int(guild)) if self.gateway else None
-        return found.get_channel_or_thread(int(at)) if found else None
+    def _guild(self, guild: str) -> discord.Guild | None:
+        return self.gateway.get_guild(int(guild)) if self.gateway and guild.isdigit() else None
 
     def _upload_limit(self, guild: str) -> int:
-        found = self.gateway.get_guild(int(guild)) if self.gateway else None
+        found = self._guild(guild)
         return found.filesize_limit if found else DEFAULT_LIMIT
 
-    async def channel(self, channel_id: str) -> Payload:
-        """A channel as Discord describes it, remembered. Raises DiscordError."""
-        if channel_id not in self._channels:
-            self._channels[channel_id] = await self._client.call("GET", "/channels/{channel_id}", channel_id=channel_id)
-        return self._channels[channel_id]
-
-    def is_active_thread(self, guild: str, thread: str) -> bool:
-        """Whether that is a thread in which one may write now; known to the gateway alone."""
-        return isinstance(self._cached(guild, thread), discord.Thread) if guild.isdigit() else False
+    async def _channel(self, guild: str, channel_id: str) -> Payload:
+        """A channel as Discord describes it, or the refusal; both are remembered."""
+        key = (guild, channel_id)
+        found = self._channels.get(key)
+        if found is None:
+            try:
+                found = await self._client.call("GET", "/channels/{channel_id}", channel_id=channel_id)
+            except BusyError:
+                raise
+            except DiscordError as error:
+                found = error
+            self._channels[key] = found
+        if isinstance(found, DiscordError):
+            raise found
+        return found
 
     def active_threads(self) -> set[str]:
         """Ids of all threads that are open."""
@@ -76,39 +87,35 @@ class Directory:
         """The bot's user and the role that Discord made for it there."""
         user = self.gateway.user if self.gateway else None
         own = str(user.id) if user else await self._client.bot_id()
-        found = self.gateway.get_guild(int(guild)) if self.gateway and guild.isdigit() else None
+        found = self._guild(guild)
         role = found.self_role if found else None
         return Us(own, frozenset([str(role.id)]) if role else frozenset())
 
-    async def lookup(self, data: Payload, guild: str = "") -> Lookup:
-        """All that parsing needs for this payload."""
-        names = await self.names(str(data), guild)
+    async def lookup(self, data: Payload, guild: str, viewer: Author) -> Lookup:
+        """All that parsing needs for this payload. viewer: the person who will read what it says."""
+        names = await self.names(str(data), guild, viewer)
         return Lookup(await self.us(guild), names, self._client.options.discord_cdn_url)
 
-    async def names(self, text: str, guild: str) -> Names:
-        """What the roles and channels are called that a text names; what cannot be found out stays unnamed."""
+    async def names(self, text: str, guild: str, viewer: Author) -> Names:
+        """What the roles and channels are called that a text names. Only those of that server, and no channel that the viewer
+        may not see: whoever writes an id learns nothing by it. The rest stays unnamed."""
         roles, channels = mentioned(text)
-        found = {one: name for one in sorted(channels)[:MAX_ASKED] if (name := await self._channel_name(one, guild))}
-        return Names(roles=await self._role_names(guild) if roles else {}, channels=found)
+        if not (roles or channels) or not guild.isdigit():
+            return Names()
+        found = self._guild(guild)
+        server = server_from_gateway(found, channels) if found else await self._server(guild)
+        return server.names_for(viewer)
 
-    async def _channel_name(self, channel_id: str, guild: str) -> str:
-        cached = self._cached(guild, channel_id) if guild.isdigit() else None
-        if cached is not None:
-            return str(cached.name)
-        try:
-            return str((await self.channel(channel_id)).get("name") or "")
-        except DiscordError:
-            return ""
-
-    async def _role_names(self, guild: str) -> dict[str, str]:
-        found = self.gateway.get_guild(int(guild)) if self.gateway and guild.isdigit() else None
-        if found:
-            return {str(role.id): role.name for role in found.roles}
-        if guild.isdigit() and guild not in self._roles:
+    async def _server(self, guild: str) -> Server:
+        """A server as REST tells it, in two calls now and then, however many ids people write."""
+        if guild not in self._servers:
             try:
-                roles = await self._client.call("GET", "/guilds/{guild_id}/roles", guild_id=guild)
+                told = await self._client.call("GET", "/guilds/{guild_id}", guild_id=guild)
+                channels = await self._client.call("GET", "/guilds/{guild_id}/channels", guild_id=guild)
+                self._servers[guild] = server_from_rest(told, channels)
+            except BusyError:
+                return Server(guild)
             except DiscordError as error:
-                log.info("roles of a server: %s", error.detail)
-                roles = []
-            self._roles[guild] = {str(one["id"]): str(one["name"]) for one in roles}
-        return self._roles.get(guild, {})
+                log.info("names of a server's channels and roles: %s", error.detail)
+                self._servers[guild] = Server(guild)
+        return self._servers[guild]

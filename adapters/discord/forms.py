@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, TypeAlias
 
-from adapters.discord.parse import PREFIX
+from adapters.discord.custom_ids import ASK, SETTINGS
 from bot.types import CommandSpec
 
 Form: TypeAlias = dict[str, Any]
 LABEL, SELECT, INPUT = 18, 3, 4
 LINE, PARAGRAPH = 1, 2
-SETTINGS = f"{PREFIX}:settings"
-ASK = f"{PREFIX}:ask"
 
 
 def ask_form(target: str) -> Form:

@@ -8,79 +8,79 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from adapters.discord.client import DIRECT, NAME, DiscordClient, DiscordError
+from adapters.discord.client import DiscordClient, DiscordError
 from adapters.discord.directory import Directory
 from adapters.discord.entities import Payload
-from adapters.discord.parse import (
+from adapters.discord.message_content import HISTORY_UNREADABLE
+from adapters.discord.pace import PACE, Pace
+from adapters.discord.parse_parts import (
+    DIRECT,
     DISCORD_EPOCH_MS,
+    PLATFORM,
     SPOKEN,
     Lookup,
-    Place,
+    MessageLocation,
     attachments,
     author_of,
     is_ours,
+    message_text,
     moment,
     replied_to,
-    said,
 )
 from adapters.discord.post import MESSAGE, MESSAGES
-from bot.types import Backfill, Command, InboundMessage, ResumePoint
+from adapters.discord.ref import DiscordRef
+from bot.types import Author, Backfill, Command, InboundMessage, ResumePoint
 
 PAGE = 100
 """Source: Discord, Get Channel Messages, `limit`."""
 MAX_CHAIN = 30
 CHANNEL_MESSAGES = 40
 """Read of a channel for a command."""
-FROM_HERE_PAGES = 3
-MISSED_PAGES = 20
-"""Of a channel after a downtime; the newest are read first, for these are still waited for."""
 MAX_CHANNELS = 300
 APP_ANSWERS = (20, 23)
 """Types of the messages by which apps answer commands."""
-NO_CONTENT = (
-    "I may not read what people write here: the operator can turn on the Message Content intent "
-    "at discord.com/developers and set DISCORD_MESSAGE_CONTENT=1."
-)
 log = logging.getLogger(__name__)
 
 
 class History:
     """Reads Discord's own history."""
 
-    def __init__(self, client: DiscordClient, directory: Directory) -> None:
-        self._client, self._directory = client, directory
+    def __init__(self, client: DiscordClient, directory: Directory, pace: Pace = PACE) -> None:
+        self._client, self._directory, self._pace = client, directory, pace
 
     # --- before Parley joined ---
 
     async def backfill(self, inbound: InboundMessage | Command) -> Backfill:
         """The chain that was replied to, the thread before the question, or the channel that a command is about."""
-        address, at = inbound.address, inbound.ref.get("at") or inbound.address.channel
-        if inbound.ref.get("member") == "0" or inbound.ref.get("about"):
+        address, ref = inbound.address, DiscordRef.from_ref(inbound.ref)
+        at = ref.channel_id or address.channel
+        if not ref.is_member or ref.about_id or not ref.may_read_history:
             return Backfill()
-        place = Place(at, address.workspace, address.channel, address.thread if at == address.thread else "")
+        place = MessageLocation(at, address.workspace, address.channel, address.thread if at == address.thread else "")
+        viewer = inbound.author
         try:
             if isinstance(inbound, Command):
-                return Backfill() if inbound.is_direct else await self._before(place, "", CHANNEL_MESSAGES)
+                return Backfill() if inbound.is_direct else await self._before(place, "", CHANNEL_MESSAGES, viewer)
             if at == address.thread:
-                return await self._thread(place, inbound.message_id)
+                return await self._thread(place, inbound.message_id, viewer)
             if inbound.reply_to and address.thread == inbound.message_id:
-                return await self._chain(place, inbound.reply_to)
+                return await self._chain(place, inbound.reply_to, viewer)
         except DiscordError as error:
             log.info("history of %s: %s", at, error.detail)
             return Backfill(is_complete=False)
         return Backfill()
 
-    async def _chain(self, place: Place, newest: str) -> Backfill:
+    async def _chain(self, place: MessageLocation, newest: str, viewer: Author) -> Backfill:
         """The messages from the newest up along what each answers."""
         found: list[Payload] = []
         message_id = newest
         while message_id and len(found) < MAX_CHAIN:
-            message = await self._message(place.at, message_id)
+            message = await self._message(place.channel_id, message_id)
             if message is None:
-                return await self._values(place, found[::-1], is_complete=False)
+                return await self._values(place, found[::-1], viewer, is_complete=False)
             found.append(message)
             message_id = _answered(message)
-        return await self._values(place, found[::-1], is_complete=not message_id)
+        return await self._values(place, found[::-1], viewer, is_complete=not message_id)
 
     async def _message(self, channel: str, message_id: str) -> Payload | None:
         try:
@@ -91,51 +91,53 @@ class History:
             raise
         return found
 
-    async def _thread(self, place: Place, before: str) -> Backfill:
+    async def _thread(self, place: MessageLocation, before: str, viewer: Author) -> Backfill:
         """A thread, with the message that it hangs at."""
-        earlier = await self._before(place, before, PAGE)
-        if not earlier.is_complete or place.channel == place.at:
+        earlier = await self._before(place, before, PAGE, viewer)
+        if not earlier.is_complete or place.channel == place.channel_id:
             return earlier
         starter = await self._starter(place)
         if starter is None:
             return earlier
-        first = await self._values(place, [starter])
+        first = await self._values(place, [starter], viewer)
         known = {one.message_id for one in earlier.messages}
         return replace(earlier, messages=(*(m for m in first.messages if m.message_id not in known), *earlier.messages))
 
-    async def _starter(self, place: Place) -> Payload | None:
+    async def _starter(self, place: MessageLocation) -> Payload | None:
         """A thread has the id of the message it was made from; a forum's post holds that message itself."""
         try:
-            return await self._message(place.channel, place.at)
+            return await self._message(place.channel, place.channel_id)
         except DiscordError:
             return None
 
-    async def _before(self, place: Place, before: str, limit: int) -> Backfill:
+    async def _before(self, place: MessageLocation, before: str, limit: int, viewer: Author) -> Backfill:
         params = {"limit": str(limit), **({"before": before} if before.isdigit() else {})}
-        found = await self._client.call("GET", MESSAGES, channel_id=place.at, params=params)
+        found = await self._client.call("GET", MESSAGES, channel_id=place.channel_id, params=params)
         return await self._values(
-            place, sorted(found, key=_by_id), is_complete=len(found) < limit or bool(not place.thread)
+            place, sorted(found, key=_by_id), viewer, is_complete=len(found) < limit or bool(not place.thread)
         )
 
-    async def _values(self, place: Place, messages: Sequence[Payload], *, is_complete: bool = True) -> Backfill:
-        lookup = await self._directory.lookup({"messages": list(messages)}, place.workspace)
+    async def _values(
+        self, place: MessageLocation, messages: Sequence[Payload], viewer: Author, *, is_complete: bool = True
+    ) -> Backfill:
+        lookup = await self._directory.lookup({"messages": list(messages)}, place.workspace, viewer)
         values = [value for one in messages if (value := _value(place, one, lookup))]
         is_blind = bool(messages) and not values
         return Backfill(tuple(values), is_complete and not is_blind)
 
-    async def from_here(self, place: Place, message_id: str) -> str:
+    async def from_here(self, place: MessageLocation, message_id: str, viewer: Author) -> str:
         """What was said from that message on, a line each; says so when it may not be read. Raises DiscordError."""
-        first = await self._message(place.at, message_id)
+        first = await self._message(place.channel_id, message_id)
         messages = [first] if first else []
-        async for page in self._after(place.at, message_id, FROM_HERE_PAGES):
+        async for page in self._after(place.channel_id, message_id, self._pace.summary_pages):
             messages += page
-        found = await self._values(place, messages)
+        found = await self._values(place, messages, viewer)
         lines = [f"{one.author.name or 'Parley'}: {one.text}" for one in found.messages if one.text]
-        if len(messages) > FROM_HERE_PAGES * PAGE:
+        if len(messages) > self._pace.summary_pages * PAGE:
             lines.append(
                 f"[These are the first {len(messages)} messages from there on; more follow that are not here.]"
             )
-        return "\n".join(lines) or NO_CONTENT
+        return "\n".join(lines) or HISTORY_UNREADABLE
 
     async def _after(self, channel: str, after: str, pages: int) -> AsyncIterator[list[Payload]]:
         """Pages of messages, oldest first."""
@@ -153,7 +155,7 @@ class History:
         """The messages behind that one, oldest first; of very many the oldest are left out."""
         found: list[Payload] = []
         before: dict[str, str] = {}
-        for _ in range(MISSED_PAGES):
+        for _ in range(self._pace.missed_pages):
             params = {"limit": str(PAGE), **before}
             page = sorted(await self._client.call("GET", MESSAGES, channel_id=channel, params=params), key=_by_id)
             found = [*(one for one in page if _by_id(one) > int(after)), *found]
@@ -172,7 +174,7 @@ class History:
         if not hours:
             return
         since = self._client.host.clock.now() - timedelta(hours=hours)
-        seen = await self._client.host.timeline.resume_points(NAME, since)
+        seen = await self._client.host.timeline.resume_points(PLATFORM, since)
         for (workspace, channel), after in gaps(seen, self._directory.active_threads(), since):
             guild = {} if workspace == DIRECT else {"guild_id": workspace}
             try:
@@ -211,10 +213,10 @@ def _answered(message: Payload) -> str:
     return replied_to(message) or str(data.get("target_message_id") or "")
 
 
-def _value(place: Place, message: Payload, lookup: Lookup) -> InboundMessage | None:
+def _value(place: MessageLocation, message: Payload, lookup: Lookup) -> InboundMessage | None:
     if message.get("type", 0) not in (*SPOKEN, *APP_ANSWERS):
         return None
-    text, files = said(message, lookup), attachments(message, place, lookup.cdn_url)
+    text, files = message_text(message, lookup), attachments(message, place, lookup.cdn_url)
     if not text and not files:
         return None
     author = author_of(message, lookup.us)

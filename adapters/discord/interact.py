@@ -4,35 +4,34 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeAlias
 
 from cachetools import LRUCache
 
-from adapters.discord import forms, slash
+from adapters.discord import custom_ids, forms, slash
 from adapters.discord.client import UNKNOWN_INTERACTION, DiscordClient, DiscordError
 from adapters.discord.directory import Directory
 from adapters.discord.entities import Payload
 from adapters.discord.history import History
-from adapters.discord.parse import (
-    EPHEMERAL,
-    PREFIX,
-    Asks,
+from adapters.discord.parse_interactions import (
     asker,
     form_values,
     is_member,
+    may_fetch,
     parse_about,
     parse_command,
     parse_press,
     place_of,
     target_of,
 )
+from adapters.discord.parse_parts import EPHEMERAL
 from adapters.discord.post import HOOK, MESSAGE, NO_EMBEDS, QUIET
+from adapters.discord.ref import DiscordRef
 from adapters.shared.buttons import THANKS
 from bot.errors import BotError
 from bot.ports import Accept
-from bot.types import Accepted, ButtonPress, Command, InboundMessage
+from bot.types import Accepted, ButtonPress, Command, InboundMessage, Intent
 
-COMMAND, COMPONENT, AUTOCOMPLETE, FORM = 2, 3, 4, 5
 SAY, DEFER, DEFER_UPDATE, CHOICES, OPEN_FORM = 4, 5, 6, 8, 9
 """Callback types. Source: Discord, Receiving and Responding, Interaction Callback Type."""
 CALLBACK = "/interactions/{webhook_id}/{webhook_token}/callback"
@@ -40,6 +39,9 @@ CALLBACK = "/interactions/{webhook_id}/{webhook_token}/callback"
 TOKEN_S = 15 * 60 - 20
 """An interaction's token lives 15 minutes. Source: Discord, Receiving and Responding."""
 MAX_TARGETS = 500
+BUTTON_UNKNOWN = "I no longer know what that button belongs to."
+_TargetKey: TypeAlias = tuple[str, str, str, str]
+"""Server, channel, person and message."""
 log = logging.getLogger(__name__)
 
 
@@ -48,10 +50,10 @@ class Interactions:
 
     def __init__(self, client: DiscordClient, directory: Directory, history: History) -> None:
         self._client, self._directory, self._history = client, directory, history
-        self._targets: LRUCache[str, Payload] = LRUCache(MAX_TARGETS)
-        """Messages about which a question is being typed."""
+        self._targets: LRUCache[_TargetKey, Payload] = LRUCache(MAX_TARGETS)
+        """Messages about which a question is being typed, and those that were asked for in vain."""
 
-    async def met(self, data: Payload, accept: Accept) -> None:
+    async def handle(self, data: Payload, accept: Accept) -> None:
         """One interaction, of any kind. Raises BotError."""
         match data.get("type"), (data.get("data") or {}).get("type"):
             case (2, slash.MESSAGE):
@@ -67,7 +69,7 @@ class Interactions:
 
     # --- telling Discord ---
 
-    async def _answer(self, data: Payload, kind: int, body: dict[str, Any] | None = None) -> bool:
+    async def _respond(self, data: Payload, kind: int, body: dict[str, Any] | None = None) -> bool:
         """The first answer, due in 3 seconds; False when it came too late. One whose thanks got lost came in time."""
         said: dict[str, Any] = {"type": kind, **({"data": body} if body else {})}
         try:
@@ -78,7 +80,7 @@ class Interactions:
             return bool(error.discord_code != UNKNOWN_INTERACTION)
         return True
 
-    async def _whisper(self, data: Payload, text: str) -> None:
+    async def _followup_ephemeral(self, data: Payload, text: str) -> None:
         """A further answer that only the asker sees."""
         body = {"content": text, "flags": EPHEMERAL | NO_EMBEDS, "allowed_mentions": QUIET}
         hook: dict[str, Any] = {"webhook_id": str(data["application_id"]), "webhook_token": str(data["token"])}
@@ -87,51 +89,51 @@ class Interactions:
         except DiscordError as error:
             log.info("a word to the asker: %s", error.detail)
 
-    async def _hand_in(
-        self, data: Payload, inbound: InboundMessage | Command | ButtonPress, accept: Accept, *, is_met: bool
+    async def _accept(
+        self, data: Payload, inbound: InboundMessage | Command | ButtonPress, accept: Accept, *, in_time: bool
     ) -> Accepted | None:
-        """Write it down. What came too late is answered through the channel, where we may write."""
-        if not is_met:
+        """Hand it in. What came too late is answered through the channel, where we may write."""
+        ref = DiscordRef.from_ref(inbound.ref)
+        if not in_time:
             if not is_member(data) or getattr(inbound, "ephemeral", False):
                 return None
-            ref = {name: value for name, value in inbound.ref.items() if name not in ("token", "fills")}
-            inbound = replace(inbound, ref=ref)
-        until = self._client.host.clock.now().timestamp() + TOKEN_S
+            ref = replace(ref, token="", edits_original=False)
+        ref = replace(ref, token_expires_at=self._client.host.clock.now().timestamp() + TOKEN_S)
         try:
-            return await accept(replace(inbound, ref={**inbound.ref, "until": f"{until:.0f}"}))
+            return await accept(replace(inbound, ref=ref.to_ref()))
         except BotError as error:
-            await self._whisper(data, error.text)
+            await self._followup_ephemeral(data, error.text)
             raise
 
     # --- commands and menus ---
 
     async def _command(self, data: Payload, accept: Accept) -> None:
         inbound = parse_command(data, self._client.host.commands)
-        is_met = await self._answer(data, DEFER, {"flags": EPHEMERAL} if inbound.ephemeral else None)
-        await self._hand_in(data, inbound, accept, is_met=is_met)
+        in_time = await self._respond(data, DEFER, {"flags": EPHEMERAL} if inbound.ephemeral else None)
+        await self._accept(data, inbound, accept, in_time=in_time)
 
     async def _menu(self, data: Payload, accept: Accept) -> None:
         intent, target = slash.MENUS.get(str((data.get("data") or {}).get("name"))), target_of(data)
         if intent is None:
-            self._targets[str(target.get("id"))] = target
-            await self._answer(data, OPEN_FORM, forms.ask_form(str(target.get("id") or "")))
+            self._targets[_target_key(data, str(target.get("id") or ""))] = target
+            await self._respond(data, OPEN_FORM, forms.ask_form(str(target.get("id") or "")))
             return
-        is_met = await self._answer(data, DEFER, {"flags": EPHEMERAL})
-        await self._about(data, target, intent, accept, is_met=is_met)
+        in_time = await self._respond(data, DEFER, {"flags": EPHEMERAL})
+        await self._about(data, target, intent, accept, in_time=in_time)
 
     async def _about(
-        self, data: Payload, target: Payload, intent: Asks, accept: Accept, *, is_met: bool, question: str = ""
+        self, data: Payload, target: Payload, intent: Intent, accept: Accept, *, in_time: bool, question: str = ""
     ) -> None:
-        lookup = await self._directory.lookup(target, place_of(data).workspace)
+        lookup = await self._directory.lookup(target, place_of(data).workspace, asker(data))
         inbound = parse_about(data, target, intent, lookup, question)
-        if intent == "summarize" and is_member(data):
+        if intent == "summarize" and may_fetch(data):
             inbound = replace(inbound, text=await self._from_here(data, target, inbound.text))
-        await self._hand_in(data, inbound, accept, is_met=is_met)
+        await self._accept(data, inbound, accept, in_time=in_time)
 
     async def _from_here(self, data: Payload, target: Payload, text: str) -> str:
         """The messages from the target on; the target alone when the rest may not be read."""
         try:
-            return await self._history.from_here(place_of(data), str(target.get("id") or ""))
+            return await self._history.from_here(place_of(data), str(target.get("id") or ""), asker(data))
         except DiscordError as error:
             log.info("messages to sum up: %s", error.detail)
             return text
@@ -139,46 +141,59 @@ class Interactions:
     async def _complete(self, data: Payload) -> None:
         options = (data.get("data") or {}).get("options") or ()
         host = self._client.host
-        await self._answer(data, CHOICES, {"choices": slash.suggestions(options, host.chat_models(), host.personas)})
+        await self._respond(data, CHOICES, {"choices": slash.suggestions(options, host.chat_models(), host.personas)})
 
     # --- buttons ---
 
     async def _pressed(self, data: Payload, accept: Accept) -> None:
         custom_id = str((data.get("data") or {}).get("custom_id") or "")
-        if custom_id == forms.SETTINGS:
-            await self._answer(data, OPEN_FORM, forms.settings_form(self._client.host.commands))
-        elif custom_id.startswith(f"{PREFIX}:edit_image:"):
-            await self._answer(data, OPEN_FORM, forms.edit_form(custom_id))
-        elif press := parse_press(data):
+        if custom_id == custom_ids.SETTINGS:
+            await self._respond(data, OPEN_FORM, forms.settings_form(self._client.host.commands))
+        elif (press := parse_press(data)) and press.action == "edit_image":
+            await self._respond(data, OPEN_FORM, forms.edit_form(custom_id))
+        elif press:
             await self._press(data, press, accept)
+        else:
+            await self._respond(data, SAY, {"content": BUTTON_UNKNOWN, "flags": EPHEMERAL | NO_EMBEDS})
 
     async def _press(self, data: Payload, press: ButtonPress, accept: Accept) -> None:
-        is_met = await self._answer(data, DEFER_UPDATE)
-        done = await self._hand_in(data, press, accept, is_met=is_met)
+        in_time = await self._respond(data, DEFER_UPDATE)
+        done = await self._accept(data, press, accept, in_time=in_time)
         if done is not None and done.outcome == "ignored":
-            await self._whisper(data, "I no longer know what that button belongs to.")
+            await self._followup_ephemeral(data, BUTTON_UNKNOWN)
         elif done is not None and done.outcome == "refused":
-            await self._whisper(data, done.reason)
-        elif press.action in THANKS and is_met:
-            await self._whisper(data, THANKS[press.action])
+            await self._followup_ephemeral(data, done.reason)
+        elif press.action in THANKS and in_time:
+            await self._followup_ephemeral(data, THANKS[press.action])
 
     # --- forms ---
 
     async def _filled(self, data: Payload, accept: Accept) -> None:
         custom_id, values = str((data.get("data") or {}).get("custom_id") or ""), form_values(data)
-        if custom_id == forms.SETTINGS:
-            await self._answer(data, SAY, {"content": await self._chosen(data, values), "flags": EPHEMERAL | NO_EMBEDS})
-        elif custom_id.startswith(f"{forms.ASK}:"):
-            is_met = await self._answer(data, DEFER)
-            target = await self._target(data, custom_id.removeprefix(f"{forms.ASK}:"))
-            await self._about(data, target, "answer", accept, is_met=is_met, question=values.get("words", ""))
+        if custom_id == custom_ids.SETTINGS:
+            await self._respond(
+                data, SAY, {"content": await self._chosen(data, values), "flags": EPHEMERAL | NO_EMBEDS}
+            )
+        elif custom_id.startswith(f"{custom_ids.ASK}:"):
+            in_time = await self._respond(data, DEFER)
+            target = await self._target(data, custom_id.removeprefix(f"{custom_ids.ASK}:"))
+            await self._about(data, target, "answer", accept, in_time=in_time, question=values.get("words", ""))
         elif press := parse_press(data, values.get("words", "")):
             await self._press(data, press, accept)
+        else:
+            await self._respond(data, SAY, {"content": BUTTON_UNKNOWN, "flags": EPHEMERAL | NO_EMBEDS})
 
     async def _target(self, data: Payload, message_id: str) -> Payload:
-        """The message that a question is about; after a restart it is read again."""
-        if message_id in self._targets:
-            return self._targets[message_id]  # it stays: others may be asking about the same message
+        """The message that a question is about. The form's id names it, which a client may have changed: only a message on whose
+        menu this person opened the form here is known; another, as after a restart, is read here if the person may read it."""
+        key = _target_key(data, message_id)
+        if key not in self._targets:
+            self._targets[key] = await self._fetch_target(data, message_id)
+        return self._targets[key]  # it stays: the same person may ask about the same message again
+
+    async def _fetch_target(self, data: Payload, message_id: str) -> Payload:
+        if not may_fetch(data) or not message_id.isdigit():
+            return {"id": message_id}
         try:
             place: dict[str, Any] = {"channel_id": str(data.get("channel_id")), "message_id": message_id}
             found: Payload = await self._client.call("GET", MESSAGE, **place)
@@ -195,3 +210,7 @@ class Interactions:
             return await self._client.host.settings.set(place.address(), person.id, "person", name, value)
         except BotError as error:
             return error.text
+
+
+def _target_key(data: Payload, message_id: str) -> _TargetKey:
+    return str(data.get("guild_id") or ""), str(data.get("channel_id") or ""), asker(data).id, message_id

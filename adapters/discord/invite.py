@@ -68,12 +68,12 @@ async def asked_app_id(options: Options) -> str:
     """What Discord says the application's id is. Raises DiscordError."""
     import discord
 
-    from adapters.discord.client import at_address, translated
+    from adapters.discord.client import at_address, translate_errors
 
     token = options.discord_bot_token.get_secret_value() if options.discord_bot_token else ""
     async with discord.Client(intents=discord.Intents(guilds=True)) as client:
         at_address(client, options.discord_api_url)
-        await translated("log in", client.login(token))
+        await translate_errors("log in", client.login(token))
         return str(client.application_id or "")
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
-from collections.abc import Awaitable, Callable
+import re
 from contextlib import suppress
 from typing import Any
 from weakref import WeakValueDictionary
@@ -18,46 +19,32 @@ from adapters.discord.directory import Directory
 from adapters.discord.entities import Payload
 from adapters.discord.history import History
 from adapters.discord.interact import Interactions
-from adapters.discord.parse import (
-    Link,
-    Place,
-    Us,
-    is_ours,
-    link_of,
-    parse_deletion,
-    parse_edit,
-    parse_message,
-    replied_to,
-)
+from adapters.discord.message_content import INTENT_REFUSED
+from adapters.discord.pace import PACE, Pace
+from adapters.discord.parse_events import parse_deletion, parse_edit, parse_message
+from adapters.discord.parse_parts import Link, MessageLocation, Us, author_of, is_ours, link_of, replied_to
 from adapters.discord.slash import sync
 from adapters.shared.tasks import TaskSet
 from bot.errors import BotError, PlatformError
+from bot.policy.addressing import is_answerable
 from bot.ports import Accept
 from bot.types import Accepted, Inbound
 
-ACCEPT_AGAIN_S = (0.2, 1.0, 5.0)
-"""The database may be locked for a moment; Discord delivers nothing twice."""
-SPARE_IDENTIFIES = 5
-"""Kept of the day's logins: at their end Discord resets the token. Source: Discord, Gateway, Session Start Limit."""
 PATIENCE_S = 2.0
-READY_S = 0.5
-"""How long the gateway may take between two servers before it counts as ready."""
 MAX_REMEMBERED = 20_000
 TIP_ENTRIES = 20
+DISPATCH = 0
+"""The opcode of events. Source: Discord, Topics, Gateway Opcodes."""
 HEARD = ("MESSAGE_CREATE", "MESSAGE_UPDATE", "MESSAGE_DELETE", "MESSAGE_DELETE_BULK", "INTERACTION_CREATE")
-NO_CONTENT = (
-    "Discord refuses the Message Content intent: turn it on at discord.com/developers, Bot, Privileged Gateway Intents. Until "
-    "then Parley hears mentions, replies to it, commands and direct messages; it cannot follow threads without a mention nor "
-    "read what was said before. DISCORD_MESSAGE_CONTENT=0 silences this."
-)
+_HEARD = re.compile(rf'"t":\s*"(?:{"|".join(HEARD)})"')
 log = logging.getLogger(__name__)
 
 
 class Listener:
     """One gateway, with as many shards as Discord recommends."""
 
-    def __init__(self, client: DiscordClient, directory: Directory, history: History) -> None:
-        self._client, self._directory, self._history = client, directory, history
+    def __init__(self, client: DiscordClient, directory: Directory, history: History, pace: Pace = PACE) -> None:
+        self._client, self._directory, self._history, self._pace = client, directory, history, pace
         self._interactions = Interactions(client, directory, history)
         self._order: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._tasks = TaskSet(log, "Discord")
@@ -77,7 +64,7 @@ class Listener:
             except discord.PrivilegedIntentsRequired as error:
                 if not self.hears_all:
                     raise PlatformError("Discord refuses the intents.", detail=str(error)) from error
-                log.warning(NO_CONTENT)
+                log.warning(INTENT_REFUSED)
                 self.hears_all = False
 
     async def _hold(self, accept: Accept, wants_content: bool) -> None:
@@ -109,7 +96,8 @@ class Listener:
             max_messages=None,
             chunk_guilds_at_startup=False,
             member_cache_flags=discord.MemberCacheFlags.none(),
-            guild_ready_timeout=READY_S,
+            guild_ready_timeout=self._pace.ready_s,
+            enable_debug_events=True,  # for on_socket_raw_receive
         )
         at_address(gateway, self._client.options.discord_api_url)
         self._at_gateway(gateway)
@@ -127,36 +115,35 @@ class Listener:
             setattr(gateway.http, "ws_connect", connected)  # noqa: B010  (mypy knows it as a method)
 
     def attach(self, gateway: discord.Client, accept: Accept) -> None:
-        """Hear what this client hears, as Discord sent it: also edits and deletions of messages that no cache holds."""
-        parsers = gateway._connection.parsers
-        for name in HEARD:
-            parsers[name] = self._hearing(name, parsers[name], accept)
+        """Hear what this client's gateway sends, word for word: see docs/adr/0009."""
+
+        async def on_socket_raw_receive(frame: str) -> None:
+            if (event := heard_event(frame)) is not None:
+                self.hear(*event, accept)
 
         async def on_ready() -> None:  # a new session: whoever lost it may have lost our commands too
             self._tasks.spawn(self._sync())
-            self._tasks.spawn(self.catch_up(accept))
+            self._tasks.spawn(self.backfill(accept))
 
+        gateway.event(on_socket_raw_receive)
         gateway.event(on_ready)
 
-    def _hearing(self, name: str, parser: Callable[[Any], None], accept: Accept) -> Callable[[Any], None]:
-        handlers: dict[str, Callable[[Payload, Accept], Awaitable[None]]] = {
-            "MESSAGE_CREATE": self._created,
-            "MESSAGE_UPDATE": self._updated,
-            "MESSAGE_DELETE": self._deleted,
-            "MESSAGE_DELETE_BULK": self._deleted,
-            "INTERACTION_CREATE": self._interactions.met,
-        }
-
-        def hear(data: Any) -> None:
-            self._tasks.spawn(handlers[name](data, accept))
-            parser(data)
-
-        return hear
+    def hear(self, name: str, data: Payload, accept: Accept) -> None:
+        """Begin to handle an event of the gateway by its name; one that means nothing here is dropped."""
+        match name:
+            case "MESSAGE_CREATE":
+                self._tasks.spawn(self._created(data, accept))
+            case "MESSAGE_UPDATE":
+                self._tasks.spawn(self._updated(data, accept))
+            case "MESSAGE_DELETE" | "MESSAGE_DELETE_BULK":
+                self._tasks.spawn(self._deleted(data, accept))
+            case "INTERACTION_CREATE":
+                self._tasks.spawn(self._interactions.handle(data, accept))
 
     async def _keep_budget(self, gateway: discord.AutoShardedClient) -> None:
         """Wait rather than use up the day's logins."""
         limits = await gateway.fetch_session_start_limits()
-        if limits.remaining <= SPARE_IDENTIFIES:
+        if limits.remaining <= self._pace.spare_identifies:
             wait = limits.reset_after
             log.error("only %d logins at Discord are left; waiting %.0f s for new ones", limits.remaining, wait)
             await self._client.host.clock.sleep(max(wait, 1.0))
@@ -170,13 +157,12 @@ class Listener:
     # --- what people do ---
 
     async def _created(self, data: Payload, accept: Accept) -> None:
-        author = data.get("author") or {}
         if is_ours(data, Us(await self._own_id())):
             self._ours[str(data["id"])] = True
             return
-        if author.get("bot") or data.get("webhook_id"):
+        if not is_answerable(author_of(data)):
             return
-        async with self._turn_in(str(data.get("channel_id"))):
+        async with self._channel_lock(str(data.get("channel_id"))):
             await self._take(data, accept)
 
     async def _own_id(self) -> str:
@@ -185,14 +171,14 @@ class Listener:
 
     async def _take(self, data: Payload, accept: Accept) -> Accepted | None:
         place = await self._directory.place(data)
-        lookup = await self._directory.lookup(data, place.workspace)
+        lookup = await self._directory.lookup(data, place.workspace, author_of(data))
         inbound = parse_message(data, place, lookup, await self._chain(data, place, lookup.us))
         if inbound is None:
             return None
         self._roots[inbound.message_id] = inbound.address.thread
-        return await accepted(accept, inbound, self._client.host.clock)
+        return await self._accept(inbound, accept)
 
-    async def _chain(self, data: Payload, place: Place, us: Us) -> str | None:
+    async def _chain(self, data: Payload, place: MessageLocation, us: Us) -> str | None:
         """The reply chain that a message goes on with: the one whose last answer it replies to. A reply to anything earlier
         begins a branch of its own, whose history is what stands above it."""
         target = data.get("referenced_message") or {}
@@ -200,7 +186,7 @@ class Listener:
             return None
         link = link_of(target, us) or self._remembered(target, us)
         if link and await self._is_tip(place, link):
-            return link.root
+            return link.root_id
         return str(data["id"])
 
     def _remembered(self, target: Payload, us: Us) -> Link | None:
@@ -210,45 +196,56 @@ class Listener:
             return None
         return Link(question, self._roots.get(question, question))
 
-    async def _is_tip(self, place: Place, link: Link) -> bool:
-        entries = await self._client.host.timeline.entries(place.address(link.root), TIP_ENTRIES)
+    async def _is_tip(self, place: MessageLocation, link: Link) -> bool:
+        entries = await self._client.host.timeline.entries(place.address(link.root_id), TIP_ENTRIES)
         asked = [entry.message_id for entry in entries if entry.role == "user"]
-        return bool(asked) and asked[-1] == link.question
+        return bool(asked) and asked[-1] == link.question_id
 
     async def _updated(self, data: Payload, accept: Accept) -> None:
-        if not data.get("edited_timestamp") or (data.get("author") or {}).get("bot"):
+        if not data.get("edited_timestamp") or not is_answerable(author_of(data)):
             return
-        async with self._turn_in(str(data.get("channel_id"))):
+        async with self._channel_lock(str(data.get("channel_id"))):
             place = await self._directory.place(data)
-            inbound = parse_edit(data, place, await self._directory.lookup(data, place.workspace))
-            if inbound:
-                await accepted(accept, inbound, self._client.host.clock)
+            inbound = parse_edit(data, place, await self._directory.lookup(data, place.workspace, author_of(data)))
+            if inbound is None:
+                return
+            done = await self._accept(inbound, accept)
+            if done.outcome == "ignored" and inbound.mentions_bot:
+                await self._take(data, accept)  # unknown so far, such as one whose words came only with the mention
 
     async def _deleted(self, data: Payload, accept: Accept) -> None:
         gone = [str(one) for one in data.get("ids") or (data.get("id"),) if str(one) not in self._ours]
         if not gone:
             return
-        async with self._turn_in(str(data.get("channel_id"))):
+        async with self._channel_lock(str(data.get("channel_id"))):
             place = await self._directory.place(data)
             for message_id in gone:
                 inbound = parse_deletion(message_id, place, self._client.host.clock.now())
-                await accepted(accept, inbound, self._client.host.clock)
+                await self._accept(inbound, accept)
 
-    async def catch_up(self, accept: Accept) -> int:
+    async def backfill(self, accept: Accept) -> int:
         """Hand in what was missed in active conversations; gives how many messages were new."""
         count = 0
         async for message in self._history.missed():
-            if (message.get("author") or {}).get("bot") or message.get("webhook_id"):
+            if not is_answerable(author_of(message)):
                 continue
-            async with self._turn_in(str(message["channel_id"])):
+            async with self._channel_lock(str(message["channel_id"])):
                 done = await self._take(message, accept)
             count += done is not None and done.outcome in ("queued", "noted")
         if count:
             log.info("handed in %d messages that were missed at Discord", count)
         return count
 
-    def _turn_in(self, channel: str) -> asyncio.Lock:
-        """Whoever came first in a channel is met first."""
+    async def _accept(self, inbound: Inbound, accept: Accept) -> Accepted:
+        """Hand it in, again after a moment when it could not be written down. Raises BotError."""
+        for wait_s in self._pace.accept_again_s:
+            with suppress(BotError):
+                return await accept(inbound)
+            await self._client.host.clock.sleep(wait_s)
+        return await accept(inbound)
+
+    def _channel_lock(self, channel: str) -> asyncio.Lock:
+        """What comes first in a channel is handed in first."""
         lock = self._order.get(channel)
         if lock is None:
             lock = self._order[channel] = asyncio.Lock()
@@ -259,10 +256,12 @@ class Listener:
         await self._tasks.close(PATIENCE_S)
 
 
-async def accepted(accept: Accept, inbound: Inbound, clock: Any) -> Accepted:
-    """Hand it in, again after a moment when it could not be written down. Raises BotError."""
-    for wait in ACCEPT_AGAIN_S:
-        with suppress(BotError):
-            return await accept(inbound)
-        await clock.sleep(wait)
-    return await accept(inbound)
+def heard_event(frame: str) -> tuple[str, Payload] | None:
+    """The name and the payload of a gateway's frame, or None when Parley has no use for it.
+
+    Most frames, and the largest, are not parsed a second time.
+    """
+    if not _HEARD.search(frame):
+        return None
+    event = json.loads(frame)
+    return (event["t"], event["d"]) if event.get("op") == DISPATCH and event.get("t") in HEARD else None

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from adapters.discord.parse import PREFIX
+from adapters.discord.custom_ids import SETTINGS, ButtonId
 from adapters.shared import markdown
 from adapters.shared.buttons import LABELS
 from adapters.shared.markdown import CodeFile
@@ -46,9 +46,9 @@ class Rendered:
 class Buttons:
     """The buttons under an answer, and what they refer to."""
 
-    question: str = ""
+    question_id: str = ""
     """The id of the question, or empty when the answer's own will do."""
-    root: str = ""
+    root_id: str = ""
     """The first message of the reply chain."""
     actions: tuple[Action, ...] = ()
 
@@ -109,11 +109,11 @@ def button_rows(buttons: Buttons) -> list[Component]:
 
 def _button(buttons: Buttons, action: Action) -> Component:
     look = {"emoji": {"name": THUMBS[action]}} if action in THUMBS else {"label": LABELS[action]}
-    custom_id = f"{PREFIX}:{action}:{buttons.question}:{buttons.root}"
-    return {"type": 2, "style": STYLES.get(action, SECONDARY), "custom_id": custom_id, **look}
+    custom_id = ButtonId(action, buttons.question_id, buttons.root_id)
+    return {"type": 2, "style": STYLES.get(action, SECONDARY), "custom_id": str(custom_id), **look}
 
 
 def settings_button() -> list[Component]:
     """Opens the form for settings."""
-    button = {"type": 2, "style": SECONDARY, "custom_id": f"{PREFIX}:settings", "label": "Change a setting"}
+    button = {"type": 2, "style": SECONDARY, "custom_id": SETTINGS, "label": "Change a setting"}
     return [{"type": 1, "components": [button]}]

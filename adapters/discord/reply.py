@@ -13,11 +13,14 @@ from typing import Any
 
 from adapters.discord import CAPABILITIES, render, speech
 from adapters.discord.client import NO_PERMISSION, TOO_LARGE, BusyError, DiscordClient, DiscordError, Upload
-from adapters.discord.post import Posts, Target, target_of
+from adapters.discord.pace import PACE, Pace
+from adapters.discord.post import Posts, Target
+from adapters.discord.ref import DiscordRef
 from adapters.discord.render import Buttons, Component
 from adapters.discord.threads import Threads
 from adapters.shared.uploads import upload_name
 from bot.policy.actions import actions_for
+from bot.policy.visibility import is_private_answer
 from bot.types import (
     Audio,
     Command,
@@ -34,20 +37,11 @@ from bot.types import (
     Turn,
 )
 
-START_S = 0.15
-"""An answer that is whole sooner than this is posted at once."""
-AGAIN_S = 1.0
-TYPING_S = 8.0
-"""Discord shows typing for 10 seconds. Source: Discord, Trigger Typing Indicator."""
-MAX_TYPING = 75
 MAX_FINISHED = 2_000
 MAX_FILES = 10
 MAX_BY_TOKEN = 4
 """Messages of an answer where only a person installed us: Discord takes five behind the first, of which one is for a remark and
 one for sound. Source: Discord, Create Followup Message."""
-MAX_REQUEST_BYTES = 24 * 1024 * 1024
-"""Below the 25 MiB of a whole request. Source: Discord, Create Message."""
-REF_NAMES = ("at", "anchor", "user", "limit", "token", "app", "until", "fills", "member")
 log = logging.getLogger(__name__)
 
 
@@ -86,7 +80,7 @@ class Live:
         """What the messages should show now."""
         if self.text.strip():
             pieces = render.rendered(self.text).pieces
-            return pieces[:1] if self.target.is_by_token else pieces
+            return pieces[:1] if self.target.needs_token else pieces
         return (render.small(self.status),) if self.status else ()
 
     def next_part(self) -> int | None:
@@ -100,8 +94,8 @@ class Live:
 class Replies:
     """The answers under way in this process."""
 
-    def __init__(self, client: DiscordClient) -> None:
-        self._client = client
+    def __init__(self, client: DiscordClient, pace: Pace = PACE) -> None:
+        self._client, self._pace = client, pace
         self.posts = Posts(client)
         self._threads = Threads(client, self.posts)
         self._boot = uuid.uuid4().hex[:12]
@@ -114,7 +108,7 @@ class Replies:
     async def open(self, turn: Turn) -> Receipt:
         """Give the sign of life. Nothing is posted yet, so a repeat posts nothing twice."""
         receipt = await self._threads.entered(self._receipt(turn), turn)
-        live = self._keep(turn.id, Live(target_of(receipt), posted=_texts(receipt)))
+        live = self._keep(turn.id, Live(Target.of(receipt), posted=_texts(receipt)))
         self._finished.pop(turn.id, None)
         if not live.target.token:
             live.typing = asyncio.create_task(self._keep_typing(live))
@@ -126,27 +120,26 @@ class Replies:
         return live
 
     def _receipt(self, turn: Turn) -> Receipt:
-        inbound = turn.inbound
-        ref = {name: inbound.ref[name] for name in REF_NAMES if inbound.ref.get(name)}
-        ref |= {"question": inbound.message_id, "boot": self._boot}
-        spec = self._client.host.commands.get(inbound.name) if isinstance(inbound, Command) else None
-        if inbound.ephemeral or (spec is not None and spec.is_private):
-            ref["ephemeral"] = "1"
-        if isinstance(inbound, Command) and inbound.name == "settings":
-            ref["settings"] = "1"
+        inbound, is_settings = turn.inbound, isinstance(turn.inbound, Command) and turn.inbound.name == "settings"
+        ref = replace(
+            DiscordRef.from_ref(inbound.ref),
+            question_id=inbound.message_id,
+            boot=self._boot,
+            is_ephemeral=is_private_answer(inbound, self._client.host.commands),
+            has_settings_button=is_settings,
+        )
         if turn.receipt is None:
-            return Receipt(inbound.address, turn.id, (), ref)
-        kept = {name: turn.receipt.ref[name] for name in ("at", "voice", "hooked", "files") if name in turn.receipt.ref}
-        return replace(turn.receipt, turn_id=turn.id, ref={**ref, **kept, "revised": "1"})
+            return Receipt(inbound.address, turn.id, (), ref.to_ref())
+        return replace(turn.receipt, turn_id=turn.id, ref=_revised(ref, turn.receipt).to_ref())
 
     async def _keep_typing(self, live: Live) -> None:
         """Show that work is going on until words show it; less of it when there is much to do."""
-        for _ in range(MAX_TYPING):
+        for _ in range(self._pace.max_typing):
             if live.shown:
                 return
             if self._client.limiter.try_acquire():
-                await self.posts.type(live.target.at)
-            await self._client.host.clock.sleep(TYPING_S)
+                await self.posts.type(live.target.channel_id)
+            await self._client.host.clock.sleep(self._pace.typing_s)
 
     # --- show ---
 
@@ -163,7 +156,7 @@ class Replies:
         """The answer's state; after a crash it is read off the channel."""
         if receipt.turn_id in self._lives:
             return self._lives[receipt.turn_id]
-        live = self._keep(receipt.turn_id, Live(target_of(receipt), posted=_texts(receipt)))
+        live = self._keep(receipt.turn_id, Live(Target.of(receipt), posted=_texts(receipt)))
         if receipt.ref.get("boot") != self._boot and not live.posted:
             live.posted = await self.posts.look_up(live.target, await self._client.bot_id())
         return live
@@ -175,14 +168,14 @@ class Replies:
             live.changed.clear()
             if live.text and not live.began_at:
                 live.began_at = clock.monotonic()
-                await clock.sleep(START_S)
+                await clock.sleep(self._pace.start_s)
             while live.next_part() is not None:
                 if (error := await self._progress(live)) is None:
                     continue
                 log.info("showing an answer at Discord: %s", error.detail or error.text)
                 if not isinstance(error, BusyError):
                     return  # refused for good: what is asked in vain counts towards a ban
-                await clock.sleep(AGAIN_S)
+                await clock.sleep(self._pace.retry_s)
 
     async def _progress(self, live: Live) -> DiscordError | None:
         """One write that shows more, when it is this reply's turn; what it shows is decided only then. Gives what went wrong:
@@ -219,10 +212,10 @@ class Replies:
             if await self.posts.edit(live.target, live.posted[part], body, files, held=held):
                 live.shown[live.posted[part]] = body.get("content", "")
                 return
-            made = await self.posts.create(live.target, f"{part}+", _lean(body), files, held=held)
+            made = await self.posts.create(live.target, f"{part}+", _without_empty(body), files, held=held)
             live.posted[part] = made
         else:
-            made = await self.posts.create(live.target, part, _lean(body), files, held=held)
+            made = await self.posts.create(live.target, part, _without_empty(body), files, held=held)
             live.posted.append(made)
         live.shown[made] = body.get("content", "")
 
@@ -247,35 +240,36 @@ class Replies:
     async def _finish(self, live: Live, receipt: Receipt, reply: Reply) -> Receipt:
         target = live.target
         clips = [part for part in reply.parts if isinstance(part, Audio)]
-        is_native = bool(clips) and target.is_member and not target.is_ephemeral
+        is_native = bool(clips) and not target.needs_token
         whole = render.rendered(reply.text, reply.notices)
         files, remarks = await self._uploads(target, reply, whole, with_sound=not is_native)
         if remarks:
             whole = render.rendered(reply.text, (*reply.notices, *remarks))
-        if not target.is_member and len(whole.pieces) > MAX_BY_TOKEN:
+        if not target.ref.is_member and len(whole.pieces) > MAX_BY_TOKEN:
             files.append(Upload("answer.md", reply.text.encode(), "text/markdown; charset=utf-8"))
             rest = render.small("The answer goes on in answer.md, which holds it whole.")
             whole = replace(whole, pieces=(*whole.pieces[: MAX_BY_TOKEN - 1], rest))
-        await self._leave(live, receipt, reply, whole, files)
-        for voice_id in filter(None, receipt.ref.get("voice", "").split(",")):
+        await self._write_final(live, reply, whole, files)
+        for voice_id in target.ref.voice_ids:
             await self.posts.delete(target, voice_id)
         voices = [await self._speak(target, clips[0])] if is_native else []
-        kept = {"voice": ",".join(voices), "hooked": ",".join(sorted(target.by_hook)), "files": "1" if files else ""}
-        if target.asks_here:
-            kept["at"] = target.asks_here
-        ref = {name: value for name, value in {**receipt.ref, **kept}.items() if value}
-        return replace(receipt, message_ids=(*live.posted, *voices), ref=ref)
+        ref = replace(
+            target.ref,
+            channel_id=target.fallback_dm or target.ref.channel_id,
+            voice_ids=tuple(voices),
+            webhook_message_ids=tuple(sorted(target.webhook_message_ids)),
+            has_files=bool(files),
+        )
+        return replace(receipt, message_ids=(*live.posted, *voices), ref=ref.to_ref())
 
-    async def _leave(
-        self, live: Live, receipt: Receipt, reply: Reply, whole: render.Rendered, files: list[Upload]
-    ) -> None:
+    async def _write_final(self, live: Live, reply: Reply, whole: render.Rendered, files: list[Upload]) -> None:
         """The messages as they stay; what an earlier version had beyond them goes."""
         pieces = whole.pieces or (("",) if files else ("-# There is nothing to say.",))
         target, last = live.target, len(pieces) - 1
-        rows = _rows(receipt, reply, target)
+        rows = _rows(reply, target)
         for part, piece in enumerate(pieces):
             body: dict[str, Any] = {"content": piece, "components": rows if part == last else []}
-            is_revised = part < len(live.posted) and receipt.ref.get("files") == "1"
+            is_revised = part < len(live.posted) and target.ref.has_files
             if is_revised and not (files and part == last):
                 body["attachments"] = []
             await self._put_last(live, part, body, files if part == last else [])
@@ -307,8 +301,12 @@ class Replies:
         remarks: list[str] = []
         for file in found:
             total = sum(len(one.data) for one in kept) + len(file.data)
-            if len(file.data) > target.limit_bytes or total > MAX_REQUEST_BYTES or len(kept) == MAX_FILES:
-                limit = min(target.limit_bytes, MAX_REQUEST_BYTES) // 2**20
+            if (
+                len(file.data) > target.ref.limit_bytes
+                or total > self._pace.max_request_bytes
+                or len(kept) == MAX_FILES
+            ):
+                limit = min(target.ref.limit_bytes, self._pace.max_request_bytes) // 2**20
                 remarks.append(f"{file.name} is larger than this server takes ({limit} MB) and could not be attached.")
             else:
                 kept.append(file)
@@ -354,28 +352,45 @@ async def _ended(task: asyncio.Task[None] | None) -> None:
             await task
 
 
+def _revised(ref: DiscordRef, earlier: Receipt) -> DiscordRef:
+    """Where the earlier answer stands, with what is there."""
+    kept = DiscordRef.from_ref(earlier.ref)
+    return replace(
+        ref,
+        channel_id=kept.channel_id or ref.channel_id,
+        voice_ids=kept.voice_ids,
+        webhook_message_ids=kept.webhook_message_ids,
+        has_files=kept.has_files,
+        is_revised=True,
+    )
+
+
 def _texts(receipt: Receipt) -> list[str]:
-    voices = receipt.ref.get("voice", "").split(",")
+    voices = DiscordRef.from_ref(receipt.ref).voice_ids
     return [message_id for message_id in receipt.message_ids if message_id not in voices]
 
 
-def _lean(body: dict[str, Any]) -> dict[str, Any]:
+def _without_empty(body: dict[str, Any]) -> dict[str, Any]:
     """A new message has nothing to empty."""
     return {name: value for name, value in body.items() if value or name == "content"}
 
 
 def _stop(target: Target) -> list[Component]:
-    return render.button_rows(buttons_of(None, target)) if target.question else []
+    return render.button_rows(buttons_of(None, target)) if target.ref.question_id else []
 
 
-def _rows(receipt: Receipt, reply: Reply, target: Target) -> list[Component]:
+def _rows(reply: Reply, target: Target) -> list[Component]:
     """What stands under an answer as it stays: its buttons, or the one that opens the form for settings."""
-    return render.settings_button() if receipt.ref.get("settings") else render.button_rows(buttons_of(reply, target))
+    return render.settings_button() if target.ref.has_settings_button else render.button_rows(buttons_of(reply, target))
 
 
 def buttons_of(reply: Reply | None, target: Target) -> Buttons:
     """The buttons under an answer; reply: None while it is being given."""
-    return Buttons(target.question, target.root, actions_for(reply, CAPABILITIES, is_private=target.is_ephemeral))
+    return Buttons(
+        target.ref.question_id,
+        target.address.thread,
+        actions_for(reply, CAPABILITIES, is_private=target.ref.is_ephemeral),
+    )
 
 
 __all__ = ["Replies"]

@@ -7,15 +7,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from adapters.discord.client import DiscordClient
-from adapters.discord.parse import Asks
 from bot.policy.settings import SETTINGS
-from bot.types import CommandOption, CommandSpec
+from bot.types import CommandOption, CommandSpec, Intent
 
 CHAT_INPUT, MESSAGE = 1, 3
 STRING, ATTACHMENT = 3, 11
 EVERYWHERE = {"integration_types": [0, 1], "contexts": [0, 1, 2]}
 """For servers and for persons; in servers, in direct messages with us, and elsewhere. Source: Discord, Application Commands."""
-MENUS: Mapping[str, Asks | None] = {
+MENUS: Mapping[str, Intent | None] = {
     "Ask about this": None,
     "Summarise from here": "summarize",
     "Transcribe": "transcribe",

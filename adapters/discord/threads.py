@@ -6,8 +6,10 @@ import logging
 from dataclasses import replace
 from typing import Any
 
-from adapters.discord.client import DIRECT, THREAD_EXISTS, DiscordClient, DiscordError
-from adapters.discord.post import Posts, target_of
+from adapters.discord.client import THREAD_EXISTS, DiscordClient, DiscordError
+from adapters.discord.parse_parts import DIRECT
+from adapters.discord.post import Posts, Target
+from adapters.discord.ref import DiscordRef
 from adapters.discord.render import small
 from bot.types import InboundMessage, Receipt, Turn
 
@@ -26,9 +28,9 @@ class Threads:
     async def entered(self, receipt: Receipt, turn: Turn) -> Receipt:
         """The receipt, leading into a thread where the chain is long. The thread hangs at the chain's first message and so has
         its id: what is said in it belongs to the same conversation."""
-        address, inbound = receipt.address, turn.inbound
-        is_chain = address.workspace != DIRECT and address.thread and receipt.ref.get("at") == address.channel
-        if not is_chain or not isinstance(inbound, InboundMessage) or turn.receipt or receipt.ref.get("token"):
+        address, inbound, ref = receipt.address, turn.inbound, DiscordRef.from_ref(receipt.ref)
+        is_chain = address.workspace != DIRECT and address.thread and ref.channel_id == address.channel
+        if not is_chain or not isinstance(inbound, InboundMessage) or turn.receipt or ref.token:
             return receipt
         if not await self._is_long(receipt):
             return receipt
@@ -38,7 +40,8 @@ class Threads:
         except DiscordError as error:
             log.info("no thread for a long conversation: %s", error.detail)
             return receipt
-        return replace(receipt, ref={**receipt.ref, "at": address.thread, "anchor": ""})
+        moved = replace(ref, channel_id=address.thread, reply_to_id="")
+        return replace(receipt, ref=moved.to_ref())
 
     async def _is_long(self, receipt: Receipt) -> bool:
         wanted: int = self._client.options.discord_thread_long
@@ -61,5 +64,5 @@ class Threads:
                 raise
 
     async def _point_there(self, receipt: Receipt) -> None:
-        target = target_of(receipt)
+        target = Target.of(receipt)
         await self._posts.create(target, "thread", {"content": small(f"We go on in <#{receipt.address.thread}>.")})

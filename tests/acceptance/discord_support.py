@@ -9,9 +9,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from adapters.discord import listen
+from adapters.discord import PLUGIN
 from adapters.discord.adapter import Discord
+from adapters.discord.custom_ids import custom_ids
 from adapters.discord.emulator import AppConfig, Channel, DiscordEmulator, Limits, Message, User
+from adapters.discord.pace import Pace
 from bot import config as configuration
 from bot.app import App
 from bot.store import turns
@@ -26,7 +28,7 @@ ECHO = {
 }
 
 
-listen.READY_S = 0.05
+SOON = Pace(ready_s=0.05)
 """One server is soon there."""
 
 
@@ -104,10 +106,13 @@ async def parley(
     listen: bool = True,
     durable: bool = False,
     name: str = "main",
+    pace: Pace = SOON,
     **values: Any,
 ) -> AsyncIterator[World]:
     """Start Parley against this Discord and wait until it hears."""
-    app = App(config_for(discord, home, **values), only={"discord"}, durable=durable, name=name)
+    plugin = replace(PLUGIN, create=lambda options, host: Discord(options, host, pace))
+    config = config_for(discord, home, **values)
+    app = App(config, only={"discord"}, durable=durable, name=name, plugins={"discord": plugin})
     async with app.running(listen=listen):
         made = World(discord, app)
         if listen:
@@ -136,7 +141,6 @@ __all__ = ["ECHO", "World", "config_for", "parley", "replace", "world"]
 
 
 def button_id(message: object, name: str) -> str:
-    from adapters.discord.parse import custom_ids
-
+    """The id of the button under a message that does this."""
     found = custom_ids(message.components)  # type: ignore[attr-defined]
     return next(one for one in found if one.split(":")[1] == name)

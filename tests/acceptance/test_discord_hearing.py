@@ -11,16 +11,18 @@ from typing import Any
 import pytest
 from aiohttp import ClientSession
 
-from adapters.discord import history, slash
+from adapters.discord import slash
+from adapters.discord.custom_ids import custom_ids
 from adapters.discord.emulator import AppConfig, DiscordEmulator, Limits
 from adapters.discord.emulator.permissions import SEND_MESSAGES
-from adapters.discord.parse import Place, custom_ids, media_url
+from adapters.discord.parse_parts import MessageLocation, media_url
 from bot import telemetry
-from bot.types import CommandOption, CommandSpec
-from tests.acceptance.discord_support import World, parley, world
+from bot.types import Author, CommandOption, CommandSpec
+from tests.acceptance.discord_support import SOON, World, parley, world
 from tests.making import picture
 
 CHROMIUM = shutil.which("chromium")
+BOB = Author("2", "Bob")
 COMMANDS = "/applications/{application_id}/commands"
 
 
@@ -39,11 +41,9 @@ async def test_a_busy_channel_is_read_to_the_present(tmp_path: Path) -> None:
             assert "are you there?" in (await w.answers(newest))[0].content
 
 
-async def test_of_too_much_the_newest_is_heard(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_of_too_much_the_newest_is_heard(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """Where more was missed than is read, the newest is answered, what is too long ago is left alone, and the log says so."""
-    monkeypatch.setattr(history, "MISSED_PAGES", 2)
+    pace = replace(SOON, missed_pages=2)
     async with DiscordEmulator() as discord:
         async with parley(discord, tmp_path, durable=True) as w:
             await w.answers(w.mention("before the night"))
@@ -51,28 +51,27 @@ async def test_of_too_much_the_newest_is_heard(
         for number in range(330):
             discord.post(discord.bob, discord.general, f"talk {number}")
         newest = discord.post(discord.alice, discord.general, f"<@{discord.bot.id}> good morning")
-        async with parley(discord, tmp_path, durable=True) as w:
+        async with parley(discord, tmp_path, durable=True, pace=pace) as w:
             assert "good morning" in (await w.answers(newest))[0].content
             assert not w.beneath(oldest)
     assert "the oldest messages are left out" in caplog.text
 
 
-async def test_summaries_say_what_they_leave_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_summaries_say_what_they_leave_out(tmp_path: Path) -> None:
     """ "Summarise from here" above its limit is told how much it saw."""
-    monkeypatch.setattr(history, "FROM_HERE_PAGES", 1)
-    async with world(tmp_path) as w:
+    async with world(tmp_path, pace=replace(SOON, summary_pages=1)) as w:
         first = w.discord.post(w.discord.bob, w.discord.general, "it begins")
         for number in range(120):
             w.discord.post(w.discord.bob, w.discord.general, f"talk {number}")
         await w.settled()
         place = _place(w)
-        assert "the first 101 messages" in await w.adapter.history.from_here(place, str(first.id))
+        assert "the first 101 messages" in await w.adapter.history.from_here(place, str(first.id), BOB)
         late = w.discord.post(w.discord.bob, w.discord.general, "and ends")
-        assert "the first" not in await w.adapter.history.from_here(place, str(late.id))
+        assert "the first" not in await w.adapter.history.from_here(place, str(late.id), BOB)
 
 
-def _place(w: World) -> Place:
-    return Place(str(w.discord.general.id), str(w.discord.guild.id), str(w.discord.general.id))
+def _place(w: World) -> MessageLocation:
+    return MessageLocation(str(w.discord.general.id), str(w.discord.guild.id), str(w.discord.general.id))
 
 
 # --- Commands --------------------------------------------------------------------------------------------------------

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from adapters.discord.emulator import DiscordEmulator
 from adapters.discord.emulator.permissions import READ_MESSAGE_HISTORY
-from tests.acceptance.discord_support import button_id, world
+from tests.acceptance.discord_support import button_id, parley, world
 
 COMMANDS = "/applications/{application_id}/commands"
 
@@ -80,3 +81,55 @@ async def test_two_people_ask_about_the_same_message(tmp_path: Path) -> None:
         await d.wait_for(lambda: all(one.original and "Is that so?" in one.original.content for one in sent), 10)
         assert all(one.original and "> the moon is cheese" in one.original.content for one in sent)
         await w.settled()
+
+
+async def test_an_edit_in_mid_answer_leaves_one_message(tmp_path: Path) -> None:
+    """A question that is changed while its answer grows ends with one message, which answers the new words."""
+    async with world(tmp_path) as w:
+        asked = w.mention("[[long 200]] [[slow 0.05]]")
+        await w.discord.wait_for(lambda: w.beneath(asked))
+        w.discord.edit(asked, f"<@{w.discord.bot.id}> short after all")
+        await w.discord.wait_for(lambda: any("short after all" in m.content for m in w.beneath(asked)), 20)
+        await w.settled()
+        (answer,) = w.beneath(asked)
+        assert "word" not in answer.content
+
+
+async def test_a_restart_in_mid_answer_leaves_each_part_once(tmp_path: Path) -> None:
+    """A command's answer of several messages that a restart interrupts goes on in these, its first in the command's own place."""
+    async with DiscordEmulator() as discord:
+        async with parley(discord, tmp_path, durable=True) as w:
+            await discord.wait_for(lambda: discord.registered.named(None, "ask", 1))
+            discord.slash(discord.alice, discord.general, "ask", {"text": "[[long 700]] [[slow 0.01]]"})
+            await discord.wait_for(lambda: len(discord.replies(discord.general)) >= 2, 20)
+            await w.app.jobs.close(0.01)
+        before = [m.id for m in discord.replies(discord.general)]
+        async with parley(discord, tmp_path, durable=True) as w:
+            await discord.wait_for(
+                lambda: any("word699" in m.content.split() for m in discord.replies(discord.general)), 30
+            )
+            await w.settled()
+        after = discord.replies(discord.general)
+        words = [word for m in after for word in m.content.split() if word.startswith("word")]
+        assert words == [f"word{number}" for number in range(700)]
+        assert [m.id for m in after][: len(before)] == before
+
+
+async def test_asked_again_long_after_by_a_guest(tmp_path: Path) -> None:
+    """Where only a person installed us, Regenerate half an hour later revises the answer in place, by the button's own token."""
+    async with world(tmp_path) as w:
+        d = w.discord
+        await d.wait_for(lambda: d.registered.named(None, "ask", 1))
+        channel = d.add_channel(d.add_guild("Elsewhere", with_bot=False, members=[d.alice]), "lobby")
+        d.install_for(d.alice)
+        d.slash(d.alice, channel, "ask", {"text": "hello"})
+        await d.wait_for(lambda: d.replies(channel) and "hello" in d.replies(channel)[0].content)
+        await w.settled()
+        (answer,) = d.replies(channel)
+        d.advance(1_800)
+        edited_at = answer.edited_at
+        d.click(d.alice, answer, button_id(answer, "regenerate"))
+        await d.wait_for(lambda: answer.edited_at != edited_at)
+        await w.settled()
+        assert [m.id for m in d.replies(channel)] == [answer.id] and "hello" in answer.content
+        assert not [m for m in d.world.messages.values() if m.channel_id == d.direct(d.alice).id]

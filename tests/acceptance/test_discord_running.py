@@ -8,11 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from adapters.discord import listen
-from adapters.discord import reply as reply_module
 from adapters.discord.emulator import AppConfig, DiscordEmulator, Limits
 from adapters.discord.emulator.permissions import SEND_MESSAGES
-from tests.acceptance.discord_support import parley, world
+from adapters.discord.pace import Pace
+from tests.acceptance.discord_support import SOON, parley, world
 
 MESSAGES = "/channels/{channel_id}/messages"
 MESSAGE = MESSAGES + "/{message_id}"
@@ -75,7 +74,7 @@ async def test_a_new_session_reads_what_was_missed(tmp_path: Path) -> None:
         w.discord.refuse_resumes()
         w.discord.drop()
         assert "missed" in (await w.answers(missed, timeout_s=30))[0].content
-        assert await w.adapter.listener.catch_up(w.app.accept) == 0
+        assert await w.adapter.listener.backfill(w.app.accept) == 0
         await w.settled()
         assert len(w.beneath(missed)) == 1
 
@@ -99,7 +98,7 @@ async def test_after_a_downtime_what_was_missed_is_answered_once(tmp_path: Path)
         async with parley(discord, tmp_path, durable=True) as w:
             for question in missed:
                 assert question.content in (await w.answers(question))[0].content
-            await w.adapter.listener.catch_up(w.app.accept)
+            await w.adapter.listener.backfill(w.app.accept)
             await w.settled()
             assert [len(w.beneath(question)) for question in missed] == [1, 1, 1]
             assert not w.beneath(old)
@@ -155,7 +154,7 @@ async def test_an_interrupted_attempt_is_found_again(tmp_path: Path) -> None:
             assert [m.content for m in w.beneath(asked)] == ["taken up again"]
 
 
-async def test_several_shards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_several_shards(tmp_path: Path) -> None:
     """With as many shards as Discord recommends, every server is heard."""
     async with DiscordEmulator(AppConfig(shards=2, max_concurrency=2)) as discord:
         discord.add_guild("Second")
@@ -188,13 +187,12 @@ async def test_logins_are_not_used_up(tmp_path: Path, monkeypatch: pytest.Monkey
         assert discord.gateway.identifies == type(discord.gateway.identifies)() and slept[0] > 60
         listening.cancel()
         await asyncio.gather(listening, return_exceptions=True)
-        assert listen.SPARE_IDENTIFIES >= 3
+        assert Pace().spare_identifies >= 3
 
 
-async def test_typing_lasts_as_long_as_the_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_typing_lasts_as_long_as_the_work(tmp_path: Path) -> None:
     """Typing is renewed until words show, and no longer."""
-    monkeypatch.setattr(reply_module, "TYPING_S", 0.05)
-    async with world(tmp_path) as w:
+    async with world(tmp_path, pace=replace(SOON, typing_s=0.05)) as w:
         gate = asyncio.Event()
         w.app.providers["echo"].script.enqueue("chat", [gate, "there"])  # type: ignore[attr-defined]
         asked = w.mention("wait for it")

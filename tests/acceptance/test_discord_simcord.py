@@ -14,6 +14,7 @@ import pytest
 
 from adapters.discord import slash
 from adapters.discord.adapter import Discord
+from adapters.discord.listen import HEARD
 from bot import config as configuration
 from bot.app import App
 from bot.store import turns
@@ -60,6 +61,7 @@ async def simulation(home: Path) -> AsyncIterator[Simulated]:
             intents=discord.Intents(guilds=True, guild_messages=True, dm_messages=True, message_content=True)
         )
         adapter.listener.attach(bot, app.accept)
+        _hear_without_a_socket(bot, adapter, app)
         async with simcord.run(bot) as env:
             adapter.client._rest = bot
             adapter.directory.gateway = bot
@@ -68,6 +70,21 @@ async def simulation(home: Path) -> AsyncIterator[Simulated]:
             alice = guild.add_member(env.create_user("alice"))
             yield Simulated(env, app, adapter, channel, alice)
             adapter.client._rest = adapter.directory.gateway = None
+
+
+def _hear_without_a_socket(bot: discord.Client, adapter: Discord, app: App) -> None:
+    """simcord has no socket to listen at: it calls discord.py's parsers, from where its payloads are handed to Parley."""
+    parsers = bot._connection.parsers
+
+    def hearing(name: str, parse: Callable[[Any], None]) -> Callable[[Any], None]:
+        def heard(data: Any) -> None:
+            adapter.listener.hear(name, data, app.accept)
+            parse(data)
+
+        return heard
+
+    for name in HEARD:
+        parsers[name] = hearing(name, parsers[name])
 
 
 async def test_mention_reply_and_edit(tmp_path: Path) -> None:

@@ -8,9 +8,10 @@ import pytest
 
 from adapters.discord.emulator import AppConfig, DiscordEmulator, Message
 from adapters.discord.emulator.permissions import SEND_VOICE_MESSAGES
+from adapters.discord.ref import DiscordRef
 from bot.media import audio
-from bot.types import Address
-from tests.acceptance.discord_support import World, button_id, parley, world
+from bot.types import Address, Attachment, Author, InboundMessage
+from tests.acceptance.discord_support import SOON, World, button_id, parley, replace, world
 from tests.making import picture, voice_note
 
 # --- Ways in ---------------------------------------------------------------------------------------------------------
@@ -220,19 +221,19 @@ async def test_stale_addresses_are_made_fresh(tmp_path: Path) -> None:
     async with world(tmp_path) as w:
         noted = w.discord.post(w.discord.bob, w.discord.general, "the plan", files=[("plan.txt", b"tea at five")])
         await w.settled()
-        stale = next(a.ref for a in (await w.adapter.history._before(_place(w), "", 5)).messages[0].attachments)
+        (first,) = (await w.adapter.history.backfill(_reply_to(w, noted))).messages
+        stale = first.attachments[0].ref
         w.discord.advance(25 * 3600)
-        from bot.types import Attachment
-
         got = b"".join([piece async for piece in w.adapter.download(Attachment("plan.txt", "text/plain", 0, stale))])
         assert got == b"tea at five" and noted.attachments
         assert w.discord.calls_to("POST", "/attachments/refresh-urls")
 
 
-def _place(w: World) -> object:
-    from adapters.discord.parse import Place
-
-    return Place(str(w.discord.general.id), str(w.discord.guild.id), str(w.discord.general.id))
+def _reply_to(w: World, said: Message) -> InboundMessage:
+    """Somebody mentions Parley beneath that message, for the first time there."""
+    here = Address("discord", str(w.discord.guild.id), str(w.discord.general.id), "1")
+    ref = DiscordRef(channel_id=here.channel).to_ref()
+    return InboundMessage("message:1", "1", here, Author("1"), reply_to=str(said.id), ref=ref)
 
 
 async def test_a_voice_note_in_brings_a_native_voice_message_out(tmp_path: Path) -> None:
@@ -377,17 +378,14 @@ async def test_stop_ends_an_answer(tmp_path: Path) -> None:
 
 
 def _names(message: object) -> list[str]:
-    from adapters.discord.parse import custom_ids
+    from adapters.discord.custom_ids import custom_ids
 
     return [one.split(":")[1] for one in custom_ids(message.components)]  # type: ignore[attr-defined]
 
 
-async def test_an_upload_above_the_server_s_limit_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_upload_above_the_limit_is_said(tmp_path: Path) -> None:
     """A file that the server would not take is named instead."""
-    async with world(tmp_path) as w:
-        from adapters.discord import directory
-
-        monkeypatch.setattr(directory.Directory, "_upload_limit", lambda self, guild: 1_000)
+    async with world(tmp_path, pace=replace(SOON, max_request_bytes=1_000)) as w:
         body = "\n".join(f"line_{n} = {n}" for n in range(400))
         _answers_with(w, f"```python\n{body}\n```")
         (answer,) = await w.answers(w.mention("some code"))

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from adapters.discord.emulator.permissions import SEND_MESSAGES
-from adapters.discord.parse import EPHEMERAL, VOICE
+from adapters.discord.parse_parts import EPHEMERAL, VOICE
 from adapters.discord.post import NO_EMBEDS
 from adapters.slack.emulator import AppConfig
 from bot.types import Address
@@ -67,7 +67,7 @@ async def test_discord_shows_no_previews_whichever_way_an_answer_goes(tmp_path: 
 
 
 def _buttons(message: Any) -> list[str]:
-    from adapters.discord.parse import custom_ids
+    from adapters.discord.custom_ids import custom_ids
 
     return list(custom_ids(message.components))
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from adapters.discord import CAPABILITIES
+from adapters.discord.custom_ids import custom_ids
 from adapters.discord.emulator import Channel, Message
 from adapters.discord.emulator.messages import tell_message
-from adapters.discord.parse import custom_ids
 from bot.app import App
 from bot.media import audio
 from tests.acceptance.discord_support import World, world

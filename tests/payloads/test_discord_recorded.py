@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 
 from adapters.discord.entities import Payload
-from adapters.discord.parse import THREADS, Lookup, Place, Us, parse_command, parse_message, parse_press
+from adapters.discord.parse_events import parse_message
+from adapters.discord.parse_interactions import parse_command, parse_press
+from adapters.discord.parse_parts import THREADS, Lookup, MessageLocation, Us
 from bot.engine.commands import SPECS
 from bot.types import from_json, to_json
 
@@ -42,7 +44,7 @@ def parsed(body: dict[str, Any], us: Us) -> Any:
     if kind == "GATEWAY_MESSAGE_CREATE":
         at, guild = str(data["channel_id"]), str(data.get("guild_id") or "")
         is_thread = data.get("channel_type") in THREADS
-        place = Place(at, guild or "@me", "PARENT" if is_thread else at, at if is_thread else "", not guild)
+        place = MessageLocation(at, guild or "@me", "PARENT" if is_thread else at, at if is_thread else "", not guild)
         return _without_words(to_json(parse_message(data, place, Lookup(us))))
     if kind == 3:
         return _without_words(to_json(parse_press(_as_ours(body))))
@@ -57,7 +59,8 @@ def _as_ours(body: dict[str, Any]) -> dict[str, Any]:
     custom_id = body["data"]["custom_id"]
     ours = f"parley:regenerate:{'' if custom_id in OURS else 'other'}:"
     number = body["id"] if str(body["id"]).isdigit() else "1457536583141163186"
-    return {**body, "id": number, "data": {**body["data"], "custom_id": ours}}
+    message = {**body["message"], "components": [{"type": 1, "components": [{"type": 2, "custom_id": ours}]}]}
+    return {**body, "id": number, "data": {**body["data"], "custom_id": ours}, "message": message}
 
 
 def _without_words(plain: Any) -> Any:

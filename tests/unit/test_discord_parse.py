@@ -13,28 +13,23 @@ from adapters.discord import slash
 from adapters.discord.entities import Names, moment, readable
 from adapters.discord.history import gaps, snowflake_at
 from adapters.discord.invite import MAKES_THREADS, NEEDED, app_id_of, missing_permissions, person_link, server_link
-from adapters.discord.parse import (
-    Link,
-    Lookup,
-    Place,
-    Us,
-    attachments,
+from adapters.discord.parse_events import parse_edit, parse_message
+from adapters.discord.parse_interactions import (
     command_text,
     form_values,
     is_member,
-    link_of,
     parse_command,
-    parse_edit,
-    parse_message,
     parse_press,
     place_of,
 )
+from adapters.discord.parse_parts import Link, Lookup, MessageLocation, Us, attachments, link_of
+from adapters.discord.ref import DiscordRef
 from bot.engine.commands import SPECS
 from bot.types import Address, ResumePoint
 
 US = Us("900", frozenset({"901"}))
 LOOKUP = Lookup(US, Names(roles={"7": "bakers"}, channels={"8": "random"}), "https://cdn.example")
-PLACE = Place("20", "10", "20")
+PLACE = MessageLocation("20", "10", "20")
 ALICE = {"id": "1", "username": "alice", "global_name": "Alice"}
 
 
@@ -50,18 +45,20 @@ def test_a_message_in_a_channel_begins_its_own_conversation() -> None:
     assert value is not None and value.text == "hello" and value.mentions_bot
     assert value.address == Address("discord", "10", "20", "100") and value.event_id == "message:100"
     assert value.sent_at == datetime(2026, 11, 23, 12, tzinfo=UTC)
-    assert value.ref == {"at": "20", "anchor": "100", "user": "1", "limit": "10485760"}
+    assert DiscordRef.from_ref(value.ref) == DiscordRef(channel_id="20", reply_to_id="100", user_id="1")
 
 
 def test_a_thread_is_one_conversation() -> None:
     """Its address is the channel's, with the thread."""
-    value = parse_message(message(), Place("30", "10", "20", "30"), LOOKUP)
-    assert value is not None and value.address == Address("discord", "10", "20", "30") and value.ref["at"] == "30"
+    value = parse_message(message(), MessageLocation("30", "10", "20", "30"), LOOKUP)
+    assert (
+        value is not None and value.address == Address("discord", "10", "20", "30") and value.ref["channel_id"] == "30"
+    )
 
 
 def test_direct_messages_belong_to_no_server() -> None:
     """They are one conversation for each channel."""
-    value = parse_message(message(content="hi"), Place("40", channel="40", is_direct=True), LOOKUP)
+    value = parse_message(message(content="hi"), MessageLocation("40", channel="40", is_direct=True), LOOKUP)
     assert value is not None and value.address == Address("discord", "@me", "40", "") and value.is_direct
 
 
@@ -170,12 +167,8 @@ def test_a_command_knows_where_and_how_it_is_answered() -> None:
     """By its token, into the place that shows that work goes on."""
     value = parse_command(interaction(data={"name": "ask", "options": [{"name": "text", "value": "hi"}]}), SPECS)
     assert (value.name, value.text, value.author.groups) == ("ask", "hi", ("7",))
-    assert (
-        value.ref["token"] == "t"
-        and value.ref["fills"] == "1"
-        and value.ref["member"] == "1"
-        and value.ref["limit"] == "5"
-    )
+    ref = DiscordRef.from_ref(value.ref)
+    assert (ref.token, ref.edits_original, ref.is_member, ref.limit_bytes) == ("t", True, True, 5)
     assert parse_command(interaction(data={"name": "usage"}), SPECS).ephemeral
 
 
@@ -193,14 +186,19 @@ def test_a_personal_install_belongs_to_no_server() -> None:
     assert is_member(direct) and place_of(direct).is_direct
 
 
+def pressed(custom_id: str) -> dict[str, Any]:
+    """Alice presses a button that stands under a message."""
+    row = {"type": 1, "components": [{"type": 2, "custom_id": custom_id}]}
+    return interaction(type=3, data={"custom_id": custom_id}, message={"id": "80", "components": [row]})
+
+
 def test_a_press_names_its_question_and_chain() -> None:
     """From the button's own id; what is not ours is nothing."""
-    pressed = interaction(type=3, data={"custom_id": "parley:thumbs_up:77:55"}, message={"id": "80"})
-    press = parse_press(pressed)
+    press = parse_press(pressed("parley:thumbs_up:77:55"))
     assert press is not None and (press.action, press.message_id) == ("thumbs_up", "77")
-    assert press.address == Address("discord", "10", "20", "55") and press.ref["anchor"] == "80"
-    assert parse_press(interaction(type=3, data={"custom_id": "hello"}, message={"id": "80"})) is None
-    own = parse_press(interaction(type=3, data={"custom_id": "parley:continue::"}, message={"id": "80"}))
+    assert press.address == Address("discord", "10", "20", "55") and press.ref["reply_to_id"] == "80"
+    assert parse_press(pressed("hello")) is None
+    own = parse_press(pressed("parley:continue::"))
     assert own is not None and own.message_id == "80"
 
 

@@ -1,0 +1,135 @@
+"""Discord end to end: what a client says is looked up for the person, the channel and the server it comes from, and no further."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from adapters.discord.emulator import Message, User
+from adapters.discord.emulator import interactions as kinds
+from adapters.discord.emulator.interactions import Interaction
+from adapters.discord.emulator.messages import join_thread
+from adapters.discord.emulator.permissions import READ_MESSAGE_HISTORY, VIEW_CHANNEL
+from tests.acceptance.discord_support import World, button_id, world
+
+
+async def known(w: World) -> None:
+    """Wait until Discord was told of the commands."""
+    await w.discord.wait_for(lambda: w.discord.registered.named(None, "Translate", 3))
+    await w.settled()
+
+
+def forged_press(w: World, user: User, message: Message, custom_id: str) -> Interaction:
+    """A changed client presses a button that does not stand under that message."""
+    data = {"component_type": 2, "custom_id": custom_id, "id": 1}
+    channel = w.discord.world.channels[message.channel_id]
+    return w.discord.interactions.open(kinds.COMPONENT, user, channel, data, message=message)
+
+
+def requests(w: World) -> str:
+    """All that the model was asked."""
+    return "\n".join(str(call.request) for call in w.app.providers["echo"].calls if call.modality == "chat")  # type: ignore[attr-defined]
+
+
+async def test_a_form_names_no_message_of_another_server(tmp_path: Path) -> None:
+    """A form whose id was changed to a message elsewhere quotes nothing, also when somebody asks about that message just now."""
+    async with world(tmp_path) as w:
+        await known(w)
+        d = w.discord
+        secret = d.post(d.alice, d.general, "quarterly numbers: 4711 million")
+        d.context_menu(d.alice, "Ask about this", secret)
+        rivals = d.add_channel(d.add_guild("Rivals", members=[d.bob]), "lobby")
+        bait = d.post(d.bob, rivals, "bait")
+        used = d.context_menu(d.bob, "Ask about this", bait)
+        await d.wait_for(lambda: used.modal)
+        used.modal["custom_id"] = f"parley:ask:{secret.id}"  # type: ignore[index]
+        sent = d.submit_modal(used, {"words": "what is that?"})
+        await d.wait_for(lambda: sent.original and "what is that?" in sent.original.content)
+        await w.settled()
+        assert "4711" not in str([m.content for m in d.replies(rivals)]) and "4711" not in requests(w)
+
+
+async def test_a_form_reads_no_history_for_whom_may_not(tmp_path: Path) -> None:
+    """Who may not read what was said before gets none of it by a form's id, by /summarize or by "Summarise from here"."""
+    async with world(tmp_path) as w:
+        await known(w)
+        d = w.discord
+        d.post(d.alice, d.general, "PELICAN, said before bob came")
+        secret = d.post(d.alice, d.general, "PELICAN again")
+        d.overwrite(d.general, d.bob, deny=READ_MESSAGE_HISTORY)
+        here = d.post(d.bob, d.general, "hello")
+        used = d.context_menu(d.bob, "Ask about this", here)
+        await d.wait_for(lambda: used.modal)
+        used.modal["custom_id"] = f"parley:ask:{secret.id}"  # type: ignore[index]
+        sent = d.submit_modal(used, {"words": "what is that?"})
+        await d.wait_for(lambda: sent.original and "what is that?" in sent.original.content)
+        d.slash(d.bob, d.general, "summarize", {})
+        d.context_menu(d.bob, "Summarise from here", here)
+        await w.settled()
+        assert "PELICAN" not in requests(w) and "PELICAN" not in str([m.content for m in d.replies(d.general)])
+
+
+async def test_a_button_counts_only_where_it_stands(tmp_path: Path) -> None:
+    """The question in a private thread is not gone on with, given again or judged by a button forged elsewhere in its channel."""
+    async with world(tmp_path) as w:
+        d = w.discord
+        thread = d.create_thread(d.alice, d.general, "private", private=True)
+        join_thread(d.world, thread, d.bot.id)
+        secret = w.mention("ALBATROSS", thread)
+        (hidden,) = await w.answers(secret)
+        (public,) = await w.answers(w.mention("hello", user=d.bob))
+        versions = len(hidden.versions)
+        for action in ("continue", "vary", "regenerate", "stop", "thumbs_up"):
+            pressed = forged_press(w, d.bob, public, f"parley:{action}:{secret.id}:{secret.id}")
+            await d.wait_for(lambda pressed=pressed: pressed.original)  # type: ignore[misc]
+            assert pressed.is_ephemeral and "no longer know" in pressed.original.content  # type: ignore[union-attr]
+        await w.settled()
+        assert [m for m in d.replies(d.general) if not m.ephemeral_to] == [public] and len(hidden.versions) == versions
+        d.click(d.bob, public, button_id(public, "thumbs_up"))
+        await w.settled()
+
+
+async def test_ids_of_channels_give_no_names_away(tmp_path: Path) -> None:
+    """A channel of another server, or one that the person may not see, is called "channel" and nothing else."""
+    async with world(tmp_path) as w:
+        d = w.discord
+        elsewhere = d.add_channel(d.add_guild("Rivals", members=[d.alice]), "layoffs-2027")
+        hidden = d.add_channel(d.guild, "board-only")
+        d.overwrite(hidden, d.bot, allow=VIEW_CHANNEL)
+        d.overwrite(hidden, d.guild.roles[d.guild.id], deny=VIEW_CHANNEL)
+        d.overwrite(hidden, d.bob, allow=VIEW_CHANNEL)
+        carol = d.add_user("carol")
+        d.world.join(d.guild, carol)
+        words = f"what is <#{elsewhere.id}> and <#{hidden.id}> beside <#{d.random.id}>?"
+        (answer,) = await w.answers(w.mention(words, user=carol))
+        assert "what is #channel and #channel beside #random?" in answer.content
+        (answer,) = await w.answers(w.mention(words, user=d.bob))
+        assert "what is #channel and #board-only beside #random?" in answer.content
+        direct = d.post(d.alice, d.direct(d.alice), words)
+        assert "what is #channel and #channel beside #channel?" in (await w.answers(direct))[0].content
+
+
+async def test_ids_that_people_write_cost_no_calls(tmp_path: Path) -> None:
+    """Messages full of ids ask Discord nothing, with a gateway or without: thousands of refusals would bar our address."""
+    async with world(tmp_path) as w:
+        d = w.discord
+        words = " ".join(f"<#{2**40 + number}>" for number in range(40))
+        for _ in range(3):
+            d.post(d.bob, d.general, words)
+        await w.settled()
+        assert not [call for call in d.calls if call.status in (401, 403, 404)]
+        assert not d.calls_to("GET", "/channels/{channel_id}")
+
+
+async def test_an_edit_that_adds_the_mention_is_answered(tmp_path: Path) -> None:
+    """Whoever forgot the mention adds it, and is answered once beneath the message."""
+    async with world(tmp_path) as w:
+        asked = w.discord.post(w.discord.alice, w.discord.general, "where is the plan?")
+        await w.settled()
+        assert not w.beneath(asked)
+        w.discord.edit(asked, f"<@{w.discord.bot.id}> where is the plan?")
+        (answer,) = await w.answers(asked)
+        assert "where is the plan?" in answer.content
+        w.discord.edit(asked, f"<@{w.discord.bot.id}> where is the new plan?")
+        await w.discord.wait_for(lambda: "new plan" in answer.content)
+        await w.settled()
+        assert len(w.beneath(asked)) == 1
