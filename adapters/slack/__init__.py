@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from adapters.slack.adapter import Slack
     from bot.ports import Host
 
+NAME = "slack"
+"""The platform's name in addresses, settings and the log."""
 CAPABILITIES = Capabilities()
 
 

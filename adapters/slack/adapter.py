@@ -9,9 +9,10 @@ from collections.abc import AsyncIterator, Sequence
 from aiohttp import web
 
 from adapters.shared.streams import only_status
-from adapters.slack import CAPABILITIES, Options
+from adapters.slack import CAPABILITIES, NAME, Options
+from adapters.slack.callback_ids import PREFIX
 from adapters.slack.check import Check
-from adapters.slack.client import NAME, SlackClient
+from adapters.slack.client import SlackClient
 from adapters.slack.entities import Directory
 from adapters.slack.files import Files
 from adapters.slack.history import History
@@ -19,7 +20,6 @@ from adapters.slack.home import Home
 from adapters.slack.install import Install
 from adapters.slack.listen import Listener
 from adapters.slack.manifest import command_name
-from adapters.slack.parse import PREFIX
 from adapters.slack.reply import Replies
 from bot.errors import BotError
 from bot.ports import Accept, Host

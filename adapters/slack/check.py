@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from adapters.slack.client import NAME, Place, SlackClient, SlackError, secret
+from adapters.slack import NAME
+from adapters.slack.client import SlackClient
+from adapters.slack.errors import SlackError
 from adapters.slack.manifest import BOT_EVENTS, BOT_SCOPES
+from adapters.slack.ref import TokenScope
+from adapters.slack.tokens import secret
 from bot.errors import BotError
 from bot.types import Diagnostic
 
@@ -38,7 +42,7 @@ class Check:
     async def _bot_token(self) -> list[Diagnostic]:
         variable = "SLACK_BOT_TOKEN"
         try:
-            identity = await self._client.identity(Place(""))
+            identity = await self._client.identity(TokenScope(""))
         except BotError as error:
             return [Diagnostic(NAME, "error", error.text, variable)]
         found = [Diagnostic(NAME, "ok", f"{identity.team_name} ({identity.url or identity.team})", variable)]
@@ -57,9 +61,9 @@ class Check:
             text = f"not checked: set {variable} to compare the app with `parley slack manifest`"
             return [Diagnostic("slack events", "off", text, variable)]
         try:
-            bot = await self._client.call(Place(""), "bots.info", bot=bot_id)
+            bot = await self._client.call(TokenScope(""), "bots.info", bot=bot_id)
             app_id = str((bot.get("bot") or {}).get("app_id") or "")
-            answer = await self._client.unauthorized("apps.manifest.export", token=token, app_id=app_id)
+            answer = await self._client.call_without_bot("apps.manifest.export", token=token, app_id=app_id)
         except SlackError as error:
             return [Diagnostic("slack events", "warning", f"could not be read: {error.text}", variable)]
         return list(manifest_findings(answer.get("manifest") or {}))
@@ -71,7 +75,7 @@ class Check:
                 Diagnostic("slack way in", "ok", "HTTP at /slack/events, signatures checked", "SLACK_SIGNING_SECRET")
             ]
         try:
-            await self._client.unauthorized("apps.connections.open", token=secret(options.slack_app_token))
+            await self._client.call_without_bot("apps.connections.open", token=secret(options.slack_app_token))
         except SlackError as error:
             text = f"Slack does not take it ({error.slack_code or error.text}); it begins with xapp- and needs connections:write"
             return [Diagnostic("slack way in", "error", text, "SLACK_APP_TOKEN")]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -13,7 +12,8 @@ from typing import Any, TypeAlias
 from cachetools import TTLCache
 
 from adapters.shared.tasks import cancel
-from adapters.slack.client import Place, SlackClient
+from adapters.slack.client import SlackClient
+from adapters.slack.ref import SlackRef, TokenScope
 from bot.errors import PlatformError
 from bot.types import Author, ButtonPress, Command, Deletion, Edit, Inbound, InboundMessage
 
@@ -100,70 +100,67 @@ class Directory:
         """The inbound with names for ids; what cannot be learned in time keeps its id."""
         if isinstance(inbound, Deletion):
             return inbound
-        place = place_of(inbound.ref, inbound.address.workspace)
+        ref = SlackRef.from_ref(inbound.ref, inbound.address.workspace)
         text = "" if isinstance(inbound, ButtonPress) else inbound.text
-        user = inbound.ref.get("user", "")
-        names = await self.names(place, text, {user} if user else set(), patience_s)
-        author = inbound.author
-        if user and names.people.get(user):
-            author = replace(author, name=names.people[user])
-        return _renamed(_with_named(inbound, names), text, names, author)
+        names = await self.names(ref.scope, text, {ref.user_id} - {""}, patience_s)
+        author = replace(inbound.author, name=names.people.get(ref.user_id) or inbound.author.name)
+        return _renamed(_with_mentioned(inbound, ref, names), text, names, author)
 
-    async def names(self, place: Place, text: str, people: set[str], patience_s: float = PATIENCE_S) -> Names:
+    async def names(self, scope: TokenScope, text: str, people: set[str], patience_s: float = PATIENCE_S) -> Names:
         """The names that a text needs, and those of these people."""
         in_text, channels, groups = ids_in(text)
         ids: dict[str, set[str]] = {"person": in_text | people, "channel": channels, "group": groups}
-        wanted = [(place.team, kind, one) for kind, of_kind in ids.items() for one in of_kind]
-        found = await self._all(place, wanted, patience_s)
+        wanted = [(scope.team, kind, one) for kind, of_kind in ids.items() for one in of_kind]
+        found = await self._all(scope, wanted, patience_s)
         return Names(
-            *({one: found.get((place.team, kind, one), "") for one in of_kind} for kind, of_kind in ids.items())
+            *({one: found.get((scope.team, kind, one), "") for one in of_kind} for kind, of_kind in ids.items())
         )
 
-    async def _all(self, place: Place, wanted: list[Key], patience_s: float) -> dict[Key, str]:
+    async def _all(self, scope: TokenScope, wanted: list[Key], patience_s: float) -> dict[Key, str]:
         found: dict[Key, str] = {}
         waiting: dict[Key, asyncio.Task[str]] = {}
         for key in wanted:
             if (known := self._known.get(key)) is not None:
                 found[key] = known
             else:
-                waiting[key] = self._ask(place, key)
+                waiting[key] = self._ask(scope, key)
         if waiting:
             await asyncio.wait(waiting.values(), timeout=patience_s)
         for key, task in waiting.items():
             found[key] = task.result() if task.done() and not task.cancelled() else ""
         return found
 
-    def _ask(self, place: Place, key: Key) -> asyncio.Task[str]:
+    def _ask(self, scope: TokenScope, key: Key) -> asyncio.Task[str]:
         """One question at a time for each id, whoever asks."""
         if key not in self._asking:
-            task = asyncio.create_task(self._look_up(place, key))
+            task = asyncio.create_task(self._look_up(scope, key))
             self._asking[key] = task
             task.add_done_callback(lambda _: self._asking.pop(key, None))
         return self._asking[key]
 
-    async def _look_up(self, place: Place, key: Key) -> str:
+    async def _look_up(self, scope: TokenScope, key: Key) -> str:
         _, kind, id_ = key
         try:
-            name = await LOOK_UPS[kind](self, place, id_)
+            name = await LOOK_UPS[kind](self, scope, id_)
         except PlatformError:
             name = ""
         self._known[key] = name
         return name
 
-    async def _person(self, place: Place, id_: str) -> str:
-        user: dict[str, Any] = (await self._client.call(place, "users.info", user=id_)).get("user") or {}
+    async def _person(self, scope: TokenScope, id_: str) -> str:
+        user: dict[str, Any] = (await self._client.call(scope, "users.info", user=id_)).get("user") or {}
         profile = user.get("profile") or {}
         names = (profile.get("display_name"), profile.get("real_name"), user.get("real_name"), user.get("name"))
         return next((unescape_html(str(name)) for name in names if name), "")
 
-    async def _channel(self, place: Place, id_: str) -> str:
-        channel = (await self._client.call(place, "conversations.info", channel=id_)).get("channel") or {}
+    async def _channel(self, scope: TokenScope, id_: str) -> str:
+        channel = (await self._client.call(scope, "conversations.info", channel=id_)).get("channel") or {}
         return str(channel.get("name") or "")
 
-    async def _group(self, place: Place, id_: str) -> str:
-        groups = (await self._client.call(place, "usergroups.list")).get("usergroups") or ()
+    async def _group(self, scope: TokenScope, id_: str) -> str:
+        groups = (await self._client.call(scope, "usergroups.list")).get("usergroups") or ()
         for group in groups:
-            self._known[(place.team, "group", str(group.get("id")))] = str(group.get("handle") or "")
+            self._known[(scope.team, "group", str(group.get("id")))] = str(group.get("handle") or "")
         return next((str(group.get("handle") or "") for group in groups if group.get("id") == id_), "")
 
     async def close(self) -> None:
@@ -174,13 +171,12 @@ class Directory:
 LOOK_UPS = {"person": Directory._person, "channel": Directory._channel, "group": Directory._group}
 
 
-def _with_named(
-    inbound: InboundMessage | Edit | Command | ButtonPress, names: Names
+def _with_mentioned(
+    inbound: InboundMessage | Edit | Command | ButtonPress, ref: SlackRef, names: Names
 ) -> InboundMessage | Edit | Command | ButtonPress:
     """Note the names of those whom the asker mentioned: an answer that says `@Name` means them."""
-    mentioned = inbound.ref.get("mentions", "").split(",")
-    named = {one: names.people[one] for one in mentioned if names.people.get(one)}
-    return replace(inbound, ref={**inbound.ref, "named": json.dumps(named)}) if named else inbound
+    mentions = {one: names.people.get(one) or name for one, name in ref.mentions.items()}
+    return replace(inbound, ref=replace(ref, mentions=mentions).to_ref()) if mentions else inbound
 
 
 def _renamed(
@@ -189,8 +185,3 @@ def _renamed(
     if isinstance(inbound, ButtonPress):
         return replace(inbound, author=author)
     return replace(inbound, author=author, text=readable(text, names))
-
-
-def place_of(ref: Mapping[str, str], team: str = "") -> Place:
-    """Whose token an answer or a fetch needs."""
-    return Place(ref.get("team") or team, ref.get("enterprise", ""))

@@ -10,14 +10,15 @@ from urllib.parse import urljoin, urlsplit
 
 import aiohttp
 
-from adapters.slack.client import SlackClient, SlackError
-from adapters.slack.entities import place_of
-from adapters.slack.parse import attachment as parse_attachment
+from adapters.slack.client import SlackClient
+from adapters.slack.errors import SlackError
+from adapters.slack.parse_parts import attachment as parse_attachment
+from adapters.slack.ref import SlackFileRef
 from bot.errors import PlatformError, UnreadableError
 from bot.types import Attachment
 
 if TYPE_CHECKING:
-    from adapters.slack.post import Target
+    from adapters.slack.target import Target
 
 MAX_REDIRECTS = 5
 PIECE_BYTES = 256 * 1024
@@ -44,38 +45,40 @@ class Files:
         return tuple(await asyncio.gather(*(self._described(one) for one in attachments)))
 
     async def _described(self, attachment: Attachment) -> Attachment:
-        if attachment.ref.get("url") or attachment.ref.get("external"):
+        ref = SlackFileRef.from_ref(attachment.ref)
+        if ref.url or ref.external_service:
             return attachment
         try:
             async with asyncio.timeout(DESCRIBE_S):
-                answer = await self._client.call(place_of(attachment.ref), "files.info", file=attachment.ref["file"])
+                answer = await self._client.call(ref.scope, "files.info", file=ref.file_id)
         except (SlackError, TimeoutError):
             return attachment  # it is asked for again when it is fetched
         file = answer.get("file") or {}
-        return parse_attachment(file, attachment.ref) if file.get("id") else attachment
+        return parse_attachment(file, ref) if file.get("id") else attachment
 
     async def _url(self, attachment: Attachment) -> str:
         """Where it is; a file of another company is known by its id alone until Slack is asked."""
-        ref = attachment.ref
-        if ref.get("external"):
+        ref = SlackFileRef.from_ref(attachment.ref)
+        if ref.external_service:
             raise UnreadableError(
-                f"{attachment.name} is kept outside Slack ({ref['external']}); please upload the file itself."
+                f"{attachment.name} is kept outside Slack ({ref.external_service}); please upload the file itself."
             )
-        if ref.get("url"):
-            return ref["url"]
+        if ref.url:
+            return ref.url
         try:
-            answer = await self._client.call(place_of(ref), "files.info", file=ref["file"])
+            answer = await self._client.call(ref.scope, "files.info", file=ref.file_id)
         except SlackError as error:
             if error.slack_code in ("file_not_found", "file_deleted", "access_denied"):
                 raise UnreadableError(f"{attachment.name} is gone from Slack, or I may not see it.") from error
             raise
-        url = parse_attachment(answer.get("file") or {}, {}).ref.get("url", "")
+        file = answer.get("file") or {}
+        url = str(file.get("url_private_download") or file.get("url_private") or "")
         if not url:
             raise UnreadableError(f"Slack does not say where {attachment.name} is.")
         return url
 
     async def _download(self, url: str, attachment: Attachment) -> AsyncIterator[bytes]:
-        token = await self._client.token(place_of(attachment.ref))
+        token = await self._client.tokens.find(SlackFileRef.from_ref(attachment.ref).scope)
         for hop in range(MAX_REDIRECTS):
             headers = {"Authorization": f"Bearer {token}"} if self.is_slack(url) else {}
             try:
@@ -104,19 +107,19 @@ class Files:
     async def upload(self, target: Target, name: str, data: bytes, *, title: str = "", alt: str = "") -> str:
         """Put a file into the thread; gives its id. Raises SlackError."""
         announced = await self._client.call(
-            target.place, "files.getUploadURLExternal", filename=name, length=len(data), alt_txt=alt or None
+            target.scope, "files.getUploadURLExternal", filename=name, length=len(data), alt_txt=alt or None
         )
         await self._send(str(announced["upload_url"]), name, data)
         shared: dict[str, Any] = {"files": [{"id": announced["file_id"], "title": title or name}]}
         shared["channel_id"] = target.channel
         if target.thread:
             shared["thread_ts"] = target.thread
-        await self._client.call(target.place, "files.completeUploadExternal", can_repeat=False, **shared)
+        await self._client.call(target.scope, "files.completeUploadExternal", can_repeat=False, **shared)
         return str(announced["file_id"])
 
     async def shares(self, target: Target, file_id: str) -> list[str]:
         """The messages by which a file is shown in the target's channel. Raises SlackError."""
-        answer = await self._client.call(target.place, "files.info", file=file_id)
+        answer = await self._client.call(target.scope, "files.info", file=file_id)
         sides: dict[str, Any] = (answer.get("file") or {}).get("shares") or {}
         return [str(one["ts"]) for side in sides.values() for one in side.get(target.channel) or () if one.get("ts")]
 

@@ -10,10 +10,14 @@ from typing import Any
 
 from cachetools import TTLCache
 
-from adapters.slack import entities, parse
-from adapters.slack.client import NAME, Place, SlackClient, SlackError
-from adapters.slack.entities import Directory, place_of
-from adapters.slack.post import OUTSIDE, is_ts
+from adapters.slack import NAME, entities
+from adapters.slack.client import SlackClient
+from adapters.slack.entities import Directory
+from adapters.slack.errors import OUTSIDE, SlackError
+from adapters.slack.parse_events import parse_event
+from adapters.slack.parse_parts import SPOKEN_SUBTYPES, attachments, blocks_text, cards_text, moment
+from adapters.slack.ref import SlackRef, TokenScope
+from adapters.slack.target import is_ts
 from bot.errors import BotError
 from bot.ports import Accept
 from bot.types import Address, Author, Backfill, Command, InboundMessage, ResumePoint
@@ -46,39 +50,38 @@ class History:
 
     async def backfill(self, inbound: InboundMessage | Command) -> Backfill:
         """The thread up to the question, or the channel a command or the agent panel is about."""
-        place = place_of(inbound.ref, inbound.address.workspace)
-        channel, thread, us = inbound.address.channel, inbound.address.thread, inbound.ref.get("bot", "")
-        if channel_seen := inbound.ref.get("looking_at"):
-            return await self._read(place, us, channel_seen, "", "", CHANNEL_MESSAGES, label=True)
+        ref = SlackRef.from_ref(inbound.ref, inbound.address.workspace)
+        scope, us, channel, thread = ref.scope, ref.bot_user_id, inbound.address.channel, inbound.address.thread
+        if ref.looking_at:
+            return await self._read(scope, us, ref.looking_at, "", "", CHANNEL_MESSAGES, label=True)
         if isinstance(inbound, Command):
-            return await self._read(place, us, channel, "", "", CHANNEL_MESSAGES)
-        before = inbound.ref.get("about") or inbound.message_id
+            return await self._read(scope, us, channel, "", "", CHANNEL_MESSAGES)
+        before = ref.about_ts or inbound.message_id
         if not thread or thread == inbound.message_id:
             return Backfill()
-        is_shortcut = inbound.ref.get("shortcut") == "1"
-        latest = before if is_ts(before) and not is_shortcut else ""
-        earlier = await self._read(place, us, channel, thread, latest, PAGE)
-        kept = tuple(one for one in earlier.messages if not (is_shortcut and one.message_id == before))
+        latest = before if is_ts(before) and not ref.is_shortcut else ""
+        earlier = await self._read(scope, us, channel, thread, latest, PAGE)
+        kept = tuple(one for one in earlier.messages if not (ref.is_shortcut and one.message_id == before))
         return replace(earlier, messages=kept)
 
     async def _read(
-        self, place: Place, us: str, channel: str, thread: str, latest: str, limit: int, *, label: bool = False
+        self, scope: TokenScope, us: str, channel: str, thread: str, latest: str, limit: int, *, label: bool = False
     ) -> Backfill:
         if channel in self._closed:
             return Backfill(is_complete=False)
         try:
-            us = us or (await self._client.identity(place)).user_id
-            messages, is_complete = await self._pages(place, channel, thread, latest, limit)
+            us = us or (await self._client.identity(scope)).user_id
+            messages, is_complete = await self._pages(scope, channel, thread, latest, limit)
         except SlackError as error:
             log.info("history of %s: %s", channel, error.detail or error.text)
             if label and error.slack_code in OUTSIDE:  # looked at by a person, and not ours to read
                 self._closed[channel] = True
             return Backfill(is_complete=False)
-        found = await self._values(place, channel, messages, us, label=label)
+        found = await self._values(scope, channel, messages, us, label=label)
         return Backfill(tuple(found), is_complete)
 
     async def _pages(
-        self, place: Place, channel: str, thread: str, latest: str, limit: int
+        self, scope: TokenScope, channel: str, thread: str, latest: str, limit: int
     ) -> tuple[list[dict[str, Any]], bool]:
         """The messages, oldest first, and whether that is all. Raises SlackError."""
         method = "conversations.replies" if thread else "conversations.history"
@@ -87,14 +90,14 @@ class History:
         args |= {"latest": latest, "inclusive": False} if latest else {}
         found: dict[str, dict[str, Any]] = {}
         for _ in range(MAX_PAGES if thread else 1):
-            if self._client.limiter.wait_s(place.team, method) > PATIENCE_S:
+            if self._client.limiter.wait_s(scope.team, method) > PATIENCE_S:
                 return _sorted(found), False
-            answer = await self._client.call(place, method, patience_s=PATIENCE_S, **args)
+            answer = await self._client.call(scope, method, patience_s=PATIENCE_S, **args)
             messages = answer.get("messages") or []
             found.update({str(one.get("ts")): one for one in messages})
             has_more = bool(answer.get("has_more"))
             if has_more and len(messages) <= QUOTA_PAGE + 1 and limit > QUOTA_PAGE + 1:  # the parent may come besides
-                self._client.limiter.limit(place.team, method, 1)
+                self._client.limiter.limit(scope.team, method, 1)
                 return _sorted(found), False
             cursor = (answer.get("response_metadata") or {}).get("next_cursor")
             if not has_more or not cursor:
@@ -103,14 +106,14 @@ class History:
         return _sorted(found), False
 
     async def _values(
-        self, place: Place, channel: str, messages: Sequence[Mapping[str, Any]], us: str, *, label: bool
+        self, scope: TokenScope, channel: str, messages: Sequence[Mapping[str, Any]], us: str, *, label: bool
     ) -> list[InboundMessage]:
-        spoken = [one for one in messages if one.get("subtype") in parse.SPOKEN_SUBTYPES]
+        spoken = [one for one in messages if one.get("subtype") in SPOKEN_SUBTYPES]
         people = {str(one.get("user")) for one in spoken if one.get("user")}
-        texts = "\n".join(said(one) for one in spoken) + (f" <#{channel}>" if label else "")
-        names = await self._directory.names(place, texts, people, NAMES_S)
+        texts = "\n".join(full_text(one) for one in spoken) + (f" <#{channel}>" if label else "")
+        names = await self._directory.names(scope, texts, people, NAMES_S)
         where = f" in #{names.channels.get(channel) or channel}" if label else ""
-        return [value for one in spoken if (value := _value(place, channel, one, names, us, where))]
+        return [value for one in spoken if (value := _value(scope, channel, one, names, us, where))]
 
     # --- after a downtime ---
 
@@ -128,9 +131,9 @@ class History:
         )
         count = failures = 0
         oldest = f"{since.timestamp():.6f}"
-        for place, channel, thread, after in _gaps(seen[:MAX_CONVERSATIONS], oldest):
+        for scope, channel, thread, after in _gaps(seen[:MAX_CONVERSATIONS], oldest):
             try:
-                count += await self._missed(place, channel, thread, after, accept)
+                count += await self._missed(scope, channel, thread, after, accept)
             except BotError as error:
                 failures += 1
                 log.debug("what was missed in %s could not be fetched: %s", channel, error.detail or error.text)
@@ -138,13 +141,13 @@ class History:
             log.info("what was missed in %d conversations at Slack could not be fetched", failures)
         return count
 
-    async def _place(self, team: str) -> Place:
+    async def _scope_of(self, team: str) -> TokenScope:
         """A workspace with the organisation whose installation serves it."""
-        found = await self._client.installation(Place(team))
-        return Place(team, found.workspace if found and found.workspace != team else "")
+        found = await self._client.tokens.installation(TokenScope(team))
+        return TokenScope(team, found.workspace if found and found.workspace != team else "")
 
     async def _missed(self, team: str, channel: str, thread: str, after: str, accept: Accept) -> int:
-        place = await self._place(team)
+        scope = await self._scope_of(team)
         method = "conversations.replies" if thread else "conversations.history"
         args: dict[str, Any] = {
             "channel": channel,
@@ -152,14 +155,14 @@ class History:
             "limit": PAGE,
             **({"ts": thread} if thread else {}),
         }
-        while (answer := await self._client.try_call(place, method, **args)) is None:
+        while (answer := await self._client.try_call(scope, method, **args)) is None:
             await self._client.host.clock.sleep(SPARE_S)  # answers come first
-        us = await self._client.us(place)
+        us = await self._client.bot_user_id(scope)
         count = 0
         for message in sorted(answer.get("messages") or (), key=lambda one: str(one.get("ts"))):
             if str(message.get("ts")) <= after or message.get("user") == us:
                 continue
-            inbound = parse.parse_event(_as_event(place, channel, message, us))
+            inbound = parse_event(_as_event(scope, channel, message, us))
             if isinstance(inbound, InboundMessage) and not inbound.author.is_bot:
                 accepted = await accept(await self._directory.named(inbound))
                 count += accepted.outcome in ("queued", "noted")
@@ -178,12 +181,12 @@ def _gaps(seen: Sequence[ResumePoint], oldest: str) -> list[tuple[str, str, str,
     return [(*key, after) for key, after in found.items()]
 
 
-def _as_event(place: Place, channel: str, message: Mapping[str, Any], us: str) -> dict[str, Any]:
+def _as_event(scope: TokenScope, channel: str, message: Mapping[str, Any], us: str) -> dict[str, Any]:
     """A message of the history as if it had been delivered."""
     event = {**message, "type": "message", "channel": channel}
     if channel.startswith("D"):
         event["channel_type"] = "im"
-    team, of_team = place.team, {"team_id": place.team, "enterprise_id": place.enterprise or None}
+    team, of_team = scope.team, {"team_id": scope.team, "enterprise_id": scope.enterprise or None}
     us_there = [{**of_team, "user_id": us, "is_bot": True}]
     made = f"missed-{team}-{channel}-{message.get('ts')}"
     return {"type": "event_callback", **of_team, "event_id": made, "event": event, "authorizations": us_there}
@@ -193,21 +196,21 @@ def _sorted(found: Mapping[str, dict[str, Any]]) -> list[dict[str, Any]]:
     return [found[ts] for ts in sorted(found)]
 
 
-def said(message: Mapping[str, Any]) -> str:
+def full_text(message: Mapping[str, Any]) -> str:
     """The words of a message, other apps' cards among them."""
     text = str(message.get("text") or "")
-    cards = parse.cards_text(message.get("attachments") or ())
-    words = text or parse.blocks_text(message.get("blocks") or ())
+    cards = cards_text(message.get("attachments") or ())
+    words = text or blocks_text(message.get("blocks") or ())
     return "\n\n".join(part for part in (words, cards) if part)
 
 
 def _value(
-    place: Place, channel: str, message: Mapping[str, Any], names: entities.Names, us: str, where: str
+    scope: TokenScope, channel: str, message: Mapping[str, Any], names: entities.Names, us: str, where: str
 ) -> InboundMessage | None:
-    body = {"team_id": place.team, "enterprise_id": place.enterprise, "event": message}
+    body = {"team_id": scope.team, "enterprise_id": scope.enterprise, "event": message}
     ts, user = str(message.get("ts") or ""), str(message.get("user") or "")
-    text = entities.readable(said(message), names)
-    files = parse.attachments({**message, "attachments": (), "channel": channel}, body)
+    text = entities.readable(full_text(message), names)
+    files = attachments({**message, "attachments": (), "channel": channel}, body)
     if not ts or not (text or files):
         return None
     is_ours = bool(us) and user == us
@@ -218,9 +221,9 @@ def _value(
     return InboundMessage(
         event_id=f"earlier-{channel}-{ts}",
         message_id=ts,
-        address=Address(NAME, place.team, channel, str(message.get("thread_ts") or ts)),
+        address=Address(NAME, scope.team, channel, str(message.get("thread_ts") or ts)),
         author=author,
         text=text,
         attachments=files,
-        sent_at=parse.moment(ts),
+        sent_at=moment(ts),
     )

@@ -8,10 +8,12 @@ import re
 from typing import Any
 
 from adapters.shared.buttons import THANKS
-from adapters.slack import parse, render
-from adapters.slack.client import NAME, Place, SlackClient, SlackError
-from adapters.slack.entities import place_of
-from adapters.slack.parse import Payload
+from adapters.slack import NAME, callback_ids, render
+from adapters.slack.client import SlackClient
+from adapters.slack.errors import SlackError
+from adapters.slack.parse_interactions import first_action, modal_state, shortcut_target, view_value
+from adapters.slack.parse_parts import Payload, enterprise, workspace
+from adapters.slack.ref import SlackRef, TokenScope
 from bot.errors import BotError
 from bot.policy.settings import SETTINGS
 from bot.types import Address, ButtonPress, Settings
@@ -47,30 +49,30 @@ class Home:
 
     # --- App Home and the agent panel ---
 
-    async def opened(self, place: Place, event: Payload) -> None:
+    async def opened(self, scope: TokenScope, event: Payload) -> None:
         """Somebody opened App Home: its messages get suggested prompts, its home gets settings and usage."""
         user, channel = str(event.get("user") or ""), str(event.get("channel") or "")
         if event.get("tab") == "messages":
-            await self._suggest(place, channel, "")
+            await self._suggest(scope, channel, "")
             return
-        await self.publish(place, user, channel)
+        await self.publish(scope, user, channel)
 
-    async def publish(self, place: Place, user: str, channel: str = "") -> None:
+    async def publish(self, scope: TokenScope, user: str, channel: str = "") -> None:
         """Show a person their home. Raises SlackError."""
-        address = Address(NAME, place.team, channel)
+        address = Address(NAME, scope.team, channel)
         settings = await self._client.host.settings.effective(address, user)
         usage = await self._client.host.usage(address, user)
         view = {"type": "home", "private_metadata": channel, "blocks": home_blocks(settings, usage)}
-        await self._client.call(place, "views.publish", user_id=user, view=view)
+        await self._client.call(scope, "views.publish", user_id=user, view=view)
 
-    async def thread_started(self, place: Place, thread: Payload) -> None:
+    async def thread_started(self, scope: TokenScope, thread: Payload) -> None:
         """A thread of the older assistant view began."""
-        await self._suggest(place, str(thread.get("channel_id") or ""), str(thread.get("thread_ts") or ""))
+        await self._suggest(scope, str(thread.get("channel_id") or ""), str(thread.get("thread_ts") or ""))
 
-    async def _suggest(self, place: Place, channel: str, thread: str) -> None:
+    async def _suggest(self, scope: TokenScope, channel: str, thread: str) -> None:
         prompts = [{"title": title, "message": message} for title, message in PROMPTS]
         await self._client.call(
-            place,
+            scope,
             "assistant.threads.setSuggestedPrompts",
             channel_id=channel,
             thread_ts=thread or None,
@@ -80,15 +82,16 @@ class Home:
 
     async def thank(self, press: ButtonPress) -> None:
         """A thumb was kept."""
-        await self.whisper(press, THANKS[press.action])
+        await self.followup_ephemeral(press, THANKS[press.action])
 
-    async def whisper(self, press: ButtonPress, text: str) -> None:
+    async def followup_ephemeral(self, press: ButtonPress, text: str) -> None:
         """Tell only the person who pressed a button. Raises SlackError."""
+        ref = SlackRef.from_ref(press.ref, press.address.workspace)
         await self._client.call(
-            place_of(press.ref, press.address.workspace),
+            ref.scope,
             "chat.postEphemeral",
             channel=press.address.channel,
-            user=press.ref.get("user", ""),
+            user=ref.user_id,
             thread_ts=press.address.thread or None,
             text=text,
         )
@@ -97,15 +100,15 @@ class Home:
 
     async def interact(self, body: Payload) -> tuple[bool, dict[str, Any] | None]:
         """Open or answer a modal; whether that was all there is to do, and what to answer Slack with."""
-        action = str(parse.first_action(body).get("action_id") or "")
+        action = str(first_action(body).get("action_id") or "")
         match body.get("type"), action, body.get("callback_id") or (body.get("view") or {}).get("callback_id"):
-            case "message_action", _, parse.ASK:
-                await self._open(body, ask_view(parse.target_of(body)))
-            case "block_actions", parse.EDIT_IMAGE, _:
+            case "message_action", _, callback_ids.ASK:
+                await self._open(body, ask_view(shortcut_target(body)))
+            case "block_actions", callback_ids.EDIT_IMAGE, _:
                 await self._open(body, edit_view(body))
-            case "block_actions", "parley:settings", _:
+            case "block_actions", callback_ids.SETTINGS, _:
                 await self._open(body, settings_view(str((body.get("view") or {}).get("private_metadata") or "")))
-            case "view_submission", _, "parley:settings":
+            case "view_submission", _, callback_ids.SETTINGS:
                 return True, await self._choose(body)
             case "view_closed", _, _:
                 pass
@@ -115,24 +118,24 @@ class Home:
 
     async def _open(self, body: Payload, view: dict[str, Any]) -> None:
         """Within the 3 seconds that a trigger lives."""
-        place = Place(parse.workspace(body), parse.enterprise(body))
+        scope = TokenScope(workspace(body), enterprise(body))
         try:
-            await self._client.call(place, "views.open", trigger_id=body.get("trigger_id"), view=view)
+            await self._client.call(scope, "views.open", trigger_id=body.get("trigger_id"), view=view)
         except SlackError as error:
             log.warning("a modal could not be opened: %s", error.detail or error.text)
 
     async def _choose(self, body: Payload) -> dict[str, Any] | None:
         """Set what was chosen; a wrong value is said in the modal."""
         view, user = body.get("view") or {}, str((body.get("user") or {}).get("id") or "")
-        place = Place(parse.workspace(body), parse.enterprise(body))
-        name, value = parse.view_value(view, "name"), parse.view_value(view, "words")
+        scope = TokenScope(workspace(body), enterprise(body))
+        name, value = view_value(view, "name"), view_value(view, "words")
         channel = str(view.get("private_metadata") or "")
         try:
-            await self._client.host.settings.set(Address(NAME, place.team, channel), user, "person", name, value)
+            await self._client.host.settings.set(Address(NAME, scope.team, channel), user, "person", name, value)
         except BotError as error:
             return {"response_action": "errors", "errors": {"words": error.text[:250]}}
         try:
-            await self.publish(place, user, channel)
+            await self.publish(scope, user, channel)
         except SlackError:
             return None
         return None
@@ -141,7 +144,7 @@ class Home:
 def home_blocks(settings: Settings, usage: str) -> list[render.Block]:
     """App Home."""
     chosen = [f"• `{name}`: {_shown(getattr(settings, name))}" for name in OFFERED]
-    button = {"type": "button", "action_id": "parley:settings", "text": _plain("Change a setting")}
+    button = {"type": "button", "action_id": callback_ids.SETTINGS, "text": _plain("Change a setting")}
     return [
         {"type": "header", "text": _plain("Parley")},
         _section(GUIDE),
@@ -200,15 +203,15 @@ def ask_view(target: dict[str, Any]) -> dict[str, Any]:
         [{"type": "context", "elements": [{"type": "mrkdwn", "text": render.escape(quoted)[:300]}]}] if quoted else []
     )
     blocks = [*about, _words("Your question", "What would you like to know about it?")]
-    return _modal(parse.ASK, "Ask about this", parse.modal_state(target), blocks)
+    return _modal(callback_ids.ASK, "Ask about this", modal_state(target), blocks)
 
 
 def edit_view(body: Payload) -> dict[str, Any]:
     """Asks how a picture should change."""
-    state = {**(body.get("container") or {}), "question": str(parse.first_action(body).get("value") or "")}
+    state = {**(body.get("container") or {}), "question": str(first_action(body).get("value") or "")}
     kept = {name: state.get(name) for name in ("channel_id", "message_ts", "thread_ts", "question") if state.get(name)}
     return _modal(
-        parse.EDIT_IMAGE, "Edit the picture", json.dumps(kept), [_words("What should change?", "Make it bluer")]
+        callback_ids.EDIT_IMAGE, "Edit the picture", json.dumps(kept), [_words("What should change?", "Make it bluer")]
     )
 
 
@@ -225,4 +228,4 @@ def settings_view(channel: str) -> dict[str, Any]:
     select = {"type": "static_select", "action_id": "name", "options": options, "initial_option": options[0]}
     name: render.Block = {"type": "input", "block_id": "name", "label": _plain("Setting"), "element": select}
     value = _words("Value", "Leave empty to reset it", optional=True)
-    return _modal("parley:settings", "Your settings", channel, [name, value])
+    return _modal(callback_ids.SETTINGS, "Your settings", channel, [name, value])

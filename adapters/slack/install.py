@@ -13,8 +13,11 @@ from urllib.parse import urlencode, urljoin
 
 from aiohttp import web
 
-from adapters.slack.client import NAME, SlackClient, SlackError, secret
+from adapters.slack import NAME
+from adapters.slack.client import SlackClient
+from adapters.slack.errors import SlackError
 from adapters.slack.manifest import BOT_SCOPES
+from adapters.slack.tokens import secret
 from bot.errors import ConfigError
 from bot.ports import Installation
 
@@ -75,7 +78,7 @@ class Install:
         if not self._is_ours(request.query.get("state", ""), request.cookies.get(COOKIE, "")):
             return _page("This link is too old", "Please begin again at /slack/install.", 400)
         try:
-            answer = await self._client.unauthorized(
+            answer = await self._client.call_without_bot(
                 "oauth.v2.access",
                 client_id=self._client.options.slack_client_id,
                 client_secret=secret(self._client.options.slack_client_secret),
@@ -89,7 +92,7 @@ class Install:
         except ConfigError as error:
             log.error("an installation could not be kept: %s", error.text)
             return _page("Parley was not installed", "Its operator has to set PARLEY_SECRET_KEY first.", 500)
-        self._client.forget(installation.workspace)
+        self._client.tokens.forget(installation.workspace)
         response = _page(
             "Parley is installed", f"Write to it in {installation.name or 'Slack'}, or mention it in a channel."
         )
@@ -100,7 +103,7 @@ class Install:
         """What to keep of the answer to a code: of a workspace, or of a whole organisation."""
         team, enterprise = answer.get("team") or {}, answer.get("enterprise") or {}
         is_wide = bool(answer.get("is_enterprise_install"))
-        place = enterprise if is_wide else team
+        installed_in = enterprise if is_wide else team
         expires_in = float(answer.get("expires_in") or 0)
         expires_at = self._client.host.clock.now().timestamp() + expires_in if expires_in else 0
         tokens = {
@@ -117,13 +120,13 @@ class Install:
             "expires_at": expires_at,
         }
         kept = {name: value for name, value in tokens.items() if value}
-        return Installation(NAME, str(place.get("id") or ""), str(place.get("name") or ""), data, kept)
+        return Installation(NAME, str(installed_in.get("id") or ""), str(installed_in.get("name") or ""), data, kept)
 
     async def uninstalled(self, team: str, enterprise: str) -> None:
         """The app was removed: its tokens go."""
         for workspace in filter(None, (team, enterprise if await self._is_wide(enterprise) else "")):
             await self._client.host.installations.drop(NAME, workspace)
-            self._client.forget(workspace)
+            self._client.tokens.forget(workspace)
 
     async def revoked(self, team: str, enterprise: str, event: Mapping[str, Any]) -> None:
         """Tokens were revoked; without the bot's there is nothing left to answer with."""

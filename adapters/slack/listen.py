@@ -17,14 +17,17 @@ from slack_bolt.request.async_request import AsyncBoltRequest
 from slack_bolt.response import BoltResponse
 
 from adapters.shared.tasks import TaskSet, cancel
-from adapters.slack import parse
-from adapters.slack.client import SlackClient, SlackError, secret
-from adapters.slack.entities import Directory, place_of
+from adapters.slack.client import SlackClient
+from adapters.slack.entities import Directory
+from adapters.slack.errors import SlackError
 from adapters.slack.files import Files
 from adapters.slack.home import Home
 from adapters.slack.install import Install
-from adapters.slack.parse import Payload
+from adapters.slack.parse import parse
+from adapters.slack.parse_parts import Payload, bot_user, enterprise, looked_at_channel, workspace
+from adapters.slack.ref import SlackRef, TokenScope
 from adapters.slack.sockets import Sockets
+from adapters.slack.tokens import secret
 from bot.ports import Accept
 from bot.types import EPOCH, Accepted, ButtonPress, Command, Inbound, InboundMessage
 
@@ -114,7 +117,7 @@ class Listener:
             handled, answer = await self._home.interact(body)
             if handled:
                 return answer
-        inbound = parse.parse(body, self._client.host.commands)
+        inbound = parse(body, self._client.host.commands)
         if inbound is None or inbound.author.is_bot:
             return None
         if isinstance(inbound, InboundMessage):
@@ -138,9 +141,11 @@ class Listener:
 
     async def prepared(self, body: Payload, inbound: Inbound) -> Inbound:
         """With names for ids, our own recognised, and a time where Slack sends none."""
-        await self._client.note(place_of(inbound.ref, inbound.address.workspace), parse.bot_user(body))
+        await self._client.tokens.remember_workspace(
+            SlackRef.from_ref(inbound.ref, inbound.address.workspace).scope, bot_user(body)
+        )
         inbound = await self._with_context(body, inbound)
-        if isinstance(inbound, ButtonPress) and inbound.ref.get("session"):
+        if isinstance(inbound, ButtonPress) and SlackRef.from_ref(inbound.ref).stops_session:
             inbound = await self._running_at(inbound)
         if isinstance(inbound, InboundMessage | Command) and inbound.attachments:
             inbound = replace(inbound, attachments=await self._files.described(inbound.attachments))
@@ -150,21 +155,22 @@ class Listener:
 
     async def _with_context(self, body: Payload, inbound: Inbound) -> Inbound:
         """A message that is ours or mentions us, even when the delivery names us not; and what the panel looks at."""
-        if isinstance(inbound, InboundMessage) and not parse.bot_user(body) and not inbound.author.is_bot:
+        if isinstance(inbound, InboundMessage) and not bot_user(body) and not inbound.author.is_bot:
             inbound = await self._recognised(inbound)
-        if isinstance(inbound, InboundMessage) and inbound.is_direct and "looking_at" not in inbound.ref:
-            channel = self.looking_at.get((inbound.address.workspace, inbound.ref.get("user", "")))
-            if channel:
-                inbound = replace(inbound, ref={**inbound.ref, "looking_at": channel})
+        if isinstance(inbound, InboundMessage) and inbound.is_direct:
+            ref = SlackRef.from_ref(inbound.ref)
+            channel = ref.looking_at or self.looking_at.get((inbound.address.workspace, ref.user_id), "")
+            inbound = replace(inbound, ref=replace(ref, looking_at=channel).to_ref())
         return inbound
 
     async def _recognised(self, inbound: InboundMessage) -> InboundMessage:
+        ref = SlackRef.from_ref(inbound.ref)
         try:
-            us = (await self._client.identity(place_of(inbound.ref))).user_id
+            us = (await self._client.identity(ref.scope)).user_id
         except SlackError:
             return inbound
-        is_ours = inbound.ref.get("user") == us
-        mentions = us in inbound.ref.get("mentions", "").split(",")
+        is_ours = ref.user_id == us
+        mentions = us in ref.mentions
         author = replace(inbound.author, is_bot=inbound.author.is_bot or is_ours)
         return replace(inbound, author=author, mentions_bot=inbound.mentions_bot or mentions)
 
@@ -184,40 +190,38 @@ class Listener:
         if isinstance(inbound, ButtonPress) and inbound.action.startswith("thumbs") and accepted.outcome == "done":
             self._tasks.spawn(self._home.thank(inbound))
         if isinstance(inbound, ButtonPress) and accepted.outcome == "refused":
-            self._tasks.spawn(self._home.whisper(inbound, accepted.reason))
+            self._tasks.spawn(self._home.followup_ephemeral(inbound, accepted.reason))
         return None
 
     # --- what is no message ---
 
     async def _aside(self, body: Payload, event: Payload) -> bool:
         """Events that are about us rather than for the inbox; True when one was met."""
-        team = parse.workspace(body)
+        scope = TokenScope(workspace(body), enterprise(body))
         match event.get("type"):
             case "app_home_opened":
-                self._tasks.spawn(self._home.opened(place_of({"enterprise": parse.enterprise(body)}, team), event))
+                self._tasks.spawn(self._home.opened(scope, event))
             case "assistant_thread_started" | "assistant_thread_context_changed":
                 thread = event.get("assistant_thread") or {}
-                self._note_context(team, str(thread.get("user_id") or ""), thread.get("context") or {})
+                self._note_context(scope.team, str(thread.get("user_id") or ""), thread.get("context") or {})
                 if event["type"] == "assistant_thread_started":
-                    self._tasks.spawn(
-                        self._home.thread_started(place_of({"enterprise": parse.enterprise(body)}, team), thread)
-                    )
+                    self._tasks.spawn(self._home.thread_started(scope, thread))
             case "app_context_changed":
                 self._note_context(
-                    team, str(event.get("user") or event.get("user_id") or ""), event.get("context") or {}
+                    scope.team, str(event.get("user") or event.get("user_id") or ""), event.get("context") or {}
                 )
             case "app_uninstalled":
-                await self._install.uninstalled(team, parse.enterprise(body))
+                await self._install.uninstalled(scope.team, scope.enterprise)
             case "tokens_revoked":
-                await self._install.revoked(team, parse.enterprise(body), event)
+                await self._install.revoked(scope.team, scope.enterprise, event)
             case "app_rate_limited":
-                log.warning("Slack sends fewer events for a while: %s", team)
+                log.warning("Slack sends fewer events of %s for a while", scope.team)
             case _:
                 return False
         return True
 
     def _note_context(self, team: str, user: str, context: Payload) -> None:
-        self.looking_at[(team, user)] = parse.looking_at(context)
+        self.looking_at[(team, user)] = looked_at_channel(context)
 
     async def close(self) -> None:
         """End what is under way."""

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from adapters.slack import callback_ids
 from bot.types import CommandSpec
 
 if TYPE_CHECKING:
@@ -47,11 +48,11 @@ BOT_EVENTS = (
 ASSISTANT_EVENTS = ("assistant_thread_started", "assistant_thread_context_changed")
 """Of the older assistant view."""
 SHORTCUTS = (
-    ("Ask about this", "parley:ask", "Ask Parley about this message"),
-    ("Summarise thread", "parley:summarize", "The gist of this thread, for you alone"),
-    ("Transcribe", "parley:transcribe", "The words in this message's sound or video"),
-    ("Describe image", "parley:describe", "What is in this message's pictures"),
-    ("Translate", "parley:translate", "This message in English, or in your language"),
+    ("Ask about this", callback_ids.ASK, "Ask Parley about this message"),
+    ("Summarise thread", callback_ids.SUMMARIZE, "The gist of this thread, for you alone"),
+    ("Transcribe", callback_ids.TRANSCRIBE, "The words in this message's sound or video"),
+    ("Describe image", callback_ids.DESCRIBE, "What is in this message's pictures"),
+    ("Translate", callback_ids.TRANSLATE, "This message in English, or in your language"),
 )
 RESERVED = frozenset(
     (

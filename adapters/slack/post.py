@@ -2,90 +2,26 @@
 
 from __future__ import annotations
 
-import json
 import logging
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import aiohttp
 
-from adapters.slack.client import Place, SlackClient, SlackError
-from adapters.slack.entities import place_of
+from adapters.slack.client import SlackClient
+from adapters.slack.errors import BAD_BLOCKS, GONE_POST, OUTSIDE, SlackError
 from adapters.slack.render import Block, Piece
-from bot.types import Receipt
+from adapters.slack.target import Target, is_ts
 
 EVENT_TYPE = "parley_reply"
 """Of the metadata that marks our posts."""
-GONE_POST = ("message_not_found", "cant_update_message", "edit_window_closed", "thread_not_found")
-OUTSIDE = ("not_in_channel", "channel_not_found", "user_not_in_channel")
-CLOSED = ("restricted_action", "restricted_action_read_only_channel", "restricted_action_thread_locked", "is_archived")
-"""Nobody of our kind may write there. Source: Slack, chat.postMessage, errors."""
 NO_PREVIEWS = {"unfurl_links": False, "unfurl_media": False}
 """Fetching a preview would tell the address's server what a model was led to write into the address, with nobody clicking. Only
 chat.postMessage and a response_url take them; chat.update, chat.postEphemeral and streams do not. Source: slack_sdk 3.47, web and
 webhook clients."""
 MAX_LOOKED_AT = 200
-BAD_BLOCKS = ("invalid_blocks", "invalid_blocks_format", "msg_blocks_too_long", "only_one_table_allowed")
 log = logging.getLogger(__name__)
-_TS = re.compile(r"^\d+\.\d+$")
-
-
-@dataclass(frozen=True)
-class Target:
-    """Where an answer goes, and whose it is."""
-
-    place: Place
-    channel: str
-    thread: str
-    turn_id: str
-    user: str
-    recipient_team: str
-    question: str
-    since: str
-    """The `ts` before which no post of this turn can be."""
-    allowed: Mapping[str, str]
-    """Ids of those whom the asker mentioned, and so may be pinged, with their names where known."""
-    us: str = ""
-    """Our user id there, as the delivery told it: an organisation's token has another in each workspace."""
-    is_ephemeral: bool = False
-    is_private: bool = False
-    is_alone: bool = False
-    """The message that this is about has no thread: Slack would show nobody what is shown to one person there."""
-    response_url: str = ""
-
-    @property
-    def is_direct(self) -> bool:
-        """In a direct message."""
-        return self.channel.startswith("D")
-
-
-def target_of(receipt: Receipt) -> Target:
-    """The target that `open` wrote into the receipt."""
-    ref = receipt.ref
-    named = json.loads(ref.get("named") or "{}")
-    return Target(
-        place=place_of(ref, receipt.address.workspace),
-        channel=receipt.address.channel,
-        thread=receipt.address.thread,
-        turn_id=receipt.turn_id,
-        user=ref.get("user", ""),
-        recipient_team=ref.get("user_team") or receipt.address.workspace,
-        question=ref.get("question", ""),
-        since=ref.get("since", "0"),
-        allowed={one: named.get(one, "") for one in ref.get("mentions", "").split(",") if one},
-        us=ref.get("bot", ""),
-        is_ephemeral=ref.get("ephemeral") == "1",
-        is_private=ref.get("private") == "1",
-        is_alone=ref.get("alone") == "1",
-        response_url=ref.get("response_url", ""),
-    )
-
-
-def is_ts(text: str) -> bool:
-    """Whether it is a Slack message's id."""
-    return bool(_TS.match(text))
 
 
 @dataclass
@@ -122,7 +58,7 @@ class Posts:
 
     async def _post(self, target: Target, said: dict[str, Any], part: int) -> str:
         answer = await self._client.call(
-            target.place,
+            target.scope,
             "chat.postMessage",
             can_repeat=False,
             channel=target.channel,
@@ -136,7 +72,7 @@ class Posts:
     async def try_post(self, target: Target, piece: Piece, part: int) -> str:
         """Post if that may be done now; empty when it may not."""
         answer = await self._client.try_call(
-            target.place,
+            target.scope,
             "chat.postMessage",
             channel=target.channel,
             thread_ts=target.thread or None,
@@ -150,14 +86,14 @@ class Posts:
         """Edit; a post that is gone is posted again. Gives the `ts`. Raises SlackError."""
         args: dict[str, Any] = {"channel": target.channel, "ts": ts, "metadata": self.metadata(target, part)}
         try:
-            await self._client.call(target.place, "chat.update", **args, **content(piece))
+            await self._client.call(target.scope, "chat.update", **args, **content(piece))
         except SlackError as error:
             if error.slack_code == "streaming_state_conflict":
                 await self.end_stream(target, ts)
-                await self._client.call(target.place, "chat.update", **args, **content(piece))
+                await self._client.call(target.scope, "chat.update", **args, **content(piece))
             elif error.slack_code in BAD_BLOCKS:
                 log.warning("Slack refused blocks, the answer goes without: %s", error.detail)
-                await self._client.call(target.place, "chat.update", **args, **plain_content(piece))
+                await self._client.call(target.scope, "chat.update", **args, **plain_content(piece))
             elif error.slack_code in GONE_POST:
                 return await self.post(target, piece, part)
             else:
@@ -167,7 +103,7 @@ class Posts:
     async def end_stream(self, target: Target, ts: str) -> None:
         """End a stream that nobody feeds any more; harmless when it has ended."""
         try:
-            await self._client.call(target.place, "chat.stopStream", channel=target.channel, ts=ts)
+            await self._client.call(target.scope, "chat.stopStream", channel=target.channel, ts=ts)
         except SlackError as error:
             if error.slack_code not in ("message_not_in_streaming_state", "message_not_found"):
                 raise
@@ -175,7 +111,7 @@ class Posts:
     async def delete(self, target: Target, ts: str) -> None:
         """Take a post back; harmless when it is gone."""
         try:
-            await self._client.call(target.place, "chat.delete", channel=target.channel, ts=ts)
+            await self._client.call(target.scope, "chat.delete", channel=target.channel, ts=ts)
         except SlackError as error:
             if error.slack_code not in (*GONE_POST, "cant_delete_message"):
                 raise
@@ -184,48 +120,52 @@ class Posts:
         """Show it to the asker alone. Raises SlackError."""
         try:
             await self._client.call(
-                target.place,
+                target.scope,
                 "chat.postEphemeral",
                 channel=target.channel,
-                user=target.user,
+                user=target.ref.user_id,
                 # "only shown if there is already an active thread". Source: Slack, chat.postEphemeral.
-                thread_ts=None if target.is_alone else target.thread or None,
+                thread_ts=None if target.ref.has_no_thread else target.thread or None,
                 **content(piece),
             )
         except SlackError as error:
-            if error.slack_code not in OUTSIDE or not target.response_url:
+            if error.slack_code not in OUTSIDE or not target.ref.response_url:
                 raise
             await self.respond(target, piece)
 
     async def respond(self, target: Target, piece: Piece) -> None:
         """Answer by the response_url, where we are no member; at most 5 times in 30 minutes. Raises SlackError."""
-        body = {"response_type": "ephemeral" if target.is_ephemeral else "in_channel", **NO_PREVIEWS, **content(piece)}
-        body |= {"thread_ts": target.thread} if target.thread and not target.is_alone else {}
+        body = {
+            "response_type": "ephemeral" if target.ref.is_ephemeral else "in_channel",
+            **NO_PREVIEWS,
+            **content(piece),
+        }
+        body |= {"thread_ts": target.thread} if target.thread and not target.ref.has_no_thread else {}
         try:
-            async with self._client.session.post(target.response_url, json=body) as response:
+            async with self._client.session.post(target.ref.response_url, json=body) as response:
                 if response.status >= 400:
                     raise SlackError("Slack no longer takes an answer here.", detail=f"response_url: {response.status}")
         except (TimeoutError, aiohttp.ClientError) as error:
             raise SlackError("Slack is not reachable.", detail=type(error).__name__) from error
 
-    async def is_asked_no_more(self, target: Target) -> bool:
+    async def is_question_deleted(self, target: Target) -> bool:
         """Whether the question was deleted meanwhile; False when Slack does not say."""
-        if not is_ts(target.question):
+        if not is_ts(target.ref.question_id):
             return False
-        at = {"oldest": target.question, "latest": target.question, "inclusive": True, "limit": 1}
+        at = {"oldest": target.ref.question_id, "latest": target.ref.question_id, "inclusive": True, "limit": 1}
         try:
             answer = await self._client.try_call(
-                target.place,
+                target.scope,
                 "conversations.replies",
                 channel=target.channel,
-                ts=target.thread or target.question,
+                ts=target.thread or target.ref.question_id,
                 **at,
             )
         except SlackError as error:
             return error.slack_code in ("thread_not_found", "message_not_found")
         if answer is None:
             return False
-        found = [one for one in answer.get("messages") or () if one.get("ts") == target.question]
+        found = [one for one in answer.get("messages") or () if one.get("ts") == target.ref.question_id]
         return not found or found[0].get("subtype") == "tombstone"
 
     async def look_up(self, target: Target, mark: int | None = None) -> Found:
@@ -234,14 +174,14 @@ class Posts:
         In a thread only one turn is answered at a time and each finished post carries its mark, so a message of ours without one is
         what a broken-off stream left.
         """
-        found = Found()
+        found, since = Found(), target.ref.since_ts or "0"
         try:
-            us = target.us or (await self._client.identity(target.place)).user_id
+            us = target.ref.bot_user_id or (await self._client.identity(target.scope)).user_id
             messages = await self._since(target)
         except SlackError:
             return found
         for message in messages:
-            if message.get("user") != us or message.get("ts", "") <= target.since:
+            if message.get("user") != us or message.get("ts", "") <= since:
                 continue
             if message.get("files"):
                 found.file_names |= {str(file.get("name")) for file in message["files"]}
@@ -255,12 +195,12 @@ class Posts:
         return found
 
     async def _since(self, target: Target) -> Sequence[dict[str, Any]]:
-        args: dict[str, Any] = {"channel": target.channel, "oldest": target.since, "limit": MAX_LOOKED_AT}
+        args: dict[str, Any] = {"channel": target.channel, "oldest": target.ref.since_ts or "0", "limit": MAX_LOOKED_AT}
         args["include_all_metadata"] = True
         method = "conversations.history"
         if target.thread:
             method, args["ts"] = "conversations.replies", target.thread
-        messages = (await self._client.call(target.place, method, **args)).get("messages") or []
+        messages = (await self._client.call(target.scope, method, **args)).get("messages") or []
         return sorted(messages, key=lambda message: str(message.get("ts")))
 
 

@@ -10,8 +10,8 @@ from typing import Any, TypeAlias
 from adapters.shared import markdown
 from adapters.shared.buttons import LABELS
 from adapters.shared.markdown import CodeFile
+from adapters.slack.callback_ids import FEEDBACK, PREFIX
 from adapters.slack.mentions import escape_mentions
-from adapters.slack.parse import PREFIX
 from bot.types import Action
 
 Block: TypeAlias = dict[str, Any]
@@ -200,7 +200,7 @@ def button_blocks(buttons: Buttons) -> list[Block]:
     if plain:
         made.append({"type": "actions", "elements": [_button(action, buttons.question) for action in plain]})
     if "thumbs_up" in buttons.actions:
-        feedback: Block = {"type": "feedback_buttons", "action_id": f"{PREFIX}:feedback"}
+        feedback: Block = {"type": "feedback_buttons", "action_id": FEEDBACK}
         feedback["positive_button"] = _thumb("thumbs_up", buttons.question)
         feedback["negative_button"] = _thumb("thumbs_down", buttons.question)
         made.append({"type": "context_actions", "elements": [feedback]})

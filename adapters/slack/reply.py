@@ -12,13 +12,16 @@ from dataclasses import dataclass, field, replace
 
 from adapters.shared import markdown
 from adapters.shared.uploads import upload_name
-from adapters.slack import CAPABILITIES, render
-from adapters.slack.client import NAME, SlackClient, SlackError
+from adapters.slack import CAPABILITIES, NAME, render
+from adapters.slack.client import SlackClient
+from adapters.slack.errors import CLOSED, GONE_POST, OUTSIDE, SlackError
 from adapters.slack.files import Files
 from adapters.slack.limiter import Reservation
 from adapters.slack.mentions import escape_mentions, stable
-from adapters.slack.post import CLOSED, GONE_POST, OUTSIDE, Posts, Target, is_ts, target_of
+from adapters.slack.post import Posts
+from adapters.slack.ref import SlackRef
 from adapters.slack.render import Buttons, Piece
+from adapters.slack.target import Target, is_ts, target_of
 from bot.policy.actions import actions_for
 from bot.types import (
     Address,
@@ -155,23 +158,28 @@ class Replies:
         if live.target.is_direct:
             opening.append(self._begin_session(live, " ".join(turn.inbound.text.split())[:100]))
         await asyncio.gather(*opening)
-        return replace(receipt, ref={**receipt.ref, **({"session": "1"} if live.has_session else {})})
+        ref = replace(live.target.ref, has_session=live.has_session)
+        return replace(receipt, ref=ref.to_ref())
 
     def _receipt(self, turn: Turn) -> Receipt:
         inbound, now = turn.inbound, self._client.host.clock.now()
-        ref = {name: inbound.ref[name] for name in REF_NAMES if inbound.ref.get(name)}
-        ref |= {"team": inbound.address.workspace, "question": inbound.message_id, "boot": self._boot}
         sent_at = inbound.sent_at.timestamp() or now.timestamp() - 60
-        ref["since"] = inbound.message_id if is_ts(inbound.message_id) else f"{sent_at:.6f}"
         spec = self._client.host.commands.get(inbound.name) if isinstance(inbound, Command) else None
-        if inbound.ephemeral or (spec is not None and spec.is_private):
-            ref["ephemeral"] = "1"
-        if spec is not None and spec.is_private:
-            ref["private"] = "1"
-        if turn.receipt is not None:
-            kept = {name: value for name, value in turn.receipt.ref.items() if name in ("files", "controls")}
-            return replace(turn.receipt, turn_id=turn.id, ref={**kept, **ref, "revised": "1"})
-        return Receipt(inbound.address, turn.id, (), ref)
+        is_private = spec is not None and spec.is_private
+        ref = replace(
+            SlackRef.from_ref(inbound.ref),
+            team=inbound.address.workspace,
+            question_id=inbound.message_id,
+            since_ts=inbound.message_id if is_ts(inbound.message_id) else f"{sent_at:.6f}",
+            boot=self._boot,
+            is_ephemeral=inbound.ephemeral or is_private,
+            is_private=is_private,
+        )
+        if turn.receipt is None:
+            return Receipt(inbound.address, turn.id, (), ref.to_ref())
+        before = SlackRef.from_ref(turn.receipt.ref)
+        ref = replace(ref, is_revised=True, file_ids=before.file_ids, controls_ts=before.controls_ts)
+        return replace(turn.receipt, turn_id=turn.id, ref=ref.to_ref())
 
     async def _begin_session(self, live: Live, title: str = "") -> None:
         """Slack shows a Stop button while a thread's session is "processing", in channels as in the agent panel.
@@ -179,23 +187,23 @@ class Replies:
         Source: Slack, Agent sessions. None is begun that could not be ended in this minute.
         """
         target = live.target
-        if not target.thread or target.is_ephemeral or live.has_session:
+        if not target.thread or target.ref.is_ephemeral or live.has_session:
             return
         if self._is_refused(live, "session"):
             await self._name_thread(live, title)
             return
-        live.session_end = self._client.limiter.reserve(target.place.team, "agents.sessions.setStatus")
+        live.session_end = self._client.limiter.reserve(target.scope.team, "agents.sessions.setStatus")
         if live.session_end is None:
             return
         try:
             answer = await self._client.try_call(
-                target.place,
+                target.scope,
                 "agents.sessions.setStatus",
                 channel_id=target.channel,
                 thread_ts=target.thread,
                 status="processing",
                 title=title or None,
-                initiator_user_id=target.user or None,
+                initiator_user_id=target.ref.user_id or None,
             )
         except SlackError as error:
             live.release()
@@ -215,7 +223,7 @@ class Replies:
             del self._named[next(iter(self._named))]
         with suppress(SlackError):
             await self._client.try_call(
-                target.place,
+                target.scope,
                 "assistant.threads.setTitle",
                 channel_id=target.channel,
                 thread_ts=target.thread,
@@ -241,9 +249,11 @@ class Replies:
         """The answer's state; after a crash it is read off the thread."""
         if receipt.turn_id in self._lives:
             return self._lives[receipt.turn_id]
-        live = Live(target_of(receipt), posted=list(_own_ids(receipt)), has_session=receipt.ref.get("session") == "1")
+        live = Live(
+            target_of(receipt), posted=list(_own_ids(receipt)), has_session=SlackRef.from_ref(receipt.ref).has_session
+        )
         self._lives[receipt.turn_id] = live
-        if receipt.ref.get("boot") != self._boot and not live.target.is_ephemeral:
+        if receipt.ref.get("boot") != self._boot and not live.target.ref.is_ephemeral:
             found = await self.posts.look_up(live.target)
             live.posted = list(dict.fromkeys([*live.posted, *found.messages]))
             live.file_names = found.file_names
@@ -285,7 +295,7 @@ class Replies:
             if live.is_closed:
                 return
             try:
-                if live.text and not live.target.is_ephemeral:
+                if live.text and not live.target.ref.is_ephemeral:
                     await self._show_text(live)
                 await self._show_status(live)
             except SlackError as error:
@@ -306,13 +316,13 @@ class Replies:
                 if answer is not None:
                     live.shown_status, live.status_at = live.status, now
                 return
-        if live.status != THINKING and not target.is_ephemeral and not live.text:
+        if live.status != THINKING and not target.ref.is_ephemeral and not live.text:
             await self._edit(live, f"_{live.status}_")
             live.shown_status, live.status_at = live.status, now
 
     async def _set_status(self, target: Target, text: str) -> object | None:
         return await self._client.try_call(
-            target.place, "assistant.threads.setStatus", channel_id=target.channel, thread_ts=target.thread, status=text
+            target.scope, "assistant.threads.setStatus", channel_id=target.channel, thread_ts=target.thread, status=text
         )
 
     async def _show_text(self, live: Live) -> None:
@@ -331,8 +341,8 @@ class Replies:
     async def _begin(self, live: Live) -> None:
         """Stream where Slack and the budget allow; else post and edit; else wait for the whole."""
         target, limiter = live.target, self._client.limiter
-        if target.thread and target.user and not self._is_refused(live, "stream"):
-            live.stop = live.stop or limiter.reserve(target.place.team, "chat.stopStream")
+        if target.thread and target.ref.user_id and not self._is_refused(live, "stream"):
+            live.stop = live.stop or limiter.reserve(target.scope.team, "chat.stopStream")
             if live.stop and await self._start_segment(live):
                 live.mode = "stream"
                 await self._begin_session(live)  # the end of the stream ends it, at no further call
@@ -355,12 +365,12 @@ class Replies:
         head = f"{fence}\n" if fence else ""
         try:
             answer = await self._client.try_call(
-                target.place,
+                target.scope,
                 "chat.startStream",
                 channel=target.channel,
                 thread_ts=target.thread,
                 recipient_team_id=None if target.is_direct else target.recipient_team,
-                recipient_user_id=None if target.is_direct else target.user,
+                recipient_user_id=None if target.is_direct else target.ref.user_id,
                 chunks=[{"type": "markdown_text", "text": head + added}],
             )
         except SlackError as error:
@@ -394,7 +404,7 @@ class Replies:
     async def _append(self, live: Live, segment: Segment, added: str) -> None:
         target = live.target
         answer = await self._client.try_call(
-            target.place,
+            target.scope,
             "chat.appendStream",
             channel=target.channel,
             ts=segment.ts,
@@ -417,7 +427,7 @@ class Replies:
         closing = closing or words or (added[:room] if segment.size < ROTATE_AT else "")
         live.sent += len(closing)
         await self._stop_segment(live, segment, _closed(self._presentable(live)[: live.sent], closing), [])
-        live.stop = self._client.limiter.reserve(live.target.place.team, "chat.stopStream")
+        live.stop = self._client.limiter.reserve(live.target.scope.team, "chat.stopStream")
         if not live.stop or not await self._start_segment(live):
             log.debug("the next stream has to wait")
 
@@ -431,7 +441,7 @@ class Replies:
             live.stop = None
         self.writes += 1
         await self._client.call(
-            target.place,
+            target.scope,
             "chat.stopStream",
             channel=target.channel,
             ts=segment.ts,
@@ -462,11 +472,11 @@ class Replies:
             return
         if not live.posted and live.began_at and now - live.began_at < FIRST_EDIT_S:
             return
-        live.edit = live.edit or self._client.limiter.reserve(target.place.team, "chat.update")
+        live.edit = live.edit or self._client.limiter.reserve(target.scope.team, "chat.update")
         if live.edit is None:
             return
         live.mode, live.flushed_at = "edit", now
-        stop = render.button_blocks(buttons_of(None, target)) if target.question else []
+        stop = render.button_blocks(buttons_of(None, target)) if target.ref.question_id else []
         pieces = list(render.rendered(text, target.allowed).pieces)
         if pieces:
             last = pieces[-1]
@@ -486,7 +496,7 @@ class Replies:
         if live.shown.get(ts) == piece.markdown:
             return
         args = {"channel": target.channel, "ts": ts, "text": piece.text, "blocks": list(piece.blocks)}
-        if await self._client.try_call(target.place, "chat.update", **args, metadata=self.posts.metadata(target, part)):
+        if await self._client.try_call(target.scope, "chat.update", **args, metadata=self.posts.metadata(target, part)):
             self.writes += 1
             live.shown[ts] = piece.markdown
 
@@ -509,7 +519,7 @@ class Replies:
         live.is_closed = True
         live.release()
         try:
-            if live.target.is_ephemeral:
+            if live.target.ref.is_ephemeral:
                 return await self._finish_ephemeral(live, receipt, reply)
             return await self._finish_open(live, receipt, reply)
         finally:
@@ -517,7 +527,7 @@ class Replies:
             await self._quieten(live)
 
     async def _finish_open(self, live: Live, receipt: Receipt, reply: Reply) -> Receipt:
-        if reply.stopped and await self.posts.is_asked_no_more(live.target):
+        if reply.stopped and await self.posts.is_question_deleted(live.target):
             return await self._withdraw(live, receipt)
         has_pictures = any(isinstance(part, Image) for part in reply.parts)
         buttons = None if has_pictures else buttons_of(reply, live.target)
@@ -533,9 +543,9 @@ class Replies:
         if has_pictures:
             await self._await_shares(live, file_ids)
         controls = await self._controls(live, reply) if has_pictures else ""
-        ref = {**receipt.ref, "files": ",".join(file_ids), "controls": controls}
+        ref = replace(SlackRef.from_ref(receipt.ref), file_ids=tuple(file_ids), controls_ts=controls)
         ids = (*live.posted, controls) if controls else tuple(live.posted)
-        return replace(receipt, message_ids=ids, ref={name: value for name, value in ref.items() if value})
+        return replace(receipt, message_ids=ids, ref=ref.to_ref())
 
     async def _withdraw(self, live: Live, receipt: Receipt) -> Receipt:
         """The question is gone: what was said of an answer goes too."""
@@ -547,10 +557,10 @@ class Replies:
         """Where we may not write: by the response_url if there is one, else to the asker alone. False when neither helps."""
         target = live.target
         whole = render.rendered(reply.text, target.allowed, reply.notices)
-        if error.slack_code in OUTSIDE and target.response_url:
+        if error.slack_code in OUTSIDE and target.ref.response_url:
             await self._finish_outside(live, reply, whole)
             return True
-        if error.slack_code not in (*OUTSIDE, *CLOSED) or target.is_direct or not target.user:
+        if error.slack_code not in (*OUTSIDE, *CLOSED) or target.is_direct or not target.ref.user_id:
             return False
         log.info("an answer for %s goes to the asker alone: %s", target.channel, error.slack_code)
         why = f"{error.text} So here is my answer to what you asked there."
@@ -564,7 +574,7 @@ class Replies:
         rest = whole.pieces[MAX_RESPONSES:]
         if await self._send_privately(live, reply, whole, rest):
             piece = Piece((), ELSEWHERE, ELSEWHERE)
-            await self.posts.respond(replace(live.target, is_ephemeral=True), piece)
+            await self.posts.respond(live.target.for_asker_alone(), piece)
 
     async def _await_shares(self, live: Live, file_ids: Sequence[str]) -> None:
         """Slack shares files after its answer: wait, not for ever, so that what is posted next stands below them."""
@@ -592,15 +602,16 @@ class Replies:
 
     async def _take_back(self, live: Live, receipt: Receipt) -> None:
         """A revised answer's earlier pictures and their buttons go."""
-        if receipt.ref.get("revised") != "1":
+        ref = SlackRef.from_ref(receipt.ref)
+        if not ref.is_revised:
             return
-        if controls := receipt.ref.get("controls"):
-            await self.posts.delete(live.target, controls)
-        for file_id in filter(None, receipt.ref.get("files", "").split(",")):
+        if ref.controls_ts:
+            await self.posts.delete(live.target, ref.controls_ts)
+        for file_id in ref.file_ids:
             for ts in await self._shares(live, file_id):  # else "This file was deleted." stays
                 await self.posts.delete(live.target, ts)
             with suppress(SlackError):
-                await self._client.call(live.target.place, "files.delete", file=file_id)
+                await self._client.call(live.target.scope, "files.delete", file=file_id)
 
     async def _leave(self, live: Live, reply: Reply, whole: render.Rendered, buttons: Buttons | None) -> None:
         """The text as it stays: the stream is ended where it shows the same, else the messages are written anew."""
@@ -671,7 +682,7 @@ class Replies:
         has_files = bool(whole.files) or any(isinstance(part, Image | Audio | File) for part in reply.parts)
         if not has_files and not pieces:
             return False
-        opened = await self._client.call(live.target.place, "conversations.open", users=live.target.user)
+        opened = await self._client.call(live.target.scope, "conversations.open", users=live.target.ref.user_id)
         channel = str((opened.get("channel") or {}).get("id") or "")
         private = replace(live, target=replace(live.target, channel=channel, thread=""))
         for part, piece in enumerate(pieces):
@@ -702,10 +713,10 @@ class Replies:
             if (
                 target.thread
                 and not self._is_refused(live, "status")
-                and (target.is_ephemeral or not live.posted or live.shown_status)
+                and (target.ref.is_ephemeral or not live.posted or live.shown_status)
             ):
                 await self._client.call(
-                    target.place,
+                    target.scope,
                     "assistant.threads.setStatus",
                     channel_id=target.channel,
                     thread_ts=target.thread,
@@ -713,7 +724,7 @@ class Replies:
                 )
             if live.has_session:
                 await self._client.call(
-                    target.place,
+                    target.scope,
                     "agents.sessions.setStatus",
                     channel_id=target.channel,
                     thread_ts=target.thread,
@@ -728,33 +739,32 @@ class Replies:
         """Do without it there for a while."""
         log.info("Slack does without %s in %s: %s", what, live.target.channel, error.slack_code)
         is_everywhere = what == "session" and error.slack_code not in (*OUTSIDE, *CLOSED, *GONE_POST)
-        key = (f"{live.target.place.team}/{what}", "" if is_everywhere else live.target.channel)
+        key = (f"{live.target.scope.team}/{what}", "" if is_everywhere else live.target.channel)
         self._refused[key] = self._client.host.clock.monotonic() + REFUSED_FOR_S
 
     def _is_refused(self, live: Live, what: str) -> bool:
         now = self._client.host.clock.monotonic()
-        keys = [(f"{live.target.place.team}/{what}", channel) for channel in ("", live.target.channel)]
+        keys = [(f"{live.target.scope.team}/{what}", channel) for channel in ("", live.target.channel)]
         return any(self._refused.get(key, 0) > now for key in keys)
 
 
-REF_NAMES = ("team", "enterprise", "user", "bot", "user_team", "mentions", "named", "alone", "response_url")
 CONTROLS = 1_000
 """The mark of the message that holds the buttons under pictures."""
 
 
 def _own_ids(receipt: Receipt) -> tuple[str, ...]:
-    controls = receipt.ref.get("controls", "")
+    controls = SlackRef.from_ref(receipt.ref).controls_ts
     return tuple(ts for ts in receipt.message_ids if ts != controls)
 
 
 def _address(target: Target) -> Address:
-    return Address(NAME, target.place.team, target.channel, target.thread)
+    return Address(NAME, target.scope.team, target.channel, target.thread)
 
 
 def buttons_of(reply: Reply | None, target: Target) -> Buttons:
     """The buttons under an answer; reply: None while it is being given."""
-    is_private = target.is_private or target.is_ephemeral
-    return Buttons(target.question, actions_for(reply, CAPABILITIES, is_private=is_private))
+    is_private = target.ref.is_private or target.ref.is_ephemeral
+    return Buttons(target.ref.question_id, actions_for(reply, CAPABILITIES, is_private=is_private))
 
 
 def _title(part: Image | Audio | File) -> str:

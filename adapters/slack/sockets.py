@@ -12,7 +12,9 @@ from typing import Any, TypeAlias
 
 import aiohttp
 
-from adapters.slack.client import SlackClient, SlackError, secret
+from adapters.slack.client import SlackClient
+from adapters.slack.errors import SlackError
+from adapters.slack.tokens import secret
 from bot.errors import ConfigError
 
 HEARTBEAT_S = 8.0
@@ -96,7 +98,7 @@ class Sockets:
 
     async def _url(self) -> str:
         try:
-            answer = await self._client.unauthorized(
+            answer = await self._client.call_without_bot(
                 "apps.connections.open", token=secret(self._client.options.slack_app_token)
             )
         except SlackError as error:

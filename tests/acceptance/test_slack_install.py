@@ -17,8 +17,9 @@ from click.testing import CliRunner
 
 import adapters.slack
 from adapters.slack import check, manifest
-from adapters.slack.client import Place, SlackClient
+from adapters.slack.client import SlackClient
 from adapters.slack.emulator import AppConfig, SlackEmulator
+from adapters.slack.ref import TokenScope
 from bot.app import App
 from bot.engine.commands import SPECS
 from tests.acceptance.slack_support import config_for, parley, world
@@ -194,7 +195,7 @@ async def _ending_soon(w, team) -> None:  # type: ignore[no-untyped-def]
     kept = await w.app.host.installations.find("slack", team.id)
     soon = {**kept.data, "expires_at": w.app.clock.now().timestamp() + 3_600}
     await w.app.host.installations.keep(type(kept)(kept.platform, kept.workspace, kept.name, soon, kept.secrets))
-    w.adapter.client.forget(team.id)
+    w.adapter.client.tokens.forget(team.id)
 
 
 async def test_a_token_that_cannot_be_renewed_serves_as_long_as_it_lives(tmp_path: Path) -> None:
@@ -223,17 +224,19 @@ async def test_two_processes_exchange_a_token_once(tmp_path: Path) -> None:
     ):
         assert await _install(w, slack.team) == 200
         await _ending_soon(w, slack.team)
-        place = Place(slack.team.id)
+        scope = TokenScope(slack.team.id)
         ours, theirs = w.adapter.client, SlackClient(w.app.config, w.app.host)
         try:
-            await asyncio.gather(ours.installation(place), theirs.installation(place))  # both have read the old one
-            tokens = await asyncio.gather(ours.token(place), theirs.token(place))
+            await asyncio.gather(
+                ours.tokens.installation(scope), theirs.tokens.installation(scope)
+            )  # both have read the old one
+            tokens = await asyncio.gather(ours.tokens.find(scope), theirs.tokens.find(scope))
             assert slack.token_of(slack.team) in tokens
             newest = await w.app.host.installations.find("slack", slack.team.id)
             assert newest is not None and newest.secrets["bot_token"] == slack.token_of(slack.team)
             for client in (ours, theirs):
-                client.forget(slack.team.id)
-                assert await client.token(place) == slack.token_of(slack.team)
+                client.tokens.forget(slack.team.id)
+                assert await client.tokens.find(scope) == slack.token_of(slack.team)
         finally:
             await theirs.close()
 
@@ -250,7 +253,7 @@ async def test_a_rotating_token_is_exchanged_before_it_ends(tmp_path: Path) -> N
         assert kept is not None and kept.data["expires_at"] > 0
         soon = {**kept.data, "expires_at": w.app.clock.now().timestamp() + 600}
         await w.app.host.installations.keep(type(kept)(kept.platform, kept.workspace, kept.name, soon, kept.secrets))
-        w.adapter.client.forget(slack.team.id)
+        w.adapter.client.tokens.forget(slack.team.id)
         (answer,) = await w.answers(w.mention("still there?"))
         assert "still there?" in answer.shown
         renewed = await w.app.host.installations.find("slack", slack.team.id)
@@ -269,7 +272,7 @@ async def test_a_renewal_that_fails_stops_nobody_while_the_token_holds(tmp_path:
         assert kept is not None
         soon = {**kept.data, "expires_at": w.app.clock.now().timestamp() + 600}
         await w.app.host.installations.keep(type(kept)(kept.platform, kept.workspace, kept.name, soon, kept.secrets))
-        w.adapter.client.forget(slack.team.id)
+        w.adapter.client.tokens.forget(slack.team.id)
         slack.fail("oauth.v2.access", error="internal_error", times=50)
         (answer,) = await w.answers(w.mention("still there?"))
         assert "still there?" in answer.shown

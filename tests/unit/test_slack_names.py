@@ -5,8 +5,8 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
-from adapters.slack.client import Place
 from adapters.slack.entities import KEEP_S, Directory
+from adapters.slack.ref import TokenScope
 from tests.fakes import FakeClock
 
 
@@ -18,10 +18,10 @@ class FakeSlack:
         self.host = SimpleNamespace(clock=self.clock)
         self.asked: list[tuple[str, str]] = []
 
-    async def call(self, place: Place, method: str, **given: Any) -> dict[str, Any]:
+    async def call(self, scope: TokenScope, method: str, **given: Any) -> dict[str, Any]:
         """One call."""
-        self.asked.append((place.team, given["user"]))
-        return {"user": {"name": f"ada of {place.team}"}}
+        self.asked.append((scope.team, given["user"]))
+        return {"user": {"name": f"ada of {scope.team}"}}
 
 
 async def test_no_workspace_learns_the_names_of_another() -> None:
@@ -29,7 +29,7 @@ async def test_no_workspace_learns_the_names_of_another() -> None:
     slack = FakeSlack()
     directory = Directory(slack)  # type: ignore[arg-type]
     for team in ("T1", "T2", "T1"):
-        names = await directory.names(Place(team), "hi <@U1>", set())
+        names = await directory.names(TokenScope(team), "hi <@U1>", set())
         assert names.people == {"U1": f"ada of {team}"}
     assert slack.asked == [("T1", "U1"), ("T2", "U1")]
 
@@ -38,11 +38,11 @@ async def test_a_name_is_asked_for_again_after_a_while() -> None:
     """People rename themselves."""
     slack = FakeSlack()
     directory = Directory(slack)  # type: ignore[arg-type]
-    await directory.names(Place("T1"), "<@U1>", set())
+    await directory.names(TokenScope("T1"), "<@U1>", set())
     await slack.clock.sleep(KEEP_S / 8)
-    await directory.names(Place("T1"), "<@U1>", set())
+    await directory.names(TokenScope("T1"), "<@U1>", set())
     assert len(slack.asked) == 1
     for _ in range(9):
         await slack.clock.sleep(KEEP_S / 8)
-    await directory.names(Place("T1"), "<@U1>", set())
+    await directory.names(TokenScope("T1"), "<@U1>", set())
     assert len(slack.asked) == 2

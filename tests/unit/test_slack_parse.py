@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 
 from adapters.slack import entities, parse
 from adapters.slack.entities import Names
+from adapters.slack.parse_interactions import modal_state
+from adapters.slack.ref import SlackRef
 from bot.types import ButtonPress, Command, Deletion, Edit, InboundMessage, from_json, to_json
 
 
@@ -90,7 +92,11 @@ def test_a_voice_clip_is_one_whatever_its_type_claims() -> None:
 def test_people_of_another_company_carry_its_id() -> None:
     """Equal user ids of two companies stay two people."""
     found = parse.parse(event(user_team="T2"))
-    assert isinstance(found, InboundMessage) and found.author.id == "U1@T2" and found.ref["user"] == "U1"
+    assert (
+        isinstance(found, InboundMessage)
+        and found.author.id == "U1@T2"
+        and SlackRef.from_ref(found.ref).user_id == "U1"
+    )
     assert found.address.workspace == "T1"
 
 
@@ -98,7 +104,11 @@ def test_an_organisation_s_installation_uses_the_workspace_s_id() -> None:
     """The authorization of an org install names no team."""
     body = event() | {"authorizations": [{"enterprise_id": "E1", "team_id": None, "user_id": "U0BOT", "is_bot": True}]}
     found = parse.parse(body)
-    assert isinstance(found, InboundMessage) and found.address.workspace == "T1" and found.ref["enterprise"] == "E1"
+    assert (
+        isinstance(found, InboundMessage)
+        and found.address.workspace == "T1"
+        and SlackRef.from_ref(found.ref).enterprise == "E1"
+    )
 
 
 def test_forwarded_messages_are_read() -> None:
@@ -157,7 +167,7 @@ def test_buttons_refer_to_the_question() -> None:
 def test_a_modal_state_fits_slack() -> None:
     """3,000 characters at most, whatever the message was."""
     files = [{"id": f"F{n}", "name": "n" * 300} for n in range(10)]
-    state = parse.modal_state({"text": "\u00e4" * 9000, "files": files, "channel": "C1", "ts": "1.1"})
+    state = modal_state({"text": "\u00e4" * 9000, "files": files, "channel": "C1", "ts": "1.1"})
     assert len(state) <= 3_000 and json.loads(state)["ts"] == "1.1"
 
 
