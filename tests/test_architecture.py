@@ -160,6 +160,30 @@ def test_what_adapters_keep_for_themselves_is_theirs_alone() -> None:
     assert readers <= {"bot/policy/addressing.py", "bot/inbox.py"}
 
 
+MAX_FUNCTION_LINES = 50
+MAX_FILE_LINES = 420
+"""One subject a file: beyond this there are two."""
+
+
+def test_functions_and_files_stay_small() -> None:
+    """No function is longer than a screen, and no source file, scripts of pages included, longer than a subject takes."""
+    wrong = [
+        f"{path}: {node.name}"
+        for path, tree in sources()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and (node.end_lineno or 0) - node.lineno >= MAX_FUNCTION_LINES
+    ]
+    files = [
+        path
+        for folder in ("bot", "adapters")
+        for ending in ("py", "js")
+        for path in (ROOT / folder).rglob(f"*.{ending}")
+    ]
+    wrong += [path.name for path in files if len(path.read_text(encoding="utf-8").splitlines()) > MAX_FILE_LINES]
+    assert not wrong
+
+
 def test_every_public_function_says_what_it_gives() -> None:
     """Public functions and classes have docstrings."""
     wrong: list[str] = []

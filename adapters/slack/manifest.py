@@ -136,24 +136,28 @@ def build(
         settings["interactivity"]["request_url"] = events
     if is_distributed:
         oauth["redirect_urls"] = [f"{base}/slack/oauth_redirect"]
+    features = _agent(is_assistant) | {"slash_commands": _slash_commands(lines, events, is_single)}
     return {
         "display_information": {"name": name, "description": DESCRIPTION[:140], "background_color": "#1f3a5f"},
-        "features": {
-            "app_home": {
-                "home_tab_enabled": True,
-                "messages_tab_enabled": True,
-                "messages_tab_read_only_enabled": False,
-            },
-            "bot_user": {"display_name": name, "always_online": True},
-            **_agent(is_assistant),
-            "slash_commands": _slash_commands(lines, events, is_single),
-            "shortcuts": [
-                {"name": label, "type": "message", "callback_id": callback, "description": text}
-                for label, callback, text in SHORTCUTS
-            ],
-        },
+        "features": _features(name) | features,
         "oauth_config": oauth,
         "settings": settings,
+    }
+
+
+def _features(name: str) -> dict[str, Any]:
+    """What every kind of app of ours has: its Home tab, its bot and its message shortcuts."""
+    return {
+        "app_home": {
+            "home_tab_enabled": True,
+            "messages_tab_enabled": True,
+            "messages_tab_read_only_enabled": False,
+        },
+        "bot_user": {"display_name": name, "always_online": True},
+        "shortcuts": [
+            {"name": label, "type": "message", "callback_id": callback, "description": text}
+            for label, callback, text in SHORTCUTS
+        ],
     }
 
 
