@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import socket
 from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
@@ -234,8 +233,8 @@ class App:
 
 
 def worker_name() -> str:
-    """A name for this process that is equal after a restart: the one its platform gives it, or the host's."""
-    return os.environ.get("DYNO") or socket.gethostname() or "worker"
+    """The name of this process where the environment gives none: the host's, which is equal after a restart."""
+    return socket.gethostname() or "worker"
 
 
 async def _cancel(task: asyncio.Task[Any]) -> None:

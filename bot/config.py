@@ -30,12 +30,12 @@ DEFAULT_SYSTEM_PROMPT = (
 )
 
 MAX_SHOWN = 60
-"""Characters of a wrong value in an error."""
+"""Characters of a wrong value that an error shows."""
 NUMBERS: Mapping[Any, str] = {int: "a whole number", float: "a number"}
 
 
 class CoreOptions(FolderOptions):
-    """What every installation can set."""
+    """The variables of every installation."""
 
     database_url: SecretStr | None = Field(
         None,
@@ -89,7 +89,7 @@ class CoreOptions(FolderOptions):
         return value
 
     def named_model(self, modality: Modality) -> str:
-        """What the environment names for this modality: `provider:model`, "none", or empty."""
+        """The model that the environment names for this modality: `provider:model`, "none", or empty."""
         return str(getattr(self, f"{modality}_model"))
 
 
@@ -177,7 +177,7 @@ def load(env_file: Path | None = Path(".env"), **overrides: Any) -> Config:
 
 
 def _complaint(problem: Mapping[str, Any]) -> str:
-    """The variable, what was found there unless it is a secret, and what would be right."""
+    """The variable, its value unless it is a secret, and what would be right."""
     name = str(problem["loc"][0]) if problem["loc"] else ""
     field = _settings_class().model_fields.get(name.lower())
     said = str(problem["msg"]).removeprefix("Value error, ")

@@ -1,4 +1,4 @@
-"""The command line: every command by its name, and the one place where a failure becomes a line and an exit status.
+"""The command line: every command by its name, and the one place where a failure becomes a line of text and an exit status.
 
 Nothing heavy is imported before a command runs, so that `--help` and completion answer at once.
 """
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from bot.types import CommandSpec
 
 DONE, FAILED, WRONG, INTERRUPTED = 0, 1, 2, 130
-"""Exit status: done · the turn, or what was to be done, failed · wrong usage or configuration · stopped by Ctrl-C."""
+"""Exit status: done · the task failed · wrong usage or configuration · stopped by Ctrl-C."""
 COMMANDS = {
     "all": "run:everything",
     "web": "run:web",
@@ -41,11 +41,11 @@ COMMANDS = {
     "completion": "reference:completion",
     "emulator": "emulator:emulator",
 }
-"""In which file of this folder each command is, and its name there; in the order of the help."""
+"""The file of this folder that holds each command, and its name there; in the order of the help."""
 
 
 class State:
-    """What all commands share: `click.pass_obj` hands it to them, those of adapters' folders too."""
+    """What all commands share; `click.pass_obj` passes it to them, including those of adapters' folders. A `CommandLine`."""
 
     debug = False
 
@@ -59,7 +59,7 @@ class State:
     def config(self, *, quiet: bool = False) -> Config:
         """The configuration, checked; logging is set up by it. Raises ConfigError.
 
-        quiet: the log keeps silent unless --debug was given, for commands that tell a person what went wrong themselves.
+        quiet: the log stays silent unless --debug was given, for commands that tell a person what went wrong themselves.
         """
         from bot import config as configuration
         from bot.telemetry import configure_logging
@@ -73,7 +73,7 @@ class State:
 
 
 class Parley(click.Group):
-    """Finds commands when they are asked for: ours by their file, an adapter's by its folder."""
+    """Loads commands when they are needed: ours by their file, an adapter's by its folder."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Ours, then the platforms that have commands of their own."""
@@ -101,7 +101,7 @@ class Parley(click.Group):
         standalone_mode: bool = True,
         **extra: Any,
     ) -> Any:
-        """Run a command and leave with its exit status; what failed is one line on standard error."""
+        """Run a command and exit with its status; a failure is one line on standard error."""
         state = State()
         try:
             status = super().main(args, prog_name or "parley", complete_var, standalone_mode=False, obj=state, **extra)
@@ -118,13 +118,13 @@ def _own_commands(name: str) -> Sequence[click.Command]:
 
 
 def _told(error: BaseException) -> int:
-    """Say what went wrong in one line; gives the exit status."""
+    """Print what went wrong in one line; returns the exit status."""
     from bot.errors import BotError, ConfigError, UsageError
 
     match error:
         case KeyboardInterrupt() | click.Abort():
             return INTERRUPTED
-        case BrokenPipeError():  # `parley … | head`: nobody reads on
+        case BrokenPipeError():  # `parley … | head`: the reader has gone
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return FAILED
         case click.exceptions.NoArgsIsHelpError():
@@ -153,7 +153,7 @@ def _complain(text: str, status: int) -> int:
 
 
 class Command(click.Command):
-    """A command that knows --debug, wherever it stands."""
+    """A command that accepts --debug after its name too."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -181,7 +181,7 @@ def emulators() -> list[str]:
 
 
 def version() -> str:
-    """The version, as pyproject.toml has it."""
+    """The version in pyproject.toml."""
     import tomllib
 
     pyproject = Path(__file__).resolve().parents[2] / "pyproject.toml"
@@ -227,5 +227,5 @@ def main() -> NoReturn:
     """The entry point of `parley`."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")  # a terminal of an older encoding shows ? for what it lacks
+            stream.reconfigure(errors="replace")  # a terminal with a limited encoding shows ? for other characters
     sys.exit(cli.main())

@@ -32,7 +32,7 @@ def models() -> None:
 
 
 def _libraries(config: Config) -> Iterator[WeightsLibrary]:
-    """Of every provider that keeps weights."""
+    """The library of every provider that keeps weights."""
     from bot import providers
 
     for plugin in providers.plugins().values():
@@ -62,7 +62,7 @@ def list_models(state: State) -> None:
 @click.argument("names", nargs=-1, metavar="[NAME]...")
 @click.pass_obj
 def pull_models(state: State, names: tuple[str, ...]) -> None:
-    """Fetch the models that are missing, or those of these NAMEs. What broke off goes on; each file is checked by its hash."""
+    """Fetch the models that are missing, or those of these NAMEs. Downloads are resumed; each file is checked by its hash."""
     had: list[str] = []
     libraries = list(_libraries(state.config(quiet=True)))
     _check_names(names, libraries)
@@ -102,7 +102,7 @@ class _Bars:
         self._tasks: dict[str, TaskID] = {}
 
     def tell(self, progress: PullProgress) -> None:
-        """Move the file's bar, and say what there is to say."""
+        """Move the file's bar, and print the note."""
         if progress.note:
             self._bars.console.print(progress.note, markup=False, highlight=False)
         if not progress.total_bytes:
@@ -120,7 +120,7 @@ class _Lines:
         self._said: dict[str, int] = {}
 
     def tell(self, progress: PullProgress) -> None:
-        """Print it, if it is news."""
+        """Print it, unless this tenth was printed already."""
         if progress.note:
             click.echo(progress.note, err=True)
         if not progress.total_bytes:

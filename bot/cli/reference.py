@@ -1,4 +1,4 @@
-"""What can be set and what is to be pasted: `config`, `secret-key` and `completion`."""
+"""What can be set, and what is to be copied: `config`, `secret-key` and `completion`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ INTRODUCTION = """\
 
 Parley reads its configuration from the environment, and from a file `.env` in the folder it is started in; the environment wins.
 Every variable may instead be given as a file: `NAME_FILE` names a file that holds the value of `NAME`, as container platforms hand
-out secrets. Everything is checked at start, and an error names its variable. `parley doctor` checks what is set against the
+out secrets. Everything is checked at start, and each error names its variable. `parley doctor` checks what is set against the
 services themselves.
 """
 TITLES = {"core": "Parley itself"}
@@ -75,7 +75,7 @@ def _default(field: FieldInfo) -> str:
 
 
 def _limits(field: FieldInfo) -> Iterable[str]:
-    """What values it takes, where its type says more than a word."""
+    """The values that it takes, where its type restricts them."""
     if get_origin(field.annotation) is Literal:
         yield "One of " + ", ".join(f"`{value}`" for value in get_args(field.annotation)) + "."
     bounds = {type(one).__name__.lower(): one for one in field.metadata}
@@ -95,7 +95,7 @@ def _bound(limit: Any) -> str:
 def secret_key() -> None:
     """Print a new key that encrypts stored tokens.
 
-    To change keys, put the new one before the old one, with a comma between: the first writes, all read.
+    To change keys, put the new one before the old one, separated by a comma: the first encrypts, all decrypt.
 
     \b
     echo "PARLEY_SECRET_KEY=$(parley secret-key)" >> .env
@@ -108,7 +108,7 @@ def secret_key() -> None:
 @click.command(cls=Command, short_help="Completion for your shell.")
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def completion(shell: str) -> None:
-    """Print what makes SHELL complete commands, options and files of `parley`.
+    """Print the script that makes SHELL complete the commands, options and files of `parley`.
 
     \b
     parley completion bash > ~/.local/share/bash-completion/completions/parley

@@ -1,4 +1,4 @@
-"""The commands that stay: `all`, and its parts `web`, `gateway` and `worker` as processes of their own. And `migrate`."""
+"""The commands that run until they are stopped: `all`, and its parts `web`, `gateway` and `worker`. And `migrate`."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, NamedTuple
 import click
 
 from bot.cli import Command, State
-from bot.cli.tables import findings_table, wide_terminal
+from bot.cli.tables import diagnostics_table, wide_terminal
 
 if TYPE_CHECKING:
     from bot.app import App
     from bot.config import Config
 
 STOP_S = 4.8
-"""Everything is to have ended within 5 s. What has not is left to the next start, as after a crash."""
+"""Everything has to end within 5 s. What has not ended is left to the next start, as after a crash."""
 
 
 class Parts(NamedTuple):
@@ -60,21 +60,21 @@ web = _part(
     Parts("web", serve=True),
     """Serve the page, health, metrics and platforms' calls.
 
-    A process of its own, beside `parley gateway` and `parley worker`; they meet in PostgreSQL.
+    Runs beside `parley gateway` and `parley worker`; the processes share a PostgreSQL database.
     """,
 )
 gateway = _part(
     Parts("gateway", listen=True),
     """Hold the platforms' sockets.
 
-    A process of its own, of which there should be one, beside `parley web` and `parley worker`; they meet in PostgreSQL.
+    Run one of these beside `parley web` and `parley worker`; the processes share a PostgreSQL database.
     """,
 )
 worker = _part(
     Parts("worker", work=True),
     """Answer turns.
 
-    A process of its own, of which there may be many, beside `parley web` and `parley gateway`; they meet in PostgreSQL.
+    Run any number of these beside `parley web` and `parley gateway`; the processes share a PostgreSQL database.
     """,
 )
 
@@ -82,9 +82,9 @@ worker = _part(
 @click.command(cls=Command, short_help="Bring the database to this version.")
 @click.pass_obj
 def migrate(state: State) -> None:
-    """Bring the database to this version; harmless when it is there.
+    """Bring the database to this version. Running it again is harmless.
 
-    `parley all` does it by itself. Run it before the other processes where there are several.
+    `parley all` does this by itself. Where Parley runs as several processes, run it before them.
     """
     config = state.config()
     click.echo(f"The database is at revision {asyncio.run(_migrate(config))}.")
@@ -109,7 +109,7 @@ def _check_database(config: Config, parts: Parts) -> None:
 
     if parts.name != "all" and store_url(config).startswith("sqlite"):
         raise ConfigError(
-            f"DATABASE_URL: `parley {parts.name}` is one of several processes, which need PostgreSQL between them. "
+            f"DATABASE_URL: `parley {parts.name}` runs beside other processes, which share a PostgreSQL database. "
             "Set it to postgresql://USER:PASSWORD@HOST/NAME, or run `parley all`."
         )
 
@@ -149,7 +149,7 @@ class _Stopping:
         self._timer.start()
 
     def over(self) -> None:
-        """All has ended."""
+        """Everything has ended: cancel the deadline."""
         self._timer.cancel()
 
 
@@ -170,7 +170,7 @@ def _leave() -> None:
 
 def _show(app: App) -> None:
     terminal = wide_terminal()
-    terminal.print(findings_table(app.readiness.diagnostics()))
+    terminal.print(diagnostics_table(app.readiness.diagnostics()))
     if app.port:
         terminal.print(f"Parley is at {app.url} – Ctrl-C stops it.", markup=False)
     else:

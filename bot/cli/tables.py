@@ -23,7 +23,7 @@ def wide_terminal() -> Console:
     return Console(width=None if sys.stdout.isatty() else LOG_WIDTH, highlight=False)
 
 
-def findings_table(findings: Sequence[Diagnostic]) -> Table:
+def diagnostics_table(diagnostics: Sequence[Diagnostic]) -> Table:
     """What is on and what is off, for a terminal."""
     from rich import box
     from rich.markup import escape
@@ -32,6 +32,6 @@ def findings_table(findings: Sequence[Diagnostic]) -> Table:
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
     for title in ("part", "state", "what", "setting"):
         table.add_column(title, overflow="fold")
-    for one in findings:
+    for one in diagnostics:
         table.add_row(escape(one.subject), MARKS[one.level], escape(one.text), escape(one.setting))
     return table

@@ -1,4 +1,4 @@
-"""`ask` and `chat`: the console adapter, driven from the command line."""
+"""`ask` and `chat`: the console adapter, run from the command line."""
 
 from __future__ import annotations
 
@@ -31,7 +31,14 @@ def _voice_path(ctx: click.Context, param: click.Parameter, value: Path | None) 
 
 @click.command(cls=Command, short_help="One question, one answer.")
 @click.argument("text", required=False, default="")
-@click.option("--attach", "-a", multiple=True, type=FILE, metavar="FILE", help="Send a file along; may be repeated.")
+@click.option(
+    "--attach",
+    "-a",
+    multiple=True,
+    type=FILE,
+    metavar="FILE",
+    help="Send this file with the question; may be repeated.",
+)
 @click.option("--conversation", "-c", default="default", metavar="NAME", help="Which conversation it belongs to.")
 @click.option("--speak", type=FILE, metavar="OUT.ogg", callback=_voice_path, help="Write the spoken answer there.")
 @click.option("--image-out", type=FILE, metavar="DIR", help="Folder for pictures. Default: `saved` in PARLEY_HOME.")
@@ -130,7 +137,7 @@ async def _chat(config: Config, conversation: str, folder: Path, history: Path) 
 
 
 def until_given_up(doing: Callable[[], Coroutine[Any, Any, int]]) -> int:
-    """Run it; gives its exit status, or that of Ctrl-C."""
+    """Run it; returns its exit status, or that of Ctrl-C."""
     from adapters.console.chat import GivenUp
 
     try:
@@ -140,7 +147,7 @@ def until_given_up(doing: Callable[[], Coroutine[Any, Any, int]]) -> int:
 
 
 def standard_input() -> TextIO:
-    """Standard input as text; bytes that are none become U+FFFD rather than a failure."""
+    """Standard input as text; bytes that are not text become U+FFFD."""
     if isinstance(sys.stdin, io.TextIOWrapper):
         sys.stdin.reconfigure(errors="replace")
     return sys.stdin
@@ -148,7 +155,7 @@ def standard_input() -> TextIO:
 
 @asynccontextmanager
 async def console(config: Config) -> AsyncIterator[App]:
-    """Parley with the terminal as its only platform. Turns that other processes left are not taken up here."""
+    """Parley with the terminal as its only platform. It does not take over turns that other processes left."""
     from bot.app import App
 
     async with App(config, only={"console"}, name="cli").running(take_over=False) as app:
@@ -156,7 +163,7 @@ async def console(config: Config) -> AsyncIterator[App]:
 
 
 def screen(*, as_json: bool = False) -> Screen:
-    """What fits standard output: drawn for a person, plain for a pipe."""
+    """The screen that suits standard output: drawn for a person, plain for a pipe."""
     from adapters.console.screen import DrawnScreen, JsonScreen, Screen
 
     if as_json:

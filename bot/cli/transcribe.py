@@ -33,8 +33,8 @@ SETTLE_S = 0.02
 def transcribe(state: State, files: tuple[Path, ...], shape: str, out: Path | None) -> int:
     """Write down what is said in voice notes, recordings and videos.
 
-    With several files, one that cannot be read does not keep the others from being done; the exit status is 1 then, or 2
-    when there is none to begin with. Nothing of them is kept.
+    With several files, one that cannot be read does not stop the others; the exit status is then 1, or 2 when no file
+    exists. Nothing of them is kept.
 
     \b
     parley transcribe note.ogg
@@ -50,7 +50,7 @@ def transcribe(state: State, files: tuple[Path, ...], shape: str, out: Path | No
 
 
 def _found(files: Sequence[Path]) -> dict[Path, Attachment]:
-    """Those that are there, before anything is started; the others are complained about."""
+    """Those that exist, checked before anything is started; each of the others is one line on standard error."""
     from adapters.console.parse import attachment
     from bot.errors import UsageError
 
@@ -103,7 +103,7 @@ def _hand_out(text: str, path: Path, shape: str, out: Path | None, *, title: boo
 
 
 async def _hear(app: App, attachment: Attachment, shown: Screen) -> Audio:
-    """What one turn hears in the file; its conversation is forgotten afterwards. Raises BotError."""
+    """What one turn hears in the file; its conversation is deleted afterwards. Raises BotError."""
     from adapters.console.chat import answer
     from adapters.console.parse import parse, place
 

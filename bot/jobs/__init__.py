@@ -27,7 +27,7 @@ T = TypeVar("T")
 MAX_ATTEMPTS = 4
 FIRST_PAUSE_S = 1.0
 MAX_PAUSE_S = 60.0
-"""A longer Retry-After is not waited for: the person is told instead."""
+"""A longer Retry-After is not waited out: the person is told instead."""
 
 STOP_TOPIC = "stop"
 """On the bus: `{"turn_id": …}` asks whichever process works on that turn to stop."""
@@ -92,7 +92,7 @@ async def retry_until_available(clock: Clock, name: str, fn: Callable[..., Await
             pause_s = min(FIRST_PAUSE_S * 2 ** min(attempt - 1, 5), MAX_PAUSE_S)
             log.warning("%s: %s; again in %.0f s", name, error.detail or error.text, pause_s)
             await clock.sleep(pause_s)
-    raise AssertionError("it is tried until it returns or raises")
+    raise AssertionError("the loop ends by returning or raising")
 
 
 async def _pause(clock: Clock, pause_s: float) -> None:
@@ -118,7 +118,7 @@ def retry_delay_s(attempt: int, error: BotError) -> float | None:
 
 
 def elapsed_ms(began: float) -> float:
-    """Milliseconds since `time.perf_counter()` gave that."""
+    """Milliseconds since `began`, a value of `time.perf_counter()`."""
     return round((time.perf_counter() - began) * 1000, 2)
 
 

@@ -1,6 +1,6 @@
 """Jobs of many processes that survive a crash, by DBOS on PostgreSQL: the one file that knows the library.
 
-A queue partitioned by lane hands each job to one process, and whoever is alive takes over what a dead process had begun.
+A queue partitioned by lane hands each job to one process; a living process takes over what a dead one had begun.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ VERSION = "turn-2"
 POLL_S = 0.1
 SWEEP_S = 5.0
 REQUEUE_EVERY = 6
-"""Sweeps between two looks for turns that nobody was handed."""
+"""After how many sweeps turns that no process was given are handed over again."""
 MAX_RECOVERIES = 20
 PRUNE_AT_ONCE = 1_000
 PRIORITY_LIMIT = 2**31 - 1
@@ -46,7 +46,7 @@ class DurableStep:
         self._clock = clock
 
     async def __call__(self, name: str, fn: Callable[..., Awaitable[T]], *args: Any) -> T:
-        """The step's result, perhaps of before a restart; raises BotError."""
+        """The step's result, which may be from before a restart; raises BotError."""
         began, ran = time.perf_counter(), 0
 
         async def remembered() -> str:
@@ -91,7 +91,7 @@ class DurableJobs:
     ) -> None:
         """url: of the database, without a driver. name: of this process, equal after a restart.
 
-        take_over: finish what dead processes had begun. requeue_stale: called now and then, to hand over what nobody did.
+        take_over: finish what dead processes had begun. requeue_stale: called now and then, to hand over what nobody was given.
         """
         self._takes_over = take_over
         self._requeue_stale = requeue_stale
@@ -106,7 +106,7 @@ class DurableJobs:
         self._client: DBOSClient | None = None
 
     async def start(self, handler: Handler, *, working: bool = True) -> None:
-        """Begin; what a crash interrupted is taken up again. Raises ConfigError when another Parley of this process runs."""
+        """Begin, and resume what a crash interrupted. Raises ConfigError when another Parley of this process runs."""
         if _Registered.jobs is not None:
             raise ConfigError("Only one Parley can work in a process.")
         self._handler = handler
@@ -146,7 +146,7 @@ class DurableJobs:
         return self._url.render_as_string(hide_password=False)
 
     async def enqueue(self, job: Job) -> None:
-        """Hand over a job; harmless when repeated."""
+        """Hand over a job. Repeating it is harmless."""
         if self._client is not None:
             options = EnqueueOptions(
                 queue_name=QUEUE,
@@ -178,7 +178,7 @@ class DurableJobs:
             self._running.pop(job_id, None)
 
     async def _sweep(self) -> None:
-        """Take over what dead processes had begun, and hand over what nobody did, again and again."""
+        """Again and again, take over what dead processes had begun, and hand over turns that no process was given."""
         for sweep in itertools.count():
             try:
                 for name in await self._workers.expired():
@@ -189,7 +189,7 @@ class DurableJobs:
                     if self._requeue_stale is not None:
                         await self._requeue_stale()
             except Exception as error:  # the edge of the sweep: a database that is away for a moment is asked again
-                log.warning("looking for turns of dead processes: %s: %s", type(error).__name__, error)
+                log.warning("could not look for turns of dead processes: %s: %s", type(error).__name__, error)
             await asyncio.sleep(SWEEP_S)
 
     async def _take_over(self, name: str) -> None:
@@ -197,7 +197,7 @@ class DurableJobs:
             status=["PENDING"], executor_id=name, load_input=False, load_output=False, app_version=VERSION
         )
         if ids := [one.workflow_id for one in found]:
-            log.warning("taking over %d turns of %s, which is gone", len(ids), name)
+            log.warning("taking over %d turns of %s, which is no longer running", len(ids), name)
             await DBOS.resume_workflows_async(ids, queue_name=QUEUE)
 
     async def forget(self, job_ids: Sequence[str]) -> None:
@@ -207,7 +207,7 @@ class DurableJobs:
             await DBOS.delete_workflows_async(known)
 
     async def prune(self, before: datetime) -> int:
-        """The same for all jobs that ended before then; gives how many."""
+        """The same for all jobs that ended before then; returns how many."""
         if self._client is not None:
             return 0
         ended = await DBOS.list_workflows_async(

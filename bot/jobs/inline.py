@@ -1,4 +1,4 @@
-"""Jobs in memory: steps simply called, nothing remembered. For tests and demonstrations."""
+"""Jobs in memory: each step is called, and nothing is remembered. For tests and demonstrations."""
 
 from __future__ import annotations
 

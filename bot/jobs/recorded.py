@@ -21,12 +21,12 @@ from bot.types import StepRecord
 
 T = TypeVar("T")
 REMEMBERED = 10_000
-"""Ended jobs whose ids are still known; handed over again, an older one finds its steps recorded or nothing to do."""
+"""How many ended jobs are remembered by id. An older one that is handed over again finds its steps recorded, or nothing to do."""
 log = logging.getLogger(__name__)
 
 
 class RecordedStep:
-    """Runs each step, retries included, and records its outcome; gives a recorded one instead of running it."""
+    """Runs each step, retries included, and records its outcome; a step with a recorded outcome is not run again."""
 
     def __init__(self, job_id: str, journal: StepJournal, clock: Clock) -> None:
         self.notes: list[StepRecord] = []
@@ -36,7 +36,7 @@ class RecordedStep:
         self._before: list[tuple[str, str]] | None = None
 
     async def __call__(self, name: str, fn: Callable[..., Awaitable[T]], *args: Any) -> T:
-        """The step's result, perhaps of before a restart; raises BotError."""
+        """The step's result, which may be from before a restart; raises BotError."""
         began, ordinal = time.perf_counter(), len(self.notes)
         if (outcome := await self._recorded(ordinal, name)) is not None:
             known: T = replay(outcome, StepRecord(name, 0, elapsed_ms(began)), self.notes)
@@ -58,7 +58,9 @@ class RecordedStep:
             found, _ = await with_retries(self._clock, "steps", self._journal.load, (self._job_id,))
             self._before = list(found)
         if ordinal < len(self._before) and self._before[ordinal][0] != name:
-            log.warning("job %s: step %s was %s before; it runs anew", self._job_id, name, self._before[ordinal][0])
+            log.warning(
+                "job %s: step %s was %s before the upgrade; it runs again", self._job_id, name, self._before[ordinal][0]
+            )
             del self._before[ordinal:]
         return self._before[ordinal][1] if ordinal < len(self._before) else None
 
@@ -99,7 +101,7 @@ class RecordedJobs:
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def start(self, handler: Handler, *, working: bool = True) -> None:
-        """Begin; what dead processes left is taken over. A process that does not work leaves its jobs to the next that does."""
+        """Begin, and take over what dead processes left. A process that does not work leaves its jobs to the next that does."""
         if not working:
             return
         self.name = await self._workers.register(self.name)
@@ -116,7 +118,7 @@ class RecordedJobs:
                 await self._workers.remove(name)
 
     async def enqueue(self, job: Job) -> None:
-        """Hand over a job; harmless when repeated."""
+        """Hand over a job. Repeating it is harmless."""
         is_known = job.id in self._open or job.id in self._ended
         if is_known or self._is_closing or self._handler is None:
             return
@@ -148,7 +150,7 @@ class RecordedJobs:
         try:
             await handler(job.id, RecordedStep(job.id, self._journal, self._clock))
         except Exception:  # the edge of the job runner: the lane goes on with its next job
-            log.exception("job %s ended badly", job.id)
+            log.exception("job %s failed", job.id)
         self._open.discard(job.id)
         self._ended[job.id] = None
         if len(self._ended) > REMEMBERED:
@@ -160,7 +162,7 @@ class RecordedJobs:
             await self._journal.forget(ended)
 
     async def prune(self, before: datetime) -> int:
-        """The same for all jobs that ended before then; gives how many."""
+        """The same for all jobs that ended before then; returns how many."""
         return await self._journal.forget_before(before, self._open)
 
     async def close(self, patience_s: float = 4.0) -> None:

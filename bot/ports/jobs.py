@@ -71,7 +71,7 @@ class StepJournal(Protocol):
         """Delete those of these jobs."""
 
     async def forget_before(self, before: datetime, but: Collection[str]) -> int:
-        """Delete those of jobs that last did something before then, but of these; gives how many jobs."""
+        """Delete those of jobs that last did something before then, but of these; returns how many jobs."""
 
 
 class Jobs(Protocol):
@@ -90,7 +90,7 @@ class Jobs(Protocol):
         """Delete what is remembered of jobs that have ended: their steps' results hold what people said."""
 
     async def prune(self, before: datetime) -> int:
-        """The same for all jobs that ended before then; gives how many."""
+        """The same for all jobs that ended before then; returns how many."""
 
     async def close(self, patience_s: float = 4.0) -> None:
         """Stop taking jobs, let the running ones end for that long, leave the rest to the next start."""

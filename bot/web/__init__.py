@@ -17,14 +17,14 @@ from bot.policy.this_machine import is_loopback
 log = logging.getLogger(__name__)
 
 Ready = Callable[[], Awaitable[Mapping[str, str]]]
-"""Gives each part this process needs, with what is wrong with it, or an empty string when it is ready."""
+"""Returns each part that this process needs with what is wrong with it, or an empty string when it is ready."""
 
 MAX_BODY_BYTES = 4 * 1024 * 1024
 """For bodies read whole. Slack's and Discord's calls stay far below; uploads are streamed and counted by their own route."""
 BACKLOG = 128
-"""Connections that may wait to be taken. Source: asyncio's and aiohttp's own default, 100 and 128."""
+"""Connections that may wait to be accepted. Source: the defaults of asyncio, 100, and of aiohttp, 128."""
 SHUTDOWN_S = 2.0
-"""What requests under way get to end in; the whole process has 5 s."""
+"""How long requests under way may take to end; the whole process has 5 s."""
 STATUS_BY_CODE = {
     "usage": 400,
     "unreadable": 415,
@@ -64,7 +64,7 @@ class WebServer:
     ) -> None:
         """port: 0 takes a free one. ready: for /readyz. render: the text of /metrics. routes: what the adapters serve.
 
-        sockets: what `bind` gave for this host and port, when it was asked before.
+        sockets: what `bind` returned for this host and port, if it was called before.
         """
         self.host, self.port = host, port
         self._sockets = sockets
@@ -94,7 +94,7 @@ class WebServer:
         self._runner, self.port = runner, runner.addresses[0][1]
 
     async def stop(self) -> None:
-        """End live streams, let requests under way end for a moment, and close. Harmless when repeated."""
+        """End live streams, give requests under way a moment to end, and close. Calling it again is harmless."""
         runner, self._runner = self._runner, None
         if runner is None:
             return
@@ -146,7 +146,7 @@ class WebServer:
 
 
 def bind(host: str, port: int) -> list[socket.socket]:
-    """Take the port at every address of the host; who connects waits until a server serves it.
+    """Take the port at every address of the host; connections wait until a server serves them.
 
     port: 0 takes a free one. Raises ConfigError that names PORT or HOST.
     """
@@ -176,20 +176,20 @@ def bind(host: str, port: int) -> list[socket.socket]:
 
 
 def close(sockets: Iterable[socket.socket]) -> None:
-    """Let go of what `bind` took; harmless when repeated."""
+    """Close what `bind` opened. Calling it again is harmless."""
     for one in sockets:
         one.close()
 
 
 def check_host(request: web.Request) -> None:
-    """Raise HTTPForbidden when the browser believes to talk to another machine than this one (DNS rebinding)."""
+    """Raise HTTPForbidden when the browser believes that it talks to another machine (DNS rebinding)."""
     name = urlsplit(f"//{request.host}").hostname or ""
     if not is_loopback(name):
         raise web.HTTPForbidden(text=f"{name} is not this machine.\n")
 
 
 def check_origin(request: web.Request) -> None:
-    """Raise HTTPForbidden when a page of another site sent this. Servers, such as Slack's, send no Origin and pass."""
+    """Raise HTTPForbidden when a page of another site sent this. Servers, such as Slack's, send no Origin and are let through."""
     is_upgrade = request.headers.get("Upgrade", "").lower() == "websocket"
     if request.method in ("GET", "HEAD", "OPTIONS") and not is_upgrade:
         return
@@ -207,9 +207,11 @@ def _failure(request: web.Request, status: int, code: str, text: str) -> web.Res
 
 def _cannot_listen(error: OSError, host: str, port: int) -> ConfigError:
     if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
-        return ConfigError(f"HOST: {host} is no address of this machine; set HOST to 127.0.0.1 or 0.0.0.0.")
+        return ConfigError(f"HOST: {host} is not an address of this machine; set HOST to 127.0.0.1 or 0.0.0.0.")
     if error.errno == errno.EACCES:
-        return ConfigError(f"PORT: this user may not listen on port {port}; set PORT to one above 1023.")
+        return ConfigError(f"PORT: this user is not allowed to listen on port {port}; set PORT to a number above 1023.")
     if error.errno == errno.EADDRINUSE:
-        return ConfigError(f"PORT: another program listens on {host}:{port}; end it or set PORT to another one.")
+        return ConfigError(
+            f"PORT: another program is listening on {host}:{port}; stop it, or set PORT to another number."
+        )
     return ConfigError(f"PORT: cannot listen on {host}:{port}: {error.strerror or error}.")

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from bot.cli import WRONG
 from tests.test_architecture import allowed_for, imports_of
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -130,6 +131,16 @@ async def test_added_folders_are_shown_and_documented(tree: Path) -> None:
     page = await reader.reads("config")
     assert "`LETTERBOX_FOLDER`" in page and "`PARROT_GREETING`" in page
     assert await reader.reads("ask", "Polly?") == "Squawk! Polly?\n"
+
+
+async def test_a_folder_that_says_nothing_is_named(tree: Path) -> None:
+    """A platform's folder without its PLUGIN is an error that names the file, not a platform that is missing in silence."""
+    (tree / "adapters/letterbox/__init__.py").write_text('"""No more."""\n', encoding="utf-8")
+    process = await Reader(tree).starts("doctor")
+    async with asyncio.timeout(DEADLINE_S):
+        _, complaints = await process.communicate()
+    assert process.returncode == WRONG
+    assert complaints.decode() == "parley: adapters/letterbox/__init__.py holds no PLUGIN = AdapterPlugin(...).\n"
 
 
 @pytest.mark.parametrize("path", sorted(written_files()))

@@ -319,7 +319,7 @@ def test_a_taken_port_is_told_before_anything_begins(person: Person) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         done = person.runs("all", PORT=str(other.getsockname()[1]))
     assert done.returncode == WRONG
-    assert re.match(r"parley: PORT: another program listens on 127\.0\.0\.1:\d+;", done.stderr), done.stderr
+    assert re.match(r"parley: PORT: another program is listening on 127\.0\.0\.1:\d+;", done.stderr), done.stderr
     assert not Path(person.surroundings["PARLEY_HOME"]).exists()
 
 

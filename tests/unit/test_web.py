@@ -138,10 +138,10 @@ async def test_a_taken_port_is_one_clear_line(served: Served) -> None:
     """The setting to change is named; so it is for an address that is not ours."""
     other = Served()
     other.server.port = served.server.port
-    with pytest.raises(ConfigError, match=r"^PORT: another program listens on 127\.0\.0\.1:\d+;"):
+    with pytest.raises(ConfigError, match=r"^PORT: another program is listening on 127\.0\.0\.1:\d+;"):
         await other.server.start()
     other.server.host = "192.0.2.1"
-    with pytest.raises(ConfigError, match=r"^HOST: 192\.0\.2\.1 is no address"):
+    with pytest.raises(ConfigError, match=r"^HOST: 192\.0\.2\.1 is not an address"):
         await other.server.start()
 
 
