@@ -272,7 +272,7 @@ async def test_what_a_model_lacks_is_said_once(
 
 async def test_a_new_model_says_what_it_lacks(make_app: MakeApp, platform: FakeAdapter, server: OpenAIEmulator) -> None:
     """Who changes to a model that does not take what was set before reads so then."""
-    async with make_app(**at(server, chat_model="openai:gpt-4o")) as app:
+    async with make_app(**at(server, chat_model="openai:gpt-4o", offered_models="openai:gpt-6-astra")) as app:
         first = await answer(app, platform, platform.commands("settings", "set presence_penalty 1"))
         assert "does not take" not in first.text
         told = await answer(app, platform, platform.commands("settings", "set model openai:gpt-6-astra"))
