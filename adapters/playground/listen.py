@@ -8,6 +8,7 @@ from aiohttp import web
 
 from adapters.playground import CAPABILITIES, reply
 from adapters.playground.guard import Guard
+from adapters.playground.renderer import Renderer
 from adapters.playground.routes import Routes
 from adapters.shared.streams import only_status
 from bot.errors import StoreError, UnreadableError
@@ -41,13 +42,14 @@ class Playground:
         self._has_password = bool(password)
         self._is_open = not password and not is_loopback(bound_to)
         self._max_upload_bytes = max_upload_bytes
+        self._renderer = Renderer()
 
     async def listen(self, accept: Accept) -> None:
         """Nothing to hold: the page calls our routes."""
 
     def routes(self, accept: Accept) -> Sequence[web.AbstractRouteDef]:
         """The page, its files and its API."""
-        return Routes(self._host, accept, self._guard, self._max_upload_bytes).table()
+        return Routes(self._host, accept, self._guard, self._renderer, self._max_upload_bytes).table()
 
     async def download(self, attachment: Attachment) -> AsyncIterator[bytes]:
         """The bytes, which were written down when the page sent them. Raises UnreadableError when they were forgotten."""
@@ -93,4 +95,5 @@ class Playground:
         return [Diagnostic("playground", "ok", f"on, for {whom}")]
 
     async def close(self) -> None:
-        """Nothing is held."""
+        """End the processes that render."""
+        await self._renderer.close()

@@ -1,8 +1,8 @@
-"""What one open page sees of the answers under way: news in, events for the page out. Pure."""
+"""What one open page sees of the answers under way: news in, events for the page out. Pure, but for who renders."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +13,8 @@ from bot.types import Part, Reply, from_json
 
 Event = tuple[str, dict[str, Any]]
 """Name and data of an event that the page gets."""
+Render = Callable[[str], Awaitable[list[str]]]
+"""Gives a text as the HTML of its blocks; see `renderer.Renderer`."""
 
 
 @dataclass
@@ -33,10 +35,11 @@ class _Answer:
 class View:
     """Turns what the answering process tells into what changes on one page."""
 
-    def __init__(self) -> None:
+    def __init__(self, rendered: Render) -> None:
+        self._rendered = rendered
         self._joiner = Joiner()
         self._answers: dict[str, _Answer] = {}
-        self._out: list[Event] = []
+        self._out: list[tuple[str, dict[str, Any], Reply | None]] = []
 
     def take(self, piece: Mapping[str, Any]) -> bool:
         """Take one message of the bus; False when something before it was missed, so the whole should be asked for."""
@@ -44,25 +47,30 @@ class View:
         match told:
             case {"kind": "open", "to": str(to), "turn": str(turn)}:
                 self._answers[to] = _Answer(turn)
-                self._out.append(("begin", {"to": to, "turn": turn}))
+                self._out.append(("begin", {"to": to, "turn": turn}, None))
             case {"kind": "snapshot", "to": str(to)}:
                 self._take_snapshot(to, told)
             case {"kind": "delta", "to": str(to)}:
                 return self._take_delta(to, told)
             case {"kind": "done", "to": str(to), "turn": str(turn), "reply": dict(plain)}:
                 self._answers.pop(to, None)
-                self._out.append(("done", {"to": to, "turn": turn, **drawn(from_json(plain))}))
+                self._out.append(("done", {"to": to, "turn": turn}, from_json(plain)))
             case {"kind": "changed"}:
-                self._out.append(("changed", {}))
+                self._out.append(("changed", {}, None))
         return True
 
-    def changes(self) -> Iterator[Event]:
-        """What the page has to be told since the last call; renders each answer at most once."""
+    async def changes(self) -> list[Event]:
+        """What the page has to be told since the last call; renders each answer at most once.
+
+        What comes in meanwhile waits for the next call, or an answer's text could overtake its beginning.
+        """
         out, self._out = self._out, []
-        yield from out
-        for to, answer in self._answers.items():
-            yield from _rest(to, answer)
-            yield from _blocks(to, answer)
+        answers = list(self._answers.items())
+        told = [(name, data | (await drawn(reply, self._rendered) if reply else {})) for name, data, reply in out]
+        for to, answer in answers:
+            told += _rest(to, answer)
+            told += _blocks(to, answer, await self._rendered(answer.text))
+        return told
 
     def _take_snapshot(self, to: str, told: Mapping[str, Any]) -> None:
         answer = self._answers.setdefault(to, _Answer(told["turn"]))
@@ -90,9 +98,8 @@ def _rest(to: str, answer: _Answer) -> Iterator[Event]:
         yield "rest", {"to": to, "turn": answer.turn, "status": answer.status, "parts": render.parts(answer.parts)}
 
 
-def _blocks(to: str, answer: _Answer) -> Iterator[Event]:
+def _blocks(to: str, answer: _Answer, now: list[str]) -> Iterator[Event]:
     """The blocks from the first one that differs: a long answer is not sent again with each word."""
-    now = render.blocks(answer.text)
     pairs = zip(now, answer.shown, strict=False)
     same = next((at for at, (new, old) in enumerate(pairs) if new != old), min(len(now), len(answer.shown)))
     if same < max(len(now), len(answer.shown)):
@@ -100,11 +107,11 @@ def _blocks(to: str, answer: _Answer) -> Iterator[Event]:
         yield "blocks", {"to": to, "turn": answer.turn, "at": same, "blocks": now[same:]}
 
 
-def drawn(reply: Reply) -> dict[str, Any]:
+async def drawn(reply: Reply, rendered: Render) -> dict[str, Any]:
     """The answer in the end as the page draws it."""
     return {
         "text": reply.text,
-        "blocks": render.blocks(reply.text),
+        "blocks": await rendered(reply.text),
         "parts": render.parts(reply.parts),
         "notices": list(reply.notices),
         "model": reply.model,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Sequence
-from functools import cache, lru_cache
+from functools import cache
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -14,17 +14,12 @@ from markdown_it.renderer import RendererProtocol
 from markdown_it.rules_core import StateCore
 from markdown_it.token import Token
 from markdown_it.utils import EnvType, OptionsDict
-from pygments import highlight
-from pygments.formatters import HtmlFormatter
-from pygments.lexers import get_lexer_by_name
-from pygments.util import ClassNotFound
 
+from adapters.playground.highlight import highlighted
 from bot.types import Audio, Blob, File, Image, Part, Text, UnreadAttachment
 
 MAX_MARKDOWN = 200_000
-"""Characters; a longer text is shown as it is, for it would hold up everybody else while it is read."""
-MAX_HIGHLIGHTED = 40_000
-"""Characters of one code block; longer code stays plain."""
+"""Characters; a longer text is shown as it is. Reading this many takes a second or two."""
 SCHEMES = ("http", "https", "mailto")
 BARE_LINK = re.compile(r"https?://[^\s<>\"'`\]]+[^\s<>\"'`\].,;:!?)*_]", re.IGNORECASE)
 TASK = re.compile(r"\[([ xX])\] ")
@@ -44,21 +39,22 @@ INLINE_TYPES = frozenset((*INLINE_IMAGES, *INLINE_VIDEOS, *INLINE_SOUNDS))
 """What a browser may show itself; all else, HTML and SVG above all, is only ever downloaded."""
 
 
-def blocks(text: str) -> list[str]:
+def blocks(text: str, *, has_colours: bool = True) -> list[str]:
     """The HTML of each paragraph, list, table or code block, in order. Text is never taken for HTML.
 
-    A code fence that is still open is shown as code, so every beginning of a text renders too.
+    A code fence that is still open is shown as code, so every beginning of a text renders too. has_colours: whether code is
+    highlighted, which takes most of the time where there is much of it. The time is linear in the length of the text.
     """
     if len(text) > MAX_MARKDOWN:
-        return [f'<pre class="plain">{html.escape(text)}</pre>']
-    parser, env = _parser(), dict[str, Any]()
+        return plain(text)
+    parser, env = _parser(), {"has_colours": has_colours}
     tokens = parser.parse(text, env)
     return [parser.renderer.render(group, parser.options, env) for group in _groups(tokens)]
 
 
-def to_html(text: str) -> str:
-    """The whole text as HTML."""
-    return "".join(blocks(text))
+def plain(text: str) -> list[str]:
+    """The text as it is, in one block of HTML: for what cannot be rendered in time."""
+    return [f'<pre class="plain">{html.escape(text)}</pre>']
 
 
 def part(item: Part) -> dict[str, Any] | None:
@@ -204,10 +200,9 @@ def _align_by_class(state: StateCore) -> None:
 
 def _mark_tasks(state: StateCore) -> None:
     """`[ ]` and `[x]` at the start of a list item become boxes."""
-    for before, token in zip(state.tokens[1:], state.tokens[2:], strict=False):
+    for item, before, token in zip(state.tokens, state.tokens[1:], state.tokens[2:], strict=False):
         if token.type != "inline" or before.type != "paragraph_open" or not token.children:
             continue
-        item = state.tokens[state.tokens.index(before) - 1]
         found = TASK.match(token.children[0].content)
         if found and item.type == "list_item_open":
             item.attrJoin("class", "task")
@@ -226,17 +221,5 @@ def _code(self: RendererProtocol, tokens: Sequence[Token], index: int, options: 
     token = tokens[index]
     language = token.info.strip().partition(" ")[0][:40]
     caption = f"<figcaption><span>{html.escape(language or 'text')}</span></figcaption>"
-    body = _highlighted(token.content, language.lower())
+    body = highlighted(token.content, language.lower() if env["has_colours"] else "")
     return f'<figure class="code">{caption}<pre tabindex="0"><code>{body}</code></pre></figure>\n'
-
-
-@lru_cache(maxsize=256)
-def _highlighted(code: str, language: str) -> str:
-    """The code as HTML with a class on each token; plain when the language is unknown."""
-    if not language or len(code) > MAX_HIGHLIGHTED:
-        return html.escape(code)
-    try:
-        lexer = get_lexer_by_name(language, stripnl=False, ensurenl=False)
-    except ClassNotFound:
-        return html.escape(code)
-    return str(highlight(code, lexer, HtmlFormatter(nowrap=True, classprefix="tok-")))

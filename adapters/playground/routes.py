@@ -17,6 +17,7 @@ from aiohttp import BodyPartReader, web
 from adapters.playground import CAPABILITIES, news, parse, render
 from adapters.playground.guard import Guard, author_of, handle, person_of
 from adapters.playground.live import View
+from adapters.playground.renderer import Renderer
 from adapters.playground.reply import tell
 from bot.errors import UnreadableError, UsageError
 from bot.policy.actions import actions_for
@@ -38,6 +39,8 @@ PAGE = Path(__file__).parent / "page"
 ASSETS = {"app.css": "text/css", "app.js": "text/javascript", "login.css": "text/css", "logo.svg": "image/svg+xml"}
 PACE_S = 0.04
 """Between two paints of an answer: 25 a second look steady."""
+MAX_PACE_S = 1.0
+"""An answer is never painted less often than this, however long it takes to render."""
 RENDER_SHARE = 5
 """A long answer takes long to render: it is painted less often, so that one page takes at most a sixth of a core."""
 HEARTBEAT_S = 15.0
@@ -54,8 +57,8 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 class Routes:
     """Every route of the page, each behind the guard."""
 
-    def __init__(self, host: Host, accept: Accept, guard: Guard, max_upload_bytes: int) -> None:
-        self._host, self._accept, self._guard = host, accept, guard
+    def __init__(self, host: Host, accept: Accept, guard: Guard, renderer: Renderer, max_upload_bytes: int) -> None:
+        self._host, self._accept, self._guard, self._renderer = host, accept, guard, renderer
         self._max_upload_bytes = max_upload_bytes
 
     def table(self) -> Sequence[web.AbstractRouteDef]:
@@ -97,6 +100,7 @@ class Routes:
 
     async def _page(self, request: web.Request) -> web.Response:
         is_known = self._guard.knows(request)
+        self._renderer.warm_up()
         response = web.Response(text=_read("index.html" if is_known else "login.html"), content_type="text/html")
         response.headers["Cache-Control"] = "no-store"
         self._guard.remember(request, response, proven=is_known)
@@ -150,7 +154,13 @@ class Routes:
 
     async def _entries(self, request: web.Request) -> web.Response:
         entries = await self._host.timeline.entries(_address(request))
-        return web.json_response([_entry(entry) for entry in entries if entry.role in ("user", "assistant")])
+        shown = [entry for entry in entries if entry.role in ("user", "assistant")]
+        return web.json_response(await asyncio.gather(*(self._entry(entry) for entry in shown)))
+
+    async def _entry(self, entry: TimelineEntry) -> dict[str, Any]:
+        text = render.words(entry.parts)
+        blocks = await self._renderer.blocks(text) if entry.role == "assistant" else []
+        return _entry(entry, text, blocks)
 
     async def _blob(self, request: web.Request) -> web.Response:
         """Bytes by their hash, whole or a range of them (players seek)."""
@@ -233,11 +243,12 @@ class Routes:
     async def _events(self, request: web.Request) -> web.StreamResponse:
         """Server-sent events of one conversation. A page that comes late, or again, is told the whole so far first."""
         channel = _address(request).channel
+        self._renderer.warm_up()
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"})
         async with self._host.bus.subscribe(news.topic(channel)) as pieces:
             await response.prepare(request)
             await response.write(_event("ready", {}))
-            view, changed = View(), asyncio.Event()
+            view, changed = View(self._renderer.blocks), asyncio.Event()
             reader = asyncio.create_task(self._read_news(channel, pieces, view, changed))
             try:
                 await self._host.bus.publish(news.asking_topic(channel), {})
@@ -269,9 +280,9 @@ async def _write_changes(
             continue
         changed.clear()
         began = time.perf_counter()
-        events = b"".join(_event(name, data) for name, data in view.changes())
+        events = b"".join(_event(name, data) for name, data in await view.changes())
         await response.write(events)
-        await asyncio.sleep(max(PACE_S, (time.perf_counter() - began) * RENDER_SHARE))
+        await asyncio.sleep(min(max(PACE_S, (time.perf_counter() - began) * RENDER_SHARE), MAX_PACE_S))
 
 
 def _event(name: str, data: dict[str, Any]) -> bytes:
@@ -284,15 +295,14 @@ def _address(request: web.Request, fields: dict[str, str] | None = None) -> Addr
     return parse.address_of(request.match_info.get("channel", named), handle(person_of(request)))
 
 
-def _entry(entry: TimelineEntry) -> dict[str, Any]:
-    text = render.words(entry.parts)
+def _entry(entry: TimelineEntry, text: str, blocks: list[str]) -> dict[str, Any]:
     return {
         "turn": entry.turn_id,
         "role": entry.role,
         "id": entry.message_id or (entry.turn_id if entry.role == "user" else ""),
         "is_editable": bool(entry.message_id) and ":" not in entry.message_id,  # not words that a button stood for
         "text": text,
-        "blocks": render.blocks(text) if entry.role == "assistant" else [],
+        "blocks": blocks,
         "parts": render.parts(entry.parts),
         "notices": list(entry.notices),
         "model": entry.model,

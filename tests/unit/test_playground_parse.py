@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.playground import news, parse, reply
+from adapters.playground import news, parse, render, reply
 from adapters.playground.live import View
 from bot.errors import StoreError, UsageError
 from bot.ports import Host
@@ -113,18 +113,23 @@ def delta(at: int, add: str, epoch: float = 1.0) -> dict[str, object]:
     return {"kind": "delta", "to": ID, "turn": "t", "epoch": epoch, "at": at, "add": add}
 
 
-def shown(view: View) -> list[str]:
+async def rendered(text: str) -> list[str]:
+    """As the page's renderer does, at once."""
+    return render.blocks(text)
+
+
+async def shown(view: View) -> list[str]:
     """The HTML that a page has after applying its changes."""
     page: list[str] = []
-    for name, data in view.changes():
+    for name, data in await view.changes():
         if name == "blocks":
             page[data["at"] :] = data["blocks"]
     return page
 
 
-def test_a_page_that_missed_the_beginning_asks_and_catches_up() -> None:
+async def test_a_page_that_missed_the_beginning_asks_and_catches_up() -> None:
     """A delta beyond what is known says so; the snapshot brings all, and repeats change nothing."""
-    view = View()
+    view = View(rendered)
     assert view.take(delta(0, "Hel"))
     assert not view.take(delta(9, "x"))
     snapshot = {
@@ -138,34 +143,34 @@ def test_a_page_that_missed_the_beginning_asks_and_catches_up() -> None:
     }
     assert view.take(snapshot)
     assert view.take(delta(0, "Hello"))
-    assert shown(view) == ["<p>Hello <strong>you</strong></p>\n"]
-    assert not list(view.changes())
+    assert await shown(view) == ["<p>Hello <strong>you</strong></p>\n"]
+    assert not await view.changes()
 
 
-def test_a_text_that_starts_over_replaces_the_old_one() -> None:
+async def test_a_text_that_starts_over_replaces_the_old_one() -> None:
     """A later epoch voids what was shown; news of an earlier one are late and ignored."""
-    view = View()
+    view = View(rendered)
     view.take(delta(0, "Wrong"))
     view.take(delta(0, "Right", epoch=2.0))
     view.take(delta(5, " or wrong", epoch=1.0))
-    assert shown(view) == ["<p>Right</p>\n"]
+    assert await shown(view) == ["<p>Right</p>\n"]
 
 
-def test_only_the_end_of_a_growing_answer_is_sent() -> None:
+async def test_only_the_end_of_a_growing_answer_is_sent() -> None:
     """Paragraphs that stand are not sent again."""
-    view = View()
+    view = View(rendered)
     view.take(delta(0, "One.\n\nTwo"))
-    list(view.changes())
+    await view.changes()
     view.take(delta(9, " more"))
-    assert [data["at"] for name, data in view.changes() if name == "blocks"] == [1]
+    assert [data["at"] for name, data in await view.changes() if name == "blocks"] == [1]
 
 
-def test_the_end_comes_with_everything() -> None:
+async def test_the_end_comes_with_everything() -> None:
     """The final event carries words, notices and how it ended."""
-    view = View()
+    view = View(rendered)
     answer = Reply((Text("Done *so*"),), notices=("left out",), error="quota", stopped=True)
     view.take({"kind": "done", "to": ID, "turn": "t", "reply": to_json(answer)})
-    ((name, data),) = list(view.changes())
+    ((name, data),) = await view.changes()
     assert name == "done"
     assert (data["text"], data["notices"], data["error"], data["is_stopped"]) == (
         "Done *so*",

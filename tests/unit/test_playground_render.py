@@ -61,6 +61,11 @@ ATTACKS = (
 )
 
 
+def to_html(text: str) -> str:
+    """The whole text as HTML."""
+    return "".join(render.blocks(text))
+
+
 def assert_safe(html: str) -> None:
     """Only our tags, with only our attributes, and links only to the web or to a mailbox."""
     for name, attributes in TAGS.findall(html):
@@ -75,20 +80,20 @@ def assert_safe(html: str) -> None:
 @pytest.mark.parametrize("attack", ATTACKS)
 def test_attacks_become_plain_text(attack: str) -> None:
     """No tag, no handler and no script address comes through, alone or amid other text."""
-    assert_safe(render.to_html(attack))
-    assert_safe(render.to_html(f"# Title\n\n> {attack}\n\n1. {attack} **and more**"))
+    assert_safe(to_html(attack))
+    assert_safe(to_html(f"# Title\n\n> {attack}\n\n1. {attack} **and more**"))
 
 
 @given(st.text(alphabet=st.sampled_from(list("<>\"'&[]()!`*_#-|\n \t:/.xjavscriptomhte=on")), max_size=120))
 @settings(max_examples=300, deadline=None)
 def test_any_text_is_safe(text: str) -> None:
     """Whatever the characters, the HTML holds only what we let in."""
-    assert_safe(render.to_html(text))
+    assert_safe(to_html(text))
 
 
 def test_markdown_is_shown_as_meant() -> None:
     """Headings, emphasis, tables, task lists and links look as such; links leave without telling where from."""
-    html = render.to_html(
+    html = to_html(
         "# T\n\n**b** *i* ~~s~~ `c`\n\n- [x] done\n- [ ] open\n\n|a|b|\n|---|---|\n|1|2|\n\n[l](https://e.example)"
     )
     for piece in ("<h1>T</h1>", "<strong>b</strong>", "<em>i</em>", "<s>s</s>", "<code>c</code>", "<td>1</td>"):
@@ -100,7 +105,7 @@ def test_markdown_is_shown_as_meant() -> None:
 
 def test_aligned_columns_need_no_style_attribute() -> None:
     """Inline styles are forbidden by the page's policy; alignment is a class."""
-    html = render.to_html("|a|b|\n|--:|:-:|\n|1|2|")
+    html = to_html("|a|b|\n|--:|:-:|\n|1|2|")
     assert 'class="right"' in html
     assert 'class="center"' in html
     assert "style=" not in html
@@ -108,7 +113,7 @@ def test_aligned_columns_need_no_style_attribute() -> None:
 
 def test_bare_addresses_become_links_without_their_full_stop() -> None:
     """An address in a sentence is a link; the punctuation after it is not, and code stays code."""
-    html = render.to_html("See https://e.example/a?b=1. And (https://e.example/c), `https://e.example/d`")
+    html = to_html("See https://e.example/a?b=1. And (https://e.example/c), `https://e.example/d`")
     assert ">https://e.example/a?b=1</a>." in html
     assert ">https://e.example/c</a>)," in html
     assert "<code>https://e.example/d</code>" in html
@@ -116,7 +121,7 @@ def test_bare_addresses_become_links_without_their_full_stop() -> None:
 
 def test_remote_pictures_are_links() -> None:
     """The page fetches no picture from elsewhere: it would tell its server who reads."""
-    html = render.to_html("![a cat](https://e.example/cat.png)")
+    html = to_html("![a cat](https://e.example/cat.png)")
     assert "<img" not in html
     assert '<a href="https://e.example/cat.png"' in html
     assert ">a cat</a>" in html
@@ -124,17 +129,17 @@ def test_remote_pictures_are_links() -> None:
 
 def test_code_is_highlighted_by_classes() -> None:
     """Known languages get a class on each token, unknown ones stay text, and nothing needs a style attribute."""
-    assert 'class="tok-k"' in render.to_html("```python\nreturn 1\n```")
-    assert "tok-" not in render.to_html("```nosuchlanguage\nreturn 1\n```")
-    assert "<span>nosuchlanguage</span>" in render.to_html("```nosuchlanguage\nx\n```")
+    assert 'class="tok-k"' in to_html("```python\nreturn 1\n```")
+    assert "tok-" not in to_html("```nosuchlanguage\nreturn 1\n```")
+    assert "<span>nosuchlanguage</span>" in to_html("```nosuchlanguage\nx\n```")
 
 
 def test_every_beginning_renders_and_an_open_fence_is_code() -> None:
     """While an answer streams, what came so far is shown; an unclosed fence is code from its first line on."""
     text = "Look:\n\n```python\nprint('<b>')\n```\n\nand **bold** | t |"
     for end in range(len(text)):
-        assert_safe(render.to_html(text[:end]))
-    assert '<figure class="code">' in render.to_html("Look:\n\n```python\npri")
+        assert_safe(to_html(text[:end]))
+    assert '<figure class="code">' in to_html("Look:\n\n```python\npri")
 
 
 def test_blocks_before_the_last_stay_the_same() -> None:
@@ -146,7 +151,7 @@ def test_blocks_before_the_last_stay_the_same() -> None:
 
 def test_a_huge_text_is_shown_plainly() -> None:
     """A megabyte of text is escaped and shown as it is, at once."""
-    html = render.to_html("<b>" + "x" * 1_000_000)
+    html = to_html("<b>" + "x" * 1_000_000)
     assert html.startswith('<pre class="plain">&lt;b&gt;')
 
 
