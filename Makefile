@@ -28,6 +28,9 @@ run: venv ## Start Parley with all that is set up; fetches local models when no 
 	@if $(HAS_SERVER); then $(call install,base); else $(call install,local) && $(PY) -m bot models pull; fi
 	@exec $(PY) -m bot all
 
+# When the set-up began, so that the check tells its own time apart.
+test hard: export CHECK_BEGAN := $(shell date +%s)
+
 test: venv ## Check everything: format, lint, types, migrations, docs, tests
 	@$(call install,dev)
 	@exec $(PY) -m tests

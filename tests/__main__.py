@@ -5,7 +5,8 @@ python -m tests lint types      these steps alone
 python -m tests tests -- -k slack --lf      what follows -- goes to pytest
 python -m tests hard            the long forms alone: up to an hour
 
-A test that fails once fails the check. What was skipped is named with its reason and counted at the end.
+A test that fails once fails the check. What was skipped is named with its reason and counted at the end. Set-up is told apart from
+the check: `weights` fetches the models that `make run` starts, and where they cannot be had their tests are skipped by name.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import tempfile
 import time
 import xml.etree.ElementTree as ElementTree
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -28,6 +29,10 @@ PYTHON = sys.executable
 SOURCES = ("bot", "adapters", "tests", "migrations", "bench")
 WORKERS = "2"
 """Processes for the tests: more do not help where there are two cores, and each starts a PostgreSQL of its own."""
+WEIGHTS_S = 900.0
+"""How long fetching the weights may take (some 630 MB); what came is kept, and the next check goes on from there."""
+BEGAN = "CHECK_BEGAN"
+"""The variable in which `make` says when it began to set up, in seconds since 1970."""
 PYTEST = (PYTHON, "-m", "pytest", "-q", "--color=auto")
 
 
@@ -38,9 +43,19 @@ class Step:
     name: str
     promise: str
     command: tuple[str, ...]
+    is_setup: bool = False
+    """It brings what tests need where that can be had: when it fails they are skipped, and the check goes on."""
+    timeout_s: float | None = None
 
 
 STEPS = (
+    Step(
+        "weights",
+        "the models that `make run` starts are here, where they can be had",
+        (PYTHON, "-m", "bot", "models", "pull"),
+        is_setup=True,
+        timeout_s=WEIGHTS_S,
+    ),
     Step("format", "the sources are formatted", (PYTHON, "-m", "ruff", "format", "--check", "--quiet", *SOURCES)),
     Step("lint", "no rule of pyproject.toml is broken", (PYTHON, "-m", "ruff", "check", "--quiet", *SOURCES)),
     Step("types", "strict types hold", (PYTHON, "-m", "mypy", "--no-error-summary")),
@@ -83,10 +98,11 @@ def main(arguments: Sequence[str]) -> int:
     if unknown := set(names) - {step.name for step in known}:
         say(f"There is no step {', '.join(sorted(unknown))}. Steps: {', '.join(step.name for step in known)}.")
         return 2
+    installed_s = max(0.0, time.time() - float(os.environ.get(BEGAN) or time.time()))
     with tempfile.TemporaryDirectory(prefix="parley-check-", ignore_cleanup_errors=True) as folder:
         outcomes = [run(step, more, Path(folder)) for step in steps]
-    say(summary(outcomes))
-    return int(any(outcome.status for outcome in outcomes))
+    say(summary(outcomes, installed_s))
+    return int(any(outcome.status and not outcome.step.is_setup for outcome in outcomes))
 
 
 def run(step: Step, more: Sequence[str], folder: Path) -> Outcome:
@@ -98,9 +114,16 @@ def run(step: Step, more: Sequence[str], folder: Path) -> Outcome:
     began = time.monotonic()
     report = folder / f"{step.name}.xml"
     options = (f"--basetemp={folder / step.name}", f"--junitxml={report}", *more) if "pytest" in step.command else ()
-    command = [*step.command, *options]
-    status = subprocess.run(command, cwd=ROOT, env=environment(), check=False).returncode
+    status = status_of([*step.command, *options], step.timeout_s)
     return Outcome(step, status, time.monotonic() - began, *counted(report))
+
+
+def status_of(command: Sequence[str], timeout_s: float | None) -> int:
+    """The status that a command ends with, or 124 when it took too long."""
+    try:
+        return subprocess.run(command, cwd=ROOT, env=environment(), timeout=timeout_s, check=False).returncode
+    except subprocess.TimeoutExpired:
+        return 124
 
 
 def counted(report: Path) -> tuple[Counter[str], Counter[str], Counter[str]]:
@@ -124,25 +147,38 @@ def environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith(ours)}
 
 
-def summary(outcomes: Sequence[Outcome]) -> str:
-    """The table at the end, what was skipped and why, and one line with the counts."""
-    lines = ["", "step        result   seconds"]
-    for outcome in outcomes:
-        result = "ok" if not outcome.status else "FAILED"
-        lines.append(f"{outcome.step.name:<11} {result:<8} {outcome.seconds:7.1f}")
-    reasons = sum((outcome.skipped for outcome in outcomes), Counter[str]())
-    if reasons:
+def summary(outcomes: Sequence[Outcome], installed_s: float) -> str:
+    """The table at the end, what was skipped and why, and the counts. installed_s: spent on packages before the first step."""
+    lines = ["", "step        result   seconds", *map(line_of, outcomes), "", times(outcomes, installed_s)]
+    if reasons := total(outcome.skipped for outcome in outcomes):
         lines += ["", "Skipped:", *(f"  {count:>3} x {reason}" for reason, count in sorted(reasons.items()))]
-    unheld = sum((outcome.unheld for outcome in outcomes), Counter[str]())
-    if unheld:
+    if unheld := total(outcome.unheld for outcome in outcomes):
         told = (f"{name} ({count} tests)" for name, count in sorted(unheld.items()))
         lines += ["", f"Vendor checks skipped, for want of the file in {SPECS}: {', '.join(told)}"]
-    failed = [outcome.step.name for outcome in outcomes if outcome.status]
+    failed = [outcome.step.name for outcome in outcomes if outcome.status and not outcome.step.is_setup]
     lines += ["", f"Failed: {', '.join(failed)}." if failed else "All is well."]
-    counts = sum((outcome.counts for outcome in outcomes), Counter[str]())
-    if counts:
+    if counts := total(outcome.counts for outcome in outcomes):
         lines.append(f"{counts['passed']} passed, {counts['failed']} failed, {counts['skipped']} skipped")
     return "\n".join(lines)
+
+
+def line_of(outcome: Outcome) -> str:
+    """One line of the table."""
+    bad = "absent" if outcome.step.is_setup else "FAILED"
+    return f"{outcome.step.name:<11} {bad if outcome.status else 'ok':<8} {outcome.seconds:7.1f}"
+
+
+def times(outcomes: Sequence[Outcome], installed_s: float) -> str:
+    """How long the set-up took, and how long the check itself."""
+    fetched_s = sum(outcome.seconds for outcome in outcomes if outcome.step.is_setup)
+    checked_s = sum(outcome.seconds for outcome in outcomes if not outcome.step.is_setup)
+    parts = f"packages {installed_s:.0f} s, weights {fetched_s:.0f} s"
+    return f"Set-up took {installed_s + fetched_s:.0f} s ({parts}); the check itself {checked_s:.0f} s."
+
+
+def total(counts: Iterable[Counter[str]]) -> Counter[str]:
+    """The sum, without what was counted zero times."""
+    return +sum(counts, Counter[str]())
 
 
 def say(text: str) -> None:

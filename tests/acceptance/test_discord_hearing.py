@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,9 +18,9 @@ from adapters.discord.parse_parts import MessageLocation, media_url
 from bot import telemetry
 from bot.types import Author, CommandOption, CommandSpec
 from tests.acceptance.discord_support import SOON, World, parley, world
+from tests.browser import CHROMIUM, needs_chromium
 from tests.making import picture
 
-CHROMIUM = shutil.which("chromium")
 BOB = Author("2", "Bob")
 COMMANDS = "/applications/{application_id}/commands"
 
@@ -222,7 +221,7 @@ async def test_a_gateway_that_is_away_is_a_line_in_the_log(
 # --- The emulator's page ---------------------------------------------------------------------------------------------
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium on this machine")
+@needs_chromium
 async def test_the_page_keeps_mentions_and_complains_of_nothing(tmp_path: Path) -> None:
     """In a browser: an edit shows the name and keeps the mention, an answered button brings no complaint, thumbs are drawn."""
     playwright = pytest.importorskip(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -12,11 +11,10 @@ import pytest
 
 from tests import making
 from tests.acceptance.playground_support import Playground, playing
+from tests.browser import CHROMIUM, needs_chromium
 from tests.conftest import MakeConfig
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-if not CHROMIUM:
-    pytest.skip("no chromium on this machine", allow_module_level=True)
+pytestmark = needs_chromium
 api = pytest.importorskip("playwright.async_api", reason="playwright is not installed")
 expect = api.expect
 

@@ -13,22 +13,9 @@ from bot.media import audio
 from bot.ports import Blobs, ChatModel, ChatRequest, ModelDone
 from bot.providers import local
 from bot.types import Blob, Image, Message, Settings, Text, TextDelta
+from tests.local_models import OPTIONS, needs_local_models
 
-OPTIONS = local.Options.model_validate({})
-
-
-def absent() -> str:
-    """What keeps the chain from running here, or nothing."""
-    if lacking := local.missing(OPTIONS):
-        return f"the local runtimes are not installed: {lacking[0]}"
-    names = [weights.name for weights in local.library(OPTIONS).wanted()]
-    return f"weights missing: {', '.join(names)}; run `make run` or `parley models pull`" if names else ""
-
-
-pytestmark = [
-    pytest.mark.skipif(bool(absent()), reason=absent() or "the weights are there"),
-    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
-]
+pytestmark = needs_local_models
 
 
 class NoBlobs:
