@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from typing import Any
+from dataclasses import dataclass
+
+from adapters.shared.refs import from_ref, to_ref
 
 DEFAULT_LIMIT = 10 * 1024 * 1024
 """Bytes of one file in a server without boosts. Source: Discord, Reference, Uploading Files."""
@@ -78,37 +79,9 @@ class DiscordRef:
 
     def to_ref(self) -> dict[str, str]:
         """As strings, for an inbound's or a receipt's `ref`."""
-        written = [one for one in fields(self) if one.name in ALWAYS_WRITTEN or getattr(self, one.name) != one.default]
-        return {one.name: _to_text(getattr(self, one.name)) for one in written}
+        return to_ref(self, ALWAYS_WRITTEN)
 
     @classmethod
     def from_ref(cls, ref: Mapping[str, str]) -> DiscordRef:
         """From these strings, a released version's among them; what is missing has its default."""
-        found: dict[str, Any] = {}
-        for one in fields(cls):
-            text = ref.get(one.name, ref.get(FORMER_KEYS.get(one.name, one.name)))
-            if text is not None:
-                found[one.name] = _from_text(text, one.default)
-        return cls(**found)
-
-
-def _to_text(given: Any) -> str:
-    match given:
-        case bool():
-            return "1" if given else "0"
-        case float():
-            return f"{given:.0f}"
-        case tuple():
-            return ",".join(given)
-    return str(given)
-
-
-def _from_text(text: str, default: Any) -> Any:
-    match default:
-        case bool():
-            return text == "1"
-        case int() | float():
-            return type(default)(text or 0) or default
-        case tuple():
-            return tuple(filter(None, text.split(",")))
-    return text
+        return from_ref(cls, ref, FORMER_KEYS)

@@ -20,7 +20,7 @@ from adapters.slack.home import Home
 from adapters.slack.install import Install
 from adapters.slack.listen import Listener
 from adapters.slack.manifest import command_name
-from adapters.slack.reply import Replies
+from adapters.slack.reply import DEFAULT_LIMITS, Replies, ReplyLimits
 from bot.errors import BotError
 from bot.ports import Accept, Host
 from bot.types import Attachment, Backfill, Command, Diagnostic, InboundMessage, Receipt, Reply, ReplyEvent, Turn
@@ -34,11 +34,11 @@ class Slack:
     name = NAME
     capabilities = CAPABILITIES
 
-    def __init__(self, options: Options, host: Host) -> None:
+    def __init__(self, options: Options, host: Host, reply_limits: ReplyLimits = DEFAULT_LIMITS) -> None:
         self.client = SlackClient(options, host)
         self.directory = Directory(self.client)
         self.files = Files(self.client)
-        self.replies = Replies(self.client, self.files)
+        self.replies = Replies(self.client, self.files, reply_limits)
         self.history = History(self.client, self.directory)
         self.home = Home(self.client)
         self.install = Install(self.client)

@@ -82,6 +82,19 @@ class Posts:
         )
         return str(answer["ts"]) if answer else ""
 
+    async def try_update(self, target: Target, ts: str, piece: Piece, part: int) -> bool:
+        """Edit if that may be done now; False when it may not."""
+        answer = await self._client.try_call(
+            target.scope,
+            "chat.update",
+            channel=target.channel,
+            ts=ts,
+            text=piece.text,
+            blocks=list(piece.blocks),
+            metadata=self.metadata(target, part),
+        )
+        return answer is not None
+
     async def update(self, target: Target, ts: str, piece: Piece, part: int) -> str:
         """Edit; a post that is gone is posted again. Gives the `ts`. Raises SlackError."""
         args: dict[str, Any] = {"channel": target.channel, "ts": ts, "metadata": self.metadata(target, part)}

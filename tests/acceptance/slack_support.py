@@ -11,6 +11,7 @@ from typing import Any
 
 from adapters.slack.adapter import Slack
 from adapters.slack.emulator import AppConfig, Message, SlackEmulator
+from adapters.slack.reply import ReplyLimits
 from bot import config as configuration
 from bot.app import App
 from bot.providers.echo import script
@@ -75,6 +76,7 @@ def config_for(slack: SlackEmulator, home: Path, **values: Any) -> Any:
 async def parley(slack: SlackEmulator, home: Path, **values: Any) -> AsyncIterator[World]:
     """Start Parley against this Slack and wait until it hears."""
     durable, name = values.pop("durable", False), values.pop("name", "main")
+    reply_limits: ReplyLimits | None = values.pop("reply_limits", None)
     is_http = not slack.app.socket_mode
     if is_http:
         values.setdefault("slack_app_token", None)
@@ -84,7 +86,9 @@ async def parley(slack: SlackEmulator, home: Path, **values: Any) -> AsyncIterat
             slack.configure(events_url=f"http://127.0.0.1:{app.port}/slack/events")
         else:
             await slack.wait_for(lambda: len(slack.sockets) >= app.config.slack_socket_count)  # type: ignore[attr-defined]
-        yield World(slack, app)
+        made = World(slack, app)
+        made.adapter.replies.limits = reply_limits or made.adapter.replies.limits
+        yield made
 
 
 @asynccontextmanager

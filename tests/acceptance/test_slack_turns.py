@@ -11,10 +11,10 @@ import pytest
 from sqlalchemy import select
 
 from adapters.slack import listen
-from adapters.slack import reply as reply_module
 from adapters.slack.emulator import AppConfig, Shortcut, SlackEmulator
 from adapters.slack.emulator import files as emulated_files
 from adapters.slack.files import Files
+from adapters.slack.reply import ReplyLimits
 from bot.store.schema import feedback
 from bot.types import Address
 from tests.acceptance.slack_support import parley, world
@@ -220,13 +220,10 @@ async def test_a_command_where_we_are_no_member_answers_by_its_response_url(tmp_
         assert "direct messages" in w.slack.ephemerals("random", "ada")[-1].shown
 
 
-async def test_a_long_answer_where_we_are_no_member_ends_in_the_direct_messages(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_long_answer_where_we_are_no_member_ends_in_the_direct_messages(tmp_path: Path) -> None:
     """A response_url takes few answers: they hold the beginning, and the last says where the rest is."""
-    monkeypatch.setattr(reply_module, "MAX_RESPONSES", 1)
     text = " ".join(f"w{number}" for number in range(2500))
-    async with world(tmp_path, slack_app=APP) as w:
+    async with world(tmp_path, slack_app=APP, reply_limits=ReplyLimits(max_responses=1)) as w:
         await w.slack.slash("ada", "random", "/ask", f"[[say {text}]]")
         await w.settled()
         (said,) = [m.shown for m in w.slack.messages("random") if m.bot_id]
@@ -548,10 +545,9 @@ async def test_a_stream_that_dies_loses_nothing(tmp_path: Path) -> None:
         assert "word59" in answer.shown and "word30" in answer.shown
 
 
-async def test_a_long_stream_is_rotated_before_it_dies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_long_stream_is_rotated_before_it_dies(tmp_path: Path) -> None:
     """Beyond what a stream bears the answer goes on in another message; together they are the whole."""
-    monkeypatch.setattr(reply_module, "STREAM_PACE_S", 0.02)
-    async with world(tmp_path) as w:
+    async with world(tmp_path, reply_limits=ReplyLimits(stream_pace_s=0.02)) as w:
         asked = w.mention("[[long 2600]] [[slow 0.0005]]")
         answers = await w.answers(asked, 2, timeout_s=25)
         words = " ".join(m.shown for m in answers).split()
@@ -559,12 +555,10 @@ async def test_a_long_stream_is_rotated_before_it_dies(tmp_path: Path, monkeypat
         assert all(len(m.shown) <= 12_000 for m in answers)
 
 
-async def test_an_old_stream_is_rotated_before_it_dies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_old_stream_is_rotated_before_it_dies(tmp_path: Path) -> None:
     """A stream that grows old is ended in time and goes on in another message, between words; the last carries the buttons."""
-    monkeypatch.setattr(reply_module, "STREAM_PACE_S", 0.05)
-    monkeypatch.setattr(reply_module, "ROTATE_S", 0.4)
-    monkeypatch.setattr(reply_module, "ROTATE_NOW_S", 0.6)
-    async with world(tmp_path) as w:
+    limits = ReplyLimits(stream_pace_s=0.05, rotate_s=0.4, rotate_now_s=0.6)
+    async with world(tmp_path, reply_limits=limits) as w:
         asked = w.mention("[[long 40]] [[slow 0.05]]")
         answers = await w.answers(asked, 2, timeout_s=15)
         words = [word for m in answers for word in m.shown.split() if word.startswith("word")]
@@ -666,12 +660,9 @@ async def test_buttons_stand_under_their_picture_and_a_new_one_takes_its_place(
         assert not [m for m in again for file in m.files if w.slack.world.files[file].deleted]
 
 
-async def test_a_file_that_is_not_shared_in_time_holds_nothing_up(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_file_that_is_not_shared_in_time_holds_nothing_up(tmp_path: Path) -> None:
     """The wait for a picture's message is bounded."""
-    monkeypatch.setattr(reply_module, "SHARE_S", 0.3)
-    async with world(tmp_path, slack_app=APP) as w:
+    async with world(tmp_path, slack_app=APP, reply_limits=ReplyLimits(share_s=0.3)) as w:
         w.slack.fail("files.info", error="file_not_found", times=50)
         answers = await w.answers(w.mention('[[tool generate_image {"prompt": "a barn", "shape": "square"}]]'), 3)
         assert [m for m in answers if "parley:vary" in str(m.blocks)]
