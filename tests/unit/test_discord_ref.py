@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.discord.custom_ids import ButtonId, holds, parse_button_id
-from adapters.discord.post import Target
 from adapters.discord.ref import DiscordRef
+from adapters.discord.target import Target
 from bot.types import ACTIONS, Address, Receipt
 
 ids = st.text("0123456789", max_size=20)
