@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from typing import Any
+from dataclasses import dataclass
+
+from adapters.shared.refs import from_ref, to_ref
 
 DEFAULT_LIMIT = 10 * 1024 * 1024
 """Bytes of one file in a server without boosts. Source: Discord, Reference, Uploading Files."""
@@ -27,6 +28,7 @@ FORMER_KEYS: Mapping[str, str] = {
     "webhook_message_ids": "hooked",
 }
 """By field, the key under which released versions stored it: their inbounds and receipts are still in databases."""
+FORMER_FILE_KEYS: Mapping[str, str] = {"file_id": "id", "channel_id": "channel", "message_id": "message"}
 ALWAYS_WRITTEN = frozenset(
     {"channel_id", "reply_to_id", "user_id", "limit_bytes", "token", "application_id", "token_expires_at"}
     | {"edits_original", "is_member"}
@@ -78,37 +80,31 @@ class DiscordRef:
 
     def to_ref(self) -> dict[str, str]:
         """As strings, for an inbound's or a receipt's `ref`."""
-        written = [one for one in fields(self) if one.name in ALWAYS_WRITTEN or getattr(self, one.name) != one.default]
-        return {one.name: _to_text(getattr(self, one.name)) for one in written}
+        return to_ref(self, ALWAYS_WRITTEN)
 
     @classmethod
     def from_ref(cls, ref: Mapping[str, str]) -> DiscordRef:
         """From these strings, a released version's among them; what is missing has its default."""
-        found: dict[str, Any] = {}
-        for one in fields(cls):
-            text = ref.get(one.name, ref.get(FORMER_KEYS.get(one.name, one.name)))
-            if text is not None:
-                found[one.name] = _from_text(text, one.default)
-        return cls(**found)
+        return from_ref(cls, ref, FORMER_KEYS)
 
 
-def _to_text(given: Any) -> str:
-    match given:
-        case bool():
-            return "1" if given else "0"
-        case float():
-            return f"{given:.0f}"
-        case tuple():
-            return ",".join(given)
-    return str(given)
+@dataclass(frozen=True)
+class DiscordFileRef:
+    """What downloading a file needs to know."""
 
+    file_id: str = ""
+    """Empty for stickers, whose addresses do not go stale."""
+    url: str = ""
+    """Signed, and good for a day or so."""
+    channel_id: str = ""
+    message_id: str = ""
+    """Where it stood: that gives a fresh address."""
 
-def _from_text(text: str, default: Any) -> Any:
-    match default:
-        case bool():
-            return text == "1"
-        case int() | float():
-            return type(default)(text or 0) or default
-        case tuple():
-            return tuple(filter(None, text.split(",")))
-    return text
+    def to_ref(self) -> dict[str, str]:
+        """As strings, for an attachment's `ref`."""
+        return to_ref(self)
+
+    @classmethod
+    def from_ref(cls, ref: Mapping[str, str]) -> DiscordFileRef:
+        """From these strings, a released version's among them."""
+        return from_ref(cls, ref, FORMER_FILE_KEYS)

@@ -11,7 +11,7 @@ import pytest
 from adapters.discord.emulator import AppConfig, DiscordEmulator, Limits
 from adapters.discord.emulator.permissions import SEND_MESSAGES
 from adapters.discord.pace import Pace
-from adapters.discord.reply.session import receipt_of
+from adapters.discord.reply.replies import receipt_of
 from bot.types import Reply, Text
 from tests.acceptance.discord_support import SOON, parley, world
 

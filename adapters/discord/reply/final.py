@@ -49,7 +49,7 @@ class Final:
         return render.small(f"Not attached ({why}): {names}.") if why and names else ""
 
 
-class FinalReplies:
+class Finisher:
     """Makes the end of an answer."""
 
     def __init__(self, client: DiscordClient, posts: Posts, pace: Pace) -> None:
