@@ -9,6 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 import aiohttp
 
 from adapters.discord.client import DiscordClient, DiscordError
+from adapters.discord.ref import DiscordFileRef
 from bot.errors import PlatformError, UnreadableError
 from bot.types import Attachment
 
@@ -27,7 +28,7 @@ class Files:
 
     async def download(self, attachment: Attachment) -> AsyncIterator[bytes]:
         """The bytes as they come. Raises UnreadableError when the file is gone, PlatformError when Discord fails."""
-        url = attachment.ref.get("url", "")
+        url = DiscordFileRef.from_ref(attachment.ref).url
         if self._is_stale(url):
             url = await self._fresh(attachment)
         try:
@@ -41,7 +42,7 @@ class Files:
     async def _open(self, url: str, attachment: Attachment) -> aiohttp.ClientResponse:
         """The answer that has the bytes; an address that is refused is made fresh once."""
         response = await self._get(url, attachment)
-        if response.status in GONE and attachment.ref.get("id"):
+        if response.status in GONE and DiscordFileRef.from_ref(attachment.ref).file_id:
             response.release()
             response = await self._get(await self._fresh(attachment), attachment)
         if response.status == 200:
@@ -73,7 +74,7 @@ class Files:
 
     async def _fresh(self, attachment: Attachment) -> str:
         """A new address: by the old one, or by the message it stood in."""
-        url = attachment.ref.get("url", "")
+        url = DiscordFileRef.from_ref(attachment.ref).url
         try:
             body = {"attachment_urls": [url]}
             answer = await self._client.call("POST", "/attachments/refresh-urls", body)
@@ -85,11 +86,11 @@ class Files:
             raise
 
     async def _from_message(self, attachment: Attachment) -> str:
-        ref = attachment.ref
+        ref = DiscordFileRef.from_ref(attachment.ref)
         path = "/channels/{channel_id}/messages/{message_id}"
-        place: dict[str, Any] = {"channel_id": ref.get("channel", ""), "message_id": ref.get("message", "")}
+        place: dict[str, Any] = {"channel_id": ref.channel_id, "message_id": ref.message_id}
         message = await self._client.call("GET", path, **place) if all(place.values()) else {}
         for one in message.get("attachments") or ():
-            if str(one.get("id")) == ref.get("id"):
+            if str(one.get("id")) == ref.file_id:
                 return str(one.get("url") or "")
         raise UnreadableError(f"{attachment.name} is gone from Discord.")

@@ -20,7 +20,7 @@ from adapters.discord.parse_parts import (
     message_text,
     moment,
 )
-from adapters.discord.ref import DEFAULT_LIMIT, DiscordRef
+from adapters.discord.ref import DEFAULT_LIMIT, DiscordFileRef, DiscordRef
 from bot.types import Author, ButtonPress, Command, CommandSpec, InboundMessage, Intent
 
 VIEW_AND_SEND = (1 << 10) | (1 << 11)
@@ -102,7 +102,7 @@ def parse_command(interaction: Payload, specs: Mapping[str, CommandSpec]) -> Com
     given = {str(one.get("name")): one.get("value") for one in data.get("options") or ()}
     resolved = (data.get("resolved") or {}).get("attachments") or {}
     spec = specs.get(name)
-    files = [attachment(resolved[str(value)], {}) for value in given.values() if str(value) in resolved]
+    files = [attachment(resolved[str(value)], DiscordFileRef()) for value in given.values() if str(value) in resolved]
     return Command(
         event_id=f"interaction:{interaction_id}",
         address=place.address(),

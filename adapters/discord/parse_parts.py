@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Literal
 
 from adapters.discord.custom_ids import custom_ids, parse_button_id
 from adapters.discord.entities import Names, Payload, name_of, people_in, readable
-from adapters.discord.ref import DEFAULT_LIMIT
+from adapters.discord.ref import DEFAULT_LIMIT, DiscordFileRef
 from bot.types import EPOCH, Address, Attachment, Author
 
 PLATFORM = "discord"
@@ -181,7 +181,7 @@ def link_of(message: Payload, us: Us) -> Link | None:
 
 def attachments(data: Payload, place: MessageLocation, cdn_url: str) -> tuple[Attachment, ...]:
     """The files of a message, of what it forwards, and its stickers."""
-    where = {"channel": place.channel_id, "message": str(data.get("id") or "")}
+    where = DiscordFileRef(channel_id=place.channel_id, message_id=str(data.get("id") or ""))
     is_voice = bool(int(data.get("flags") or 0) & VOICE)
     own = [attachment(one, where, is_voice=is_voice) for one in data.get("attachments") or ()]
     for snapshot in data.get("message_snapshots") or ():
@@ -191,16 +191,16 @@ def attachments(data: Payload, place: MessageLocation, cdn_url: str) -> tuple[At
     return (*own, *_stickers(data, cdn_url))
 
 
-def attachment(one: Payload, where: Mapping[str, str], *, is_voice: bool = False) -> Attachment:
-    """A file. Its signed address goes stale; where it stood gives a fresh one."""
+def attachment(one: Payload, where: DiscordFileRef, *, is_voice: bool = False) -> Attachment:
+    """A file. where: the message that it stands in."""
     mime_type = str(one.get("content_type") or "").partition(";")[0]
     duration = one.get("duration_secs")
-    ref = {"id": str(one.get("id") or ""), "url": str(one.get("url") or ""), **where}
+    ref = replace(where, file_id=str(one.get("id") or ""), url=str(one.get("url") or ""))
     return Attachment(
         name=str(one.get("filename") or "file"),
         mime_type=mime_type,
         size_bytes=int(one.get("size") or 0),
-        ref={name: value for name, value in ref.items() if value},
+        ref=ref.to_ref(),
         kind=_kind(mime_type),
         duration_s=float(duration) if duration is not None else None,
         is_voice_note=is_voice or bool(one.get("waveform") and duration is not None),
@@ -224,7 +224,9 @@ def _stickers(data: Payload, cdn_url: str) -> Iterable[Attachment]:
             extension, mime_type = kind
             at = media_url(cdn_url) if extension == "gif" else cdn_url.rstrip("/")
             url = f"{at}/stickers/{one.get('id')}.{extension}"
-            yield Attachment(f"{one.get('name') or 'sticker'}.{extension}", mime_type, 0, {"url": url}, "image")
+            yield Attachment(
+                f"{one.get('name') or 'sticker'}.{extension}", mime_type, 0, DiscordFileRef(url=url).to_ref(), "image"
+            )
 
 
 def media_url(cdn_url: str) -> str:

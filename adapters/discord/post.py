@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 from adapters.discord.client import (
@@ -19,8 +18,7 @@ from adapters.discord.client import (
     Upload,
 )
 from adapters.discord.parse_parts import EPHEMERAL, REPLY, VOICE
-from adapters.discord.ref import DiscordRef
-from bot.types import Address, Receipt
+from adapters.discord.target import Target
 
 MESSAGES = "/channels/{channel_id}/messages"
 MESSAGE = "/channels/{channel_id}/messages/{message_id}"
@@ -33,43 +31,14 @@ nobody clicking. Edits name all flags that are to stay. Source: Discord, Message
 TOKEN_GONE = (DEAD_TOKEN, UNKNOWN_WEBHOOK)
 LOADING = 1 << 7
 """Of a message that only shows that work is going on. Source: Discord, Message Flags."""
+FIRST = "0"
+"""The key of an answer's first message."""
 log = logging.getLogger(__name__)
 
 
-@dataclass
-class Target:
-    """Where the answer of a turn goes, and which ways there are still open."""
-
-    turn_id: str
-    address: Address
-    ref: DiscordRef
-    token: str = ""
-    """The interaction's, until Discord says that it has ended."""
-    webhook_message_ids: set[str] = field(default_factory=set)
-    """Messages that were made by the token."""
-    fallback_dm: str = ""
-    """The direct channel that stands in for a place where nothing can be written any more."""
-
-    @classmethod
-    def of(cls, receipt: Receipt) -> Target:
-        """As the receipt remembers it."""
-        ref = DiscordRef.from_ref(receipt.ref)
-        return cls(receipt.turn_id, receipt.address, ref, ref.token, set(ref.webhook_message_ids))
-
-    @property
-    def channel_id(self) -> str:
-        """The channel or thread."""
-        return self.ref.channel_id or self.address.thread or self.address.channel
-
-    @property
-    def needs_token(self) -> bool:
-        """Whether only the interaction's token writes here: what it posted is not found again, so the rest waits for the end."""
-        return self.ref.is_ephemeral or not self.ref.is_member
-
-
-def nonce_of(turn_id: str, part: int | str) -> str:
+def nonce_of(turn_id: str, key: str) -> str:
     """Equal for the same part of the same answer: within some minutes Discord then posts it once. At most 25 characters."""
-    return hashlib.sha256(f"{turn_id}/{part}".encode()).hexdigest()[:24]
+    return hashlib.sha256(f"{turn_id}/{key}".encode()).hexdigest()[:24]
 
 
 class Posts:
@@ -100,19 +69,19 @@ class Posts:
         return bool(target.token) and self._client.host.clock.now().timestamp() < target.ref.token_expires_at
 
     async def create(
-        self, target: Target, part: int | str, body: dict[str, Any], files: Sequence[Upload] = (), *, held: bool = False
+        self, target: Target, key: str, body: dict[str, Any], files: Sequence[Upload] = (), *, held: bool = False
     ) -> str:
         """Post a part; gives its id. The first part of an interaction fills its place. Raises DiscordError."""
         body = {**body, "allowed_mentions": QUIET, "flags": NO_EMBEDS}
-        if self.has_token(target) and (target.needs_token or (part == 0 and target.ref.edits_original)):
+        if self.has_token(target) and (target.needs_token or (key == FIRST and target.ref.edits_original)):
             try:
-                return await self._by_hook(target, part, body, files, held=held)
+                return await self._by_hook(target, key, body, files, held=held)
             except DiscordError as error:
                 if not self._is_over(target, error):
                     raise
         if target.needs_token:
-            return await self._privately(target, part, body, files)
-        return await self._in_channel(target, target.channel_id, part, body, files, held=held)
+            return await self._privately(target, key, body, files)
+        return await self._in_channel(target, target.channel_id, key, body, files, held=held)
 
     def _is_over(self, target: Target, error: DiscordError) -> bool:
         """Whether the token has ended, or what it should fill is gone; it is not used again then."""
@@ -122,10 +91,10 @@ class Posts:
         return False
 
     async def _by_hook(
-        self, target: Target, part: int | str, body: dict[str, Any], files: Sequence[Upload], *, held: bool
+        self, target: Target, key: str, body: dict[str, Any], files: Sequence[Upload], *, held: bool
     ) -> str:
         hook: dict[str, Any] = {"webhook_id": target.ref.application_id, "webhook_token": target.token}
-        if part == 0 and target.ref.edits_original:
+        if key == FIRST and target.ref.edits_original:
             answer = await self._send("PATCH", f"{HOOK}/messages/@original", body, files, held=held, **hook)
         else:
             body, params = {**body, "flags": _flags(target)}, {"wait": "true"}
@@ -134,9 +103,9 @@ class Posts:
         return str(answer["id"])
 
     async def _in_channel(
-        self, target: Target, at: str, part: int | str, body: dict[str, Any], files: Sequence[Upload], *, held: bool
+        self, target: Target, at: str, key: str, body: dict[str, Any], files: Sequence[Upload], *, held: bool
     ) -> str:
-        said = {**body, "nonce": nonce_of(target.turn_id, part), "enforce_nonce": True}
+        said = {**body, "nonce": nonce_of(target.turn_id, key), "enforce_nonce": True}
         if target.ref.reply_to_id and at == target.channel_id:
             said["message_reference"] = {"message_id": target.ref.reply_to_id, "fail_if_not_exists": False}
         if at in self._without_reference:
@@ -151,12 +120,12 @@ class Posts:
             answer = await self._send("POST", MESSAGES, said, files, held=held, channel_id=at)
         return str(answer["id"])
 
-    async def _privately(self, target: Target, part: int | str, body: dict[str, Any], files: Sequence[Upload]) -> str:
+    async def _privately(self, target: Target, key: str, body: dict[str, Any], files: Sequence[Upload]) -> str:
         """The token is over and nobody else may see it: into the person's direct messages."""
         if not target.fallback_dm:
             channel = await self._client.call("POST", "/users/@me/channels", {"recipient_id": target.ref.user_id})
             target.fallback_dm = str(channel["id"])
-        return await self._in_channel(target, target.fallback_dm, part, body, files, held=False)
+        return await self._in_channel(target, target.fallback_dm, key, body, files, held=False)
 
     async def edit(
         self, target: Target, message_id: str, body: dict[str, Any], files: Sequence[Upload] = (), *, held: bool = False
@@ -222,10 +191,10 @@ class Posts:
         except DiscordError as error:
             log.info("taking a message back at Discord: %s", error.detail)
 
-    async def voice(self, target: Target, part: int | str, file: Upload) -> str:
+    async def voice(self, target: Target, key: str, file: Upload) -> str:
         """A native voice message: alone in its message, never by a token. Raises DiscordError. Source: Discord, Message Flags."""
         return await self._in_channel(
-            target, target.channel_id, part, {"flags": VOICE, "allowed_mentions": QUIET}, [file], held=False
+            target, target.channel_id, key, {"flags": VOICE, "allowed_mentions": QUIET}, [file], held=False
         )
 
     async def type(self, at: str) -> None:
@@ -276,7 +245,7 @@ def _flags(target: Target) -> int:
 
 def _answers(message: dict[str, Any], target: Target) -> bool:
     """Whether a message of ours belongs to this answer: it carries its nonce, or stands beneath its question."""
-    nonces = {nonce_of(target.turn_id, part) for part in range(20)}
+    nonces = {nonce_of(target.turn_id, str(part)) for part in range(20)}
     if str(message.get("nonce")) in nonces:
         return True
     reference = message.get("message_reference") or {}

@@ -28,6 +28,7 @@ FORMER_KEYS: Mapping[str, str] = {
     "webhook_message_ids": "hooked",
 }
 """By field, the key under which released versions stored it: their inbounds and receipts are still in databases."""
+FORMER_FILE_KEYS: Mapping[str, str] = {"file_id": "id", "channel_id": "channel", "message_id": "message"}
 ALWAYS_WRITTEN = frozenset(
     {"channel_id", "reply_to_id", "user_id", "limit_bytes", "token", "application_id", "token_expires_at"}
     | {"edits_original", "is_member"}
@@ -85,3 +86,25 @@ class DiscordRef:
     def from_ref(cls, ref: Mapping[str, str]) -> DiscordRef:
         """From these strings, a released version's among them; what is missing has its default."""
         return from_ref(cls, ref, FORMER_KEYS)
+
+
+@dataclass(frozen=True)
+class DiscordFileRef:
+    """What downloading a file needs to know."""
+
+    file_id: str = ""
+    """Empty for stickers, whose addresses do not go stale."""
+    url: str = ""
+    """Signed, and good for a day or so."""
+    channel_id: str = ""
+    message_id: str = ""
+    """Where it stood: that gives a fresh address."""
+
+    def to_ref(self) -> dict[str, str]:
+        """As strings, for an attachment's `ref`."""
+        return to_ref(self)
+
+    @classmethod
+    def from_ref(cls, ref: Mapping[str, str]) -> DiscordFileRef:
+        """From these strings, a released version's among them."""
+        return from_ref(cls, ref, FORMER_FILE_KEYS)

@@ -8,9 +8,10 @@ from typing import Any
 
 from adapters.discord.client import THREAD_EXISTS, DiscordClient, DiscordError
 from adapters.discord.parse_parts import DIRECT
-from adapters.discord.post import Posts, Target
+from adapters.discord.post import Posts
 from adapters.discord.ref import DiscordRef
 from adapters.discord.render import small
+from adapters.discord.target import Target
 from bot.types import InboundMessage, Receipt, Turn
 
 ENTRIES = 200

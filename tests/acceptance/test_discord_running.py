@@ -11,6 +11,8 @@ import pytest
 from adapters.discord.emulator import AppConfig, DiscordEmulator, Limits
 from adapters.discord.emulator.permissions import SEND_MESSAGES
 from adapters.discord.pace import Pace
+from adapters.discord.reply.replies import receipt_of
+from bot.types import Reply, Text
 from tests.acceptance.discord_support import SOON, parley, world
 
 MESSAGES = "/channels/{channel_id}/messages"
@@ -144,12 +146,7 @@ async def test_an_interrupted_attempt_is_found_again(tmp_path: Path) -> None:
             await w.answers(asked)
         async with parley(discord, tmp_path, listen=False) as w:
             discord.advance(3_600)
-            from bot.types import Receipt, Reply, Text
-
-            turn = replace(turns[0], receipt=None)
-            opened = await w.adapter.open(turn)
-            forgotten = Receipt(opened.address, turn.id, (), {**opened.ref, "boot": "another"})
-            w.adapter.replies._lives.clear()
+            forgotten = receipt_of(replace(turns[0], receipt=None), "another process", {})
             await w.adapter.finish(forgotten, Reply((Text("taken up again"),)))
             assert [m.content for m in w.beneath(asked)] == ["taken up again"]
 

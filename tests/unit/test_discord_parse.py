@@ -103,7 +103,7 @@ def test_voice_messages_and_stickers_are_attachments() -> None:
     file = {"id": "3", "filename": "v.ogg", "size": 9, "url": "https://x", "content_type": "audio/ogg"}
     voice = message(flags=1 << 13, attachments=[{**file, "duration_secs": 1.5, "waveform": "AA=="}])
     (one,) = attachments(voice, PLACE, "https://cdn.example")
-    assert one.is_voice_note and one.duration_s == 1.5 and one.kind == "audio" and one.ref["message"] == "100"
+    assert one.is_voice_note and one.duration_s == 1.5 and one.kind == "audio" and one.ref["message_id"] == "100"
     odd = message(
         sticker_items=[{"id": "4", "name": "wave", "format_type": 1}, {"id": "5", "name": "dance", "format_type": 3}]
     )

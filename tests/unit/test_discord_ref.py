@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.discord.custom_ids import ButtonId, holds, parse_button_id
-from adapters.discord.post import Target
-from adapters.discord.ref import DiscordRef
+from adapters.discord.ref import DiscordFileRef, DiscordRef
+from adapters.discord.target import Target
 from bot.types import ACTIONS, Address, Receipt
 
 ids = st.text("0123456789", max_size=20)
@@ -112,3 +112,11 @@ def test_a_message_holds_its_own_buttons_alone() -> None:
     """What a client says was pressed is looked for in the message that Discord sent along."""
     message = {"components": [{"type": 1, "components": [{"type": 2, "custom_id": "parley:stop:1:2"}]}]}
     assert holds(message, "parley:stop:1:2") and not holds(message, "parley:stop:1:3") and not holds({}, "")
+
+
+def test_a_released_version_s_attachment_is_fetched() -> None:
+    """A file that was noted before an upgrade is found by its former keys."""
+    ref = {"id": "3", "url": "https://cdn.example/3", "channel": "20", "message": "100"}
+    found = DiscordFileRef.from_ref(ref)
+    assert found == DiscordFileRef("3", "https://cdn.example/3", "20", "100")
+    assert DiscordFileRef.from_ref(found.to_ref()) == found

@@ -60,7 +60,7 @@ def test_buttons_fit_their_ids_and_rows() -> None:
 @given(st.text(max_size=40), st.integers(0, 50))
 def test_nonces_fit(turn_id: str, part: int) -> None:
     """At most 25 characters, another for each part."""
-    assert len(nonce_of(turn_id, part)) <= 25 and nonce_of(turn_id, part) != nonce_of(turn_id, part + 1)
+    assert len(nonce_of(turn_id, str(part))) <= 25 and nonce_of(turn_id, str(part)) != nonce_of(turn_id, str(part + 1))
 
 
 async def test_speech_becomes_what_discord_wants() -> None:
