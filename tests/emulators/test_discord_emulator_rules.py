@@ -7,7 +7,6 @@ import io
 import json
 import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable
-from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -16,6 +15,8 @@ import pytest
 from adapters.discord.emulator import AppConfig, DiscordEmulator, Limits, Refused, __main__
 from adapters.discord.emulator import permissions as bits
 from adapters.discord.emulator.media import picture_size
+from tests.emulators import vendor
+from tests.payloads.support import cases
 
 Ask = Callable[..., Awaitable[tuple[int, Any]]]
 
@@ -703,7 +704,7 @@ async def test_wait_for_says_what_was_missing(server: DiscordEmulator, ask: Ask)
 
 # -- recorded deliveries ---------------------------------------------------------------------------------------------------
 
-RECORDED = Path(__file__).resolve().parents[3] / "shared" / "specs" / "recorded-discord" / "discord.json"
+RECORDED = "recorded-discord/discord.json"
 UNTOLD = {"clan", "display_name_styles", "display_name", "unusual_dm_activity_until", "content_scan_version"}
 UNTOLD |= {"mute_config", "muted", "member_ids_preview"}
 """Keys of real deliveries that this emulator leaves out: none is in the vendor's documentation."""
@@ -721,10 +722,28 @@ def missing_keys(real: Any, ours: Any, path: str = "") -> set[str]:
     return set() if same else {f"{path}: {type(ours).__name__}, not {type(real).__name__}"}
 
 
-@pytest.mark.skipif(not RECORDED.exists(), reason="the recorded deliveries are not beside the project")
+async def test_events_look_like_own_made_ones(server: DiscordEmulator, ask: Ask) -> None:
+    """Messages and clicks carry every key of the deliveries that the parsers are held to."""
+    own = {case.name: case.delivery["data"] for case in cases("discord")}
+    events: dict[str, Any] = {}
+    server.world.listeners.append(lambda event: events.update({event.name: event.build(True)}))
+    asked = server.post(server.alice, server.general, f"<@{server.bot.id}> Hey", files=[("plan.txt", b"the plan")])
+    assert missing_keys(own["mention in a channel"], events["MESSAGE_CREATE"]) == set()
+    [sent] = events["MESSAGE_CREATE"]["attachments"]
+    [attached] = own["direct message with a file"]["attachments"]
+    assert missing_keys(attached, sent) == set()
+    button = {"type": 2, "style": 2, "label": "Regenerate", "custom_id": "parley:regenerate:1:1"}
+    reference = {"message_id": str(asked.id)}
+    body = {"content": "x", "message_reference": reference, "components": [{"type": 1, "components": [button]}]}
+    await ask("POST", f"/channels/{server.general.id}/messages", body)
+    server.click(server.alice, server.replies(server.general)[0], "parley:regenerate:1:1")
+    assert missing_keys(own["Regenerate under an answer"], events["INTERACTION_CREATE"]) == set()
+
+
+@vendor.needs(RECORDED)
 async def test_events_look_like_recorded_ones(server: DiscordEmulator, ask: Ask) -> None:
     """Messages, reactions, threads and clicks carry every documented key of deliveries recorded from Discord."""
-    recorded = json.loads(RECORDED.read_text())
+    recorded = json.loads((vendor.SPECS / RECORDED).read_text(encoding="utf-8"))
     events: dict[str, Any] = {}
     server.world.listeners.append(lambda event: events.update({event.name: event.build(True)}))
     asked = server.post(server.alice, server.general, f"<@{server.bot.id}> Hey")

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -15,8 +14,9 @@ from slack_sdk.oauth.token_rotation.async_rotator import AsyncTokenRotator
 from slack_sdk.web.async_client import AsyncWebClient
 
 from adapters.slack.emulator import AppConfig, Clock, Message, SlackEmulator
+from tests.emulators import vendor
 
-SAMPLES = Path(__file__).parents[3] / "shared" / "specs" / "slack-json-samples" / "api"
+SAMPLES = "slack-json-samples/api"
 SDK_WARNS = pytest.mark.filterwarnings("ignore:BasicAuth is deprecated:DeprecationWarning")
 """slack_sdk 3.47 still makes aiohttp's BasicAuth for oauth.v2.access."""
 BUTTON = {"type": "button", "action_id": "go", "text": {"type": "plain_text", "text": "Go"}}
@@ -665,7 +665,7 @@ SHAPED = [
 ALLOWED_EXTRA = {"response_metadata", "text", "channels", "comments", "cache_ts", "agent_status", "message"}
 
 
-@pytest.mark.skipif(not SAMPLES.exists(), reason="needs ../shared/specs/slack-json-samples")
+@vendor.needs(SAMPLES)
 @pytest.mark.parametrize("name", SHAPED)
 async def test_answers_have_no_key_that_slack_has_not(slack: SlackEmulator, client: AsyncWebClient, name: str) -> None:
     """Every key of an answer is among those that the real API was seen to send."""
@@ -675,7 +675,7 @@ async def test_answers_have_no_key_that_slack_has_not(slack: SlackEmulator, clie
     arguments |= {"recipient_user_id": ada, "recipient_team_id": slack.team.id, "text": "x", "message_ts": root.ts}
     arguments |= {"bot": slack.team.bot_id, "filename": "a", "length": 1}
     answer = await client.api_call(name, json=arguments)
-    sample = json.loads((SAMPLES / f"{name}.json").read_text(encoding="utf-8"))
+    sample = json.loads((vendor.SPECS / SAMPLES / f"{name}.json").read_text(encoding="utf-8"))
     assert unknown_keys(answer.data, sample) == []
 
 

@@ -5,7 +5,6 @@ import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -19,6 +18,7 @@ from slack_sdk.signature import SignatureVerifier
 from slack_sdk.web.async_client import AsyncWebClient
 
 from adapters.slack.emulator import AppConfig, Channel, Clock, Message, Shortcut, SlackEmulator, View
+from tests.emulators import vendor
 
 COMMANDS = AppConfig(
     slash_commands=("/ask",), shortcuts=(Shortcut("Summarise", "sum"), Shortcut("New", "new", "global"))
@@ -592,19 +592,15 @@ async def test_a_manifest_describes_the_app() -> None:
 
 # -- shapes
 
-SPECS = Path(__file__).parents[3] / "shared" / "specs"
+SEEN = ("recorded-slack", "slack-json-samples/events", "slack-json-samples/app-backend")
+"""Folders with real payloads."""
 OURS_ONLY = {"client_msg_id", "is_ext_shared_channel", "parent_user_id", "reply_users"}
 
 
 def seen_keys(kind: str) -> set[str]:
     """The keys that real payloads of this type had, in the recordings and in the samples."""
     found: set[str] = set()
-    folders = (
-        SPECS / "recorded-slack",
-        SPECS / "slack-json-samples" / "events",
-        SPECS / "slack-json-samples" / "app-backend",
-    )
-    for path in [path for folder in folders for path in folder.glob("*.json")]:
+    for path in [path for folder in SEEN for path in (vendor.SPECS / folder).glob("*.json")]:
         for payload in payloads(json.loads(path.read_text(encoding="utf-8"))):
             if payload.get("type", "slash" if "command" in payload else "") == kind:
                 found |= set(payload)
@@ -619,7 +615,7 @@ def payloads(value: Any) -> Iterator[dict[str, Any]]:
         yield from payloads(item)
 
 
-@pytest.mark.skipif(not SPECS.exists(), reason="needs ../shared/specs")
+@vendor.needs(SEEN[0])
 async def test_deliveries_have_no_key_that_slack_has_not(slack: SlackEmulator) -> None:
     """Every key of what the app gets is one that real deliveries have."""
     root = slack.post("ada", "general", f"<@{slack.bot.id}> look", files=[("a.png", b"png")])
