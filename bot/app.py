@@ -36,6 +36,8 @@ from bot.types import Accepted, Inbound, Modality
 
 STALE_AFTER = timedelta(seconds=30)
 """A turn that was asked for so long ago, and that nobody works on, is handed over again, which is harmless if it was before."""
+SWEEP_S = 5.0
+"""Between two looks for what dead processes left, where many processes work."""
 Background: TypeAlias = Callable[[], Coroutine[Any, Any, None]]
 
 
@@ -66,13 +68,14 @@ class App:
         clock: Clock | None = None,
         name: str = "main",
         durable: bool = True,
+        sweep_s: float = SWEEP_S,
         more: Mapping[str, Adapter] | None = None,
         plugins: Mapping[str, AdapterPlugin[Any]] | None = None,
     ) -> None:
         """only: the adapters to have, None for all that are set up. name: of this process, when the environment names none.
 
-        durable: False keeps jobs in memory alone, for tests. more: adapters made elsewhere. plugins: by name, in place of those
-        that the folders hold.
+        durable: False keeps jobs in memory alone, for tests. sweep_s: between looks for what dead processes left.
+        more: adapters made elsewhere. plugins: by name, in place of those that the folders hold.
         """
         self.config = config
         self.clock: Clock = clock or SystemClock()
@@ -83,6 +86,7 @@ class App:
         self._plugins = dict(plugins or {})
         self._name = name
         self._durable = durable
+        self._sweep_s = sweep_s
         self._sockets: Sequence[socket.socket] = ()
 
     async def accept(self, inbound: Inbound) -> Accepted:
@@ -192,6 +196,7 @@ class App:
             concurrency=concurrency,
             take_over=take_over,
             requeue_stale=self._requeue_stale,
+            sweep_s=self._sweep_s,
         )
 
     async def _requeue_of_dead(self, dead: Sequence[str]) -> None:

@@ -29,7 +29,6 @@ KIND = "turn"
 VERSION = "turn-2"
 """Goes up when the sequence of steps changes, and only then: DBOS leaves work of another version alone."""
 POLL_S = 0.1
-SWEEP_S = 5.0
 REQUEUE_EVERY = 6
 """After how many sweeps turns that no process was given are handed over again."""
 MAX_RECOVERIES = 20
@@ -88,13 +87,16 @@ class DurableJobs:
         concurrency: int,
         take_over: bool = True,
         requeue_stale: Callable[[], Awaitable[None]] | None = None,
+        sweep_s: float,
     ) -> None:
         """url: of the database, without a driver. name: of this process, equal after a restart.
 
         take_over: finish what dead processes had begun. requeue_stale: called now and then, to hand over what nobody was given.
+        sweep_s: between two looks for dead processes.
         """
         self._takes_over = take_over
         self._requeue_stale = requeue_stale
+        self._sweep_s = sweep_s
         self.name = name
         self._url = url
         self._workers = workers
@@ -190,7 +192,7 @@ class DurableJobs:
                         await self._requeue_stale()
             except Exception as error:  # the edge of the sweep: a database that is away for a moment is asked again
                 log.warning("could not look for turns of dead processes: %s: %s", type(error).__name__, error)
-            await asyncio.sleep(SWEEP_S)
+            await asyncio.sleep(self._sweep_s)
 
     async def _take_over(self, name: str) -> None:
         found = await DBOS.list_workflows_async(

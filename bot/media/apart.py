@@ -34,6 +34,7 @@ KEPT_VARIABLES = frozenset(
 )
 """Of the environment. The others are none of a reader's business, and some are secrets."""
 READER = "bot.media.reader"
+"""The module that a process runs."""
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -47,14 +48,16 @@ class Readers:
         deadline_s: float = DEADLINE_S,
         memory_bytes: int = MEMORY_BYTES,
         idle_s: float = IDLE_S,
+        reader: str = READER,
     ) -> None:
         """processes: how many jobs run at once; others wait. deadline_s: for one job, from when it runs.
 
-        memory_bytes: for one process. idle_s: a process that had no job for so long is ended.
+        memory_bytes: for one process. idle_s: a process that had no job for so long is ended. reader: the module that they run.
         """
         self._deadline_s = deadline_s
         self._memory_bytes = memory_bytes
         self._idle_s = idle_s
+        self._reader = reader
         self._threads = ThreadPoolExecutor(processes, "readers")
         self._lock = threading.Lock()
         self._idle: dict[_Process, threading.Timer] = {}
@@ -124,7 +127,7 @@ class Readers:
                 if process.exit_code is None:
                     return process
                 process.end()
-        return _Process(self._memory_bytes, self._deadline_s)
+        return _Process(self._reader, self._memory_bytes, self._deadline_s)
 
     def _rest(self, process: _Process) -> None:
         timer = threading.Timer(self._idle_s, self._retire, (process,))
@@ -173,13 +176,13 @@ class _Job:
 
 
 class _Process:
-    def __init__(self, memory_bytes: int, deadline_s: float) -> None:
+    def __init__(self, reader: str, memory_bytes: int, deadline_s: float) -> None:
         limits = (str(memory_bytes), str(deadline_s))
         environment = {name: value for name, value in os.environ.items() if name.upper() in KEPT_VARIABLES}
         environment["PYTHONPATH"] = os.pathsep.join([str(ROOT), *filter(None, sys.path)])
         environment["OPENBLAS_NUM_THREADS"] = "1"  # each would set 32 MB of addresses aside
         self._popen = subprocess.Popen(
-            [sys.executable, "-P", "-m", READER, *limits],
+            [sys.executable, "-P", "-m", reader, *limits],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env=environment,

@@ -27,6 +27,11 @@ logging.getLogger("pypdf").setLevel(logging.CRITICAL)  # it logs each oddity of 
 
 def read_pdf(data: bytes, name: str, max_chars: int) -> Document:
     """Each page after its number, until `max_chars` are reached. Raises UnreadableError: locked or damaged."""
+    return read_pages(data, name, max_chars, PATIENCE_S)
+
+
+def read_pages(data: bytes, name: str, max_chars: int, patience_s: float) -> Document:
+    """The same; what was not read within `patience_s` is left out, which is said."""
     reader = _unlocked(data, name)
     total = len(reader.pages)
     if not total:
@@ -37,7 +42,7 @@ def read_pdf(data: bytes, name: str, max_chars: int) -> Document:
     for page in reader.pages[:MAX_PAGES]:
         texts.append(_text_of(page))
         room -= len(texts[-1] or "")
-        if room < 0 or time.monotonic() - began > PATIENCE_S:
+        if room < 0 or time.monotonic() - began > patience_s:
             break
     empty = [index for index, text in enumerate(texts) if text == ""]
     pictures = _pictures(reader, empty)

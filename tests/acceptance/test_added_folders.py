@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from bot.cli import WRONG
-from tests.test_architecture import allowed_for, imports_of
+from tests.imports import allowed_for, imports_of
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = ("docs/adding-a-platform.md", "docs/adding-a-provider.md")

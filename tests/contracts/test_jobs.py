@@ -54,7 +54,8 @@ def start(request: pytest.FixtureRequest, tmp_path: Path, clock: FakeClock) -> S
         url = request.getfixturevalue("postgres_url")
         store = open_store(url)
         await migrate(store)
-        jobs = DurableJobs(make_url(url), StoreWorkerRegistry(store), clock, name="one", concurrency=8)
+        workers = StoreWorkerRegistry(store)
+        jobs = DurableJobs(make_url(url), workers, clock, name="one", concurrency=8, sweep_s=5)
         await jobs.start(handler)
         try:
             yield jobs

@@ -108,9 +108,9 @@ async def test_closing_early_ends_the_call(ready: Ready) -> None:
     """A reader that goes away ends the stream without an error."""
     request = ChatRequest([said("one two three four")], Settings(), MemoryBlobs())
     stream = ready.provider.chat(ready.chat).stream(request)
-    async for _ in stream:
-        break
+    assert await anext(stream)
     await stream.aclose()  # type: ignore[attr-defined]
+    assert [event async for event in stream] == []
 
 
 async def test_speech_is_heard(ready: Ready) -> None:

@@ -18,7 +18,9 @@ from bot.errors import CutOffError, OverloadedError, PlatformError, QuotaError
 from bot.jobs import interruptible_by, with_retries
 from bot.media import audio
 from bot.ports import ModelDone, SpeechResult
-from bot.providers.openai import audio as openai_audio
+from bot.providers.openai import Options
+from bot.providers.openai.audio import Transcriber
+from bot.providers.openai.client import Connection
 from bot.store import schema
 from bot.types import ButtonPress, Image, Receipt, ReplyEvent, Text, TextDelta, ToolCall, ToolResult, Usage
 from tests import making
@@ -221,15 +223,17 @@ async def test_a_recording_that_fails_half_way_counts_what_was_heard(
     make_app: MakeApp, platform: FakeAdapter, server: OpenAIEmulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of a long recording the pieces that were written down are in the ledger, though one of them failed."""
-    monkeypatch.setattr(openai_audio, "MAX_TRANSCRIBE_S", 20.0)
-    monkeypatch.setattr(openai_audio, "AT_ONCE", 1)
     second = 16_000
     loud = (np.sin(2 * np.pi * 300 * np.arange(second * 15) / second) * 8_000).astype(np.int16)
     recording = audio.encode_voice(np.concatenate([loud, np.zeros(second, np.int16), loud]), second).data
     server.transcripts = ThenNoCredit(server, "first part")
+    connection = Connection(Options(**at(server)))
+    listener = Transcriber("gpt-transcribe", connection, max_s=20, at_once=1)
     async with make_app(**at(server, transcribe_model="openai:gpt-transcribe")) as app:
+        monkeypatch.setattr(app.providers["openai"], "speech_to_text", lambda model: listener)
         await answer(app, platform, platform.says("", files={"long.ogg": recording}))
         [call] = await rows(app, schema.calls)
+    await connection.client.close()
     assert (call.state, call.error) == ("failed", "quota")
     assert call.audio_s > 5
 

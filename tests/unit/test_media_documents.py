@@ -314,11 +314,10 @@ def test_a_very_long_page_is_cut() -> None:
     assert (found.text, found.truncated) == ("Hello", True)
 
 
-def test_pages_that_take_long_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pages_that_take_long_are_left_out() -> None:
     """A PDF whose pages take seconds each is read as far as patience lasts, which is said."""
     data = saved(pdf_of(*[making.pdf("Words.")] * 3))
-    monkeypatch.setattr(pdfs, "PATIENCE_S", -1)
-    found = read(data, "slow.pdf")
+    found = pdfs.read_pages(data, "slow.pdf", 1_000, -1)
     assert (found.text, found.truncated, found.pages) == ("[page 1]\nWords.", True, 3)
     assert found.notes == ("slow.pdf is long: only the first 1 of its 3 pages were read.",)
 

@@ -22,7 +22,8 @@ from bot.errors import (
 from bot.media import audio
 from bot.ports import ChatRequest, ModelDone, ModelEvent
 from bot.providers import openai as provider_folder
-from bot.providers.openai import audio as listening
+from bot.providers.openai.audio import Transcriber
+from bot.providers.openai.client import Connection
 from bot.providers.openai.embeddings import batches, cut, tokens
 from bot.providers.openai.prices import price_micro_usd
 from bot.providers.openai.profiles import DEFAULTS, ends
@@ -43,19 +44,32 @@ async def server() -> AsyncIterator[OpenAIEmulator]:
 Make = Callable[..., provider_folder.OpenAIProvider]
 
 
-@pytest.fixture
-async def make(server: OpenAIEmulator) -> AsyncIterator[Make]:
-    """Makes providers against it, and closes them in the end."""
-    made: list[provider_folder.OpenAIProvider] = []
+def options_for(server: OpenAIEmulator, **changes: Any) -> provider_folder.Options:
+    """The options that lead there."""
     given = {
         "openai_api_key": SecretStr(KEY),
         "openai_base_url": server.base_url,
         "openai_api": "responses",
         "openai_timeout_s": 2,
     }
+    return provider_folder.Options(**{**given, **changes})
+
+
+@pytest.fixture
+async def connection(server: OpenAIEmulator) -> AsyncIterator[Connection]:
+    """A connection to it, for models that are made with limits of their own."""
+    made = Connection(options_for(server))
+    yield made
+    await made.client.close()
+
+
+@pytest.fixture
+async def make(server: OpenAIEmulator) -> AsyncIterator[Make]:
+    """Makes providers against it, and closes them in the end."""
+    made: list[provider_folder.OpenAIProvider] = []
 
     def provide(**options: Any) -> provider_folder.OpenAIProvider:
-        made.append(provider_folder.create(provider_folder.Options(**{**given, **options})))
+        made.append(provider_folder.create(options_for(server, **options)))
         return made[-1]
 
     yield provide
@@ -230,17 +244,14 @@ async def test_reasoning_goes_back_unread(server: OpenAIEmulator, provider: Any)
     assert server.sent("/responses")[-1]["input"][1]["encrypted_content"].startswith("sealed-")
 
 
-async def test_a_long_recording_is_split_and_joined(
-    server: OpenAIEmulator, provider: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_long_recording_is_split_and_joined(server: OpenAIEmulator, connection: Connection) -> None:
     """A recording longer than the model takes is cut where it is quiet; words come in order, times count from the beginning."""
-    monkeypatch.setattr(listening, "MAX_TRANSCRIBE_S", 60.0)
     second = 16_000
     loud = (np.sin(2 * np.pi * 300 * np.arange(second * 50) / second) * 8_000).astype(np.int16)
     loud[second * 45 :] = 0
     recording = audio.encode_voice(np.concatenate([loud, loud[: second * 30]]), second).data
     server.transcripts.extend(["first part", "second part"])
-    heard = await provider.speech_to_text("gpt-4o-transcribe").transcribe(recording, "meeting.ogg")
+    heard = await Transcriber("gpt-4o-transcribe", connection, max_s=60).transcribe(recording, "meeting.ogg")
     assert set(heard.transcript.text.split()) == {"first", "second", "part"}
     starts = [segment.start_s for segment in heard.transcript.segments]
     assert starts[0] == 0

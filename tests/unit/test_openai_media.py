@@ -69,12 +69,12 @@ async def test_a_stream_that_nobody_reads_ends_at_the_server(server: OpenAIEmula
     server.pace_s = 0.01
     server.enqueue("word " * 10_000)
     stream = provider.chat(model).stream(request(stop=("END",) if model == "gpt-4o" else None))
-    async for _ in stream:
-        break
+    assert await anext(stream) and server.streaming == 1
     await stream.aclose()
     async with asyncio.timeout(3):
         while server.streaming:
             await asyncio.sleep(0.01)
+    assert server.streaming == 0
 
 
 async def test_a_refusal_is_told(server: OpenAIEmulator, provider: Any) -> None:

@@ -268,6 +268,7 @@ async def test_the_log_is_moved_into_the_file(tmp_path: Path) -> None:
     async with asyncio.timeout(5):
         while not await is_moved():
             await asyncio.sleep(0.01)
+    assert await is_moved()
     await store.close()
 
 

