@@ -12,7 +12,7 @@ from bot import telemetry
 from bot.errors import StoreError
 from bot.jobs import STOP_TOPIC
 from bot.policy.addressing import addresses_bot, answered_at, as_command, follows, is_answerable
-from bot.policy.permissions import PRESS_REFUSED, may_change, may_press
+from bot.policy.permissions import PRESS_REFUSED, is_editable, may_change, may_press
 from bot.policy.prompts import ACTION_PROMPTS
 from bot.policy.visibility import is_in_context, is_private_answer
 from bot.ports import Bus, Clock, Job, Jobs
@@ -223,7 +223,7 @@ class Inbox:
             return NOTED if copies else IGNORED
         original = await events.load_event(tx, message.source_id)
         is_asked_now = inbound.mentions_bot and not message.turn_id  # the mention was forgotten at first
-        if not isinstance(original, InboundMessage) or (original.text == inbound.text and not is_asked_now):
+        if not is_editable(original) or (original.text == inbound.text and not is_asked_now):
             return IGNORED  # a link unfolded, or a command, which is not revised
         await messages.edit_message(tx, message, replace(answered_at(original, inbound), text=inbound.text))
         if message.turn_id:

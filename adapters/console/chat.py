@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from adapters.console.listen import converse, stop
-from adapters.console.parse import OWN_COMMANDS, OwnCommand, Place, attachment, parse, parse_own, place
+from adapters.console.parse import OWN_COMMANDS, OwnCommand, Session, attachment, open_session, parse, parse_own
 from adapters.console.save import save
 from adapters.console.screen import Screen
 from bot.errors import BotError, UsageError
@@ -36,12 +36,12 @@ class GivenUp(Exception):
 class Chat:
     """One person at one terminal."""
 
-    def __init__(self, host: Host, accept: Accept, screen: Screen, at: Place, folder: Path) -> None:
+    def __init__(self, host: Host, accept: Accept, screen: Screen, session: Session, folder: Path) -> None:
         """folder: where pictures and voice clips are saved."""
         self._host = host
         self._accept = accept
         self._screen = screen
-        self._at = at
+        self._session = session
         self._folder = folder
         self._waiting: list[Attachment] = []
         self.has_failed = False
@@ -66,7 +66,7 @@ class Chat:
             self._attach(own.text)
         else:
             name = own.text or f"{self._host.clock.now().astimezone():%Y-%m-%d %H:%M:%S}"
-            self._at = replace(self._at, address=place(name).address)
+            self._session = replace(self._session, address=open_session(name).address)
             self._screen.remark(f"Conversation “{name}”.")
 
     def _attach(self, text: str) -> None:
@@ -80,7 +80,7 @@ class Chat:
     async def _say(self, line: str) -> None:
         if not line.strip() and not self._waiting:
             return
-        inbound = parse(line, self._at, self._waiting, self._host.commands, now=self._host.clock.now())
+        inbound = parse(line, self._session, self._waiting, self._host.commands, now=self._host.clock.now())
         self._waiting = []
         reply = await answer(self._host, self._accept, inbound, self._screen)
         self.has_failed |= bool(reply.error)

@@ -13,6 +13,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
+from adapters.console.ref import ConsoleRef
 from bot.errors import UsageError
 from bot.policy.addressing import known_command, typed_command
 from bot.types import Address, Attachment, Author, Command, CommandSpec, InboundMessage
@@ -36,19 +37,19 @@ class OwnCommand:
 
 
 @dataclass(frozen=True)
-class Place:
+class Session:
     """Who is at the terminal, and in which conversation."""
 
     address: Address
     author: Author
 
 
-def place(conversation: str = "default") -> Place:
-    """The place of that conversation for whoever is logged in. Raises UsageError for an empty name."""
+def open_session(conversation: str = "default") -> Session:
+    """The session of whoever is logged in, in that conversation. Raises UsageError for an empty name."""
     if not conversation.strip():
         raise UsageError("A conversation needs a name, such as `default`.")
     name = user_name()
-    return Place(Address(PLATFORM, WORKSPACE, conversation.strip()), Author(name, name))
+    return Session(Address(PLATFORM, WORKSPACE, conversation.strip()), Author(name, name))
 
 
 def user_name() -> str:
@@ -61,7 +62,7 @@ def user_name() -> str:
 
 def parse(
     line: str,
-    at: Place,
+    session: Session,
     attachments: Sequence[Attachment],
     commands: Mapping[str, CommandSpec],
     *,
@@ -74,8 +75,12 @@ def parse(
         name, text = typed
         if name not in commands:
             raise UsageError(f"There is no command /{name}.{_hint(name, commands)}")
-        return Command(event_id, at.address, at.author, name, text, files, now, event_id, True, wants_speech=speak)
-    return InboundMessage(event_id, event_id, at.address, at.author, line, files, now, True, wants_speech=speak)
+        return Command(
+            event_id, session.address, session.author, name, text, files, now, event_id, True, wants_speech=speak
+        )
+    return InboundMessage(
+        event_id, event_id, session.address, session.author, line, files, now, True, wants_speech=speak
+    )
 
 
 def parse_own(line: str) -> OwnCommand | None:
@@ -99,8 +104,7 @@ def attachment(path: Path) -> Attachment:
     if path.is_dir() or not os.access(path, os.R_OK):
         raise UsageError(f"{path} cannot be read: {'it is a folder' if path.is_dir() else 'permission denied'}.")
     mime_type = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
-    # The path is not resolved: a pipe of the shell has no other name.
-    return Attachment(path.name, mime_type, size_bytes, {"path": str(path.absolute())}, _kind(mime_type))
+    return Attachment(path.name, mime_type, size_bytes, ConsoleRef(str(path.absolute())).to_ref(), _kind(mime_type))
 
 
 def _kind(mime_type: str) -> Literal["image", "audio", "video", "file"]:

@@ -6,7 +6,6 @@ A terminal listens on the bus, so that any process may answer it. Whoever has le
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +15,7 @@ from aiohttp import web
 
 from adapters.console import CAPABILITIES
 from adapters.console.parse import PLATFORM
+from adapters.console.ref import ConsoleRef
 from bot.errors import UnreadableError
 from bot.ports import Accept, Host
 from bot.types import (
@@ -36,9 +36,9 @@ from bot.types import (
     to_json,
 )
 
+SUFFIX = ".answer"
+"""Behind the question's id: the id of its answer."""
 READ_BYTES = 1024 * 1024
-PIECE = 3_000
-"""Characters of an event in one piece of news: a notification of PostgreSQL holds 8,000 bytes, and quoting may double them."""
 
 
 class Console:
@@ -59,7 +59,7 @@ class Console:
 
     async def download(self, attachment: Attachment) -> AsyncIterator[bytes]:
         """Read the file. Only `parse.attachment` makes such attachments, from what the person at the terminal named."""
-        path = Path(attachment.ref["path"])
+        path = Path(ConsoleRef.from_ref(attachment.ref).path)
         try:
             with await asyncio.to_thread(path.open, "rb") as file:
                 while piece := await asyncio.to_thread(file.read, READ_BYTES):
@@ -70,11 +70,11 @@ class Console:
             ) from error
 
     async def open(self, turn: Turn) -> Receipt:
-        """Nothing is posted beforehand; the receipt names the question, by which the terminal knows its answer."""
+        """Nothing is posted beforehand; the receipt names the answer after its question, by which the terminal knows its answer."""
         asked = turn.inbound.message_id
         if turn.receipt:
             return replace(turn.receipt, turn_id=turn.id)
-        return Receipt(turn.inbound.address, turn.id, (f"{asked}.answer",), {"to": asked})
+        return Receipt(turn.inbound.address, turn.id, (asked + SUFFIX,))
 
     async def set_status(self, receipt: Receipt, text: str) -> None:
         """Tell what is being done."""
@@ -96,10 +96,7 @@ class Console:
         return receipt
 
     async def _tell(self, receipt: Receipt, event: ReplyEvent) -> None:
-        told = json.dumps(to_json(event))
-        for at in range(0, len(told), PIECE):
-            news = {"piece": told[at : at + PIECE], "is_last": at + PIECE >= len(told)}
-            await self._host.bus.publish(topic(receipt.ref["to"]), news)
+        await self._host.bus.publish(topic(receipt.message_ids[0].removesuffix(SUFFIX)), {"event": to_json(event)})
 
     async def backfill(self, inbound: InboundMessage | Command) -> Backfill:
         """A terminal keeps no history of its own."""
@@ -122,12 +119,8 @@ def topic(message_id: str) -> str:
     return f"console/{message_id}"
 
 
-async def told(news: AsyncIterator[dict[str, Any]]) -> AsyncGenerator[ReplyEvent, None]:
-    """The events that `show` and `finish` told, put together again from their pieces."""
-    pieces: list[str] = []
-    async for one in news:
-        pieces.append(one["piece"])
-        if one["is_last"]:
-            event: ReplyEvent = from_json(json.loads("".join(pieces)))
-            pieces.clear()
-            yield event
+async def told(messages: AsyncIterator[dict[str, Any]]) -> AsyncGenerator[ReplyEvent, None]:
+    """The events that `stream` and `finish` told."""
+    async for message in messages:
+        event: ReplyEvent = from_json(message["event"])
+        yield event

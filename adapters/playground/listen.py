@@ -8,6 +8,7 @@ from aiohttp import web
 
 from adapters.playground import CAPABILITIES, reply
 from adapters.playground.guard import Guard
+from adapters.playground.ref import PlaygroundRef
 from adapters.playground.renderer import Renderer
 from adapters.playground.routes import Routes
 from adapters.shared.streams import only_status
@@ -18,7 +19,6 @@ from bot.types import (
     Address,
     Attachment,
     Backfill,
-    Blob,
     Command,
     Diagnostic,
     InboundMessage,
@@ -53,11 +53,9 @@ class Playground:
 
     async def download(self, attachment: Attachment) -> AsyncIterator[bytes]:
         """The bytes, which were written down when the page sent them. Raises UnreadableError when they were forgotten."""
-        ref = attachment.ref
-        blob = Blob(ref["sha256"], ref["mime_type"], int(ref["size_bytes"]))
-        address = Address(self.name, "local", ref["channel"])
+        ref = PlaygroundRef.from_ref(attachment.ref)
         try:
-            data = await self._host.blobs(address).read(blob)
+            data = await self._host.blobs(Address(self.name, "local", ref.channel)).read(ref.blob)
         except StoreError as error:
             raise UnreadableError(f"{attachment.name} is gone; send it again.", detail=error.text) from error
         yield data

@@ -1,4 +1,4 @@
-"""What one open page sees of the answers under way: news in, events for the page out. Pure, but for who renders."""
+"""What one open page sees of the answers under way: messages of the bus in, events for the page out. Pure, but for who renders."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from adapters.playground import CAPABILITIES, render
-from adapters.playground.news import Joiner
 from bot.policy.actions import actions_for
 from bot.types import Part, Reply, from_json
 
@@ -37,13 +36,11 @@ class View:
 
     def __init__(self, rendered: Render) -> None:
         self._rendered = rendered
-        self._joiner = Joiner()
         self._answers: dict[str, _Answer] = {}
         self._out: list[tuple[str, dict[str, Any], Reply | None]] = []
 
-    def take(self, piece: Mapping[str, Any]) -> bool:
+    def take(self, told: Mapping[str, Any]) -> bool:
         """Take one message of the bus; False when something before it was missed, so the whole should be asked for."""
-        told = self._joiner.add(piece) or {}
         match told:
             case {"kind": "open", "to": str(to), "turn": str(turn)}:
                 self._answers[to] = _Answer(turn)
@@ -55,6 +52,8 @@ class View:
             case {"kind": "done", "to": str(to), "turn": str(turn), "reply": dict(plain)}:
                 self._answers.pop(to, None)
                 self._out.append(("done", {"to": to, "turn": turn}, from_json(plain)))
+            case {"kind": "settled", "turn": str(turn)}:
+                self._out.append(("settled", {"turn": turn}, None))
             case {"kind": "changed"}:
                 self._out.append(("changed", {}, None))
         return True

@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from adapters.playground.ref import PlaygroundRef
 from bot.errors import UsageError
 from bot.policy.addressing import known_command
 from bot.types import ACTIONS, Address, Attachment, Author, Blob, ButtonPress, Command, Deletion, Edit, InboundMessage
@@ -37,12 +38,11 @@ def attachment(
 ) -> Attachment:
     """An uploaded file whose bytes are kept already."""
     kind = blob.mime_type.partition("/")[0]
-    ref = {"sha256": blob.sha256, "mime_type": blob.mime_type, "size_bytes": str(blob.size_bytes)}
     return Attachment(
         name=name,
         mime_type=blob.mime_type,
         size_bytes=blob.size_bytes,
-        ref={**ref, "channel": address.channel},
+        ref=PlaygroundRef(blob.sha256, blob.mime_type, blob.size_bytes, address.channel).to_ref(),
         kind=kind if kind in KINDS else "file",  # type: ignore[arg-type]
         duration_s=duration_s,
         is_voice_note=is_voice_note,

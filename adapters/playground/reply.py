@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
-from adapters.playground import news
+from adapters.playground import topics
 from bot.errors import StoreError
 from bot.ports import Host
 from bot.types import (
@@ -32,18 +32,18 @@ from bot.types import (
 
 log = logging.getLogger(__name__)
 
+SUFFIX = ".answer"
 PACE_S = 0.03
 """Between two deltas: faster than the eye, slow enough for the bus."""
 
 
 async def tell(host: Host, channel: str, told: dict[str, Any]) -> None:
-    """Publish news of any size to the pages of this conversation.
+    """Publish a message to the pages of this conversation.
 
-    News are a courtesy: when the bus is away the answer goes on, and a page that hears nothing looks into the history.
+    It is a courtesy: when the bus is away the answer goes on, and a page that hears nothing looks into the history.
     """
     try:
-        for piece in news.pieces(told):
-            await host.bus.publish(news.topic(channel), piece)
+        await host.bus.publish(topics.answers(channel), told)
     except StoreError as error:
         log.warning("the pages were not told: %s %s", error.text, error.detail)
 
@@ -51,10 +51,10 @@ async def tell(host: Host, channel: str, told: dict[str, Any]) -> None:
 async def open_reply(host: Host, turn: Turn) -> Receipt:
     """Tell the pages that an answer begins. The answer's id follows from the question's, so a repeat is the same post."""
     asked = turn.inbound.message_id or turn.id
-    receipt = Receipt(turn.inbound.address, turn.id, (answer_id(asked),), {"to": asked})
+    receipt = Receipt(turn.inbound.address, turn.id, (answer_id(asked),))
     if turn.receipt is not None:
         receipt = replace(turn.receipt, turn_id=turn.id)
-    await tell(host, receipt.address.channel, {"kind": "open", "to": receipt.ref["to"], "turn": turn.id})
+    await tell(host, receipt.address.channel, {"kind": "open", "to": question_id(receipt), "turn": turn.id})
     return receipt
 
 
@@ -70,14 +70,19 @@ async def finish_reply(host: Host, receipt: Receipt, reply: Reply) -> Receipt:
     """Tell the pages the answer in the end."""
     parts = tuple(_light(part) for part in reply.parts if not isinstance(part, ToolCall | ToolResult))
     plain = to_json(replace(reply, parts=parts))
-    told = {"kind": "done", "to": receipt.ref["to"], "turn": receipt.turn_id, "reply": plain}
+    told = {"kind": "done", "to": question_id(receipt), "turn": receipt.turn_id, "reply": plain}
     await tell(host, receipt.address.channel, told)
     return receipt
 
 
-def answer_id(question_id: str) -> str:
+def answer_id(question: str) -> str:
     """The platform's id of the answer to a question."""
-    return f"{question_id}.answer"
+    return question + SUFFIX
+
+
+def question_id(receipt: Receipt) -> str:
+    """The platform's id of the question that this answers."""
+    return receipt.message_ids[0].removesuffix(SUFFIX)
 
 
 def _light(part: Part) -> Part:
@@ -135,7 +140,7 @@ class _Draft:
             await asyncio.sleep(PACE_S)
 
     async def _answer_late_pages(self) -> None:
-        async with self._host.bus.subscribe(news.asking_topic(self._receipt.address.channel)) as questions:
+        async with self._host.bus.subscribe(topics.late_pages(self._receipt.address.channel)) as questions:
             async for _ in questions:
                 self._is_snapshot_due = True
                 self._changed.set()
@@ -144,7 +149,7 @@ class _Draft:
         """Tell what is not told yet, after what is being told."""
         async with self._one_at_a_time:
             if due := self._due():
-                head = {"to": self._receipt.ref["to"], "turn": self._receipt.turn_id, "epoch": self._epoch}
+                head = {"to": question_id(self._receipt), "turn": self._receipt.turn_id, "epoch": self._epoch}
                 await tell(self._host, self._receipt.address.channel, {**head, **due})
 
     def _due(self) -> dict[str, Any]:

@@ -82,7 +82,7 @@ async def _ask(
     screen: Screen,
 ) -> int:
     from adapters.console.chat import answer
-    from adapters.console.parse import attachment, parse, place
+    from adapters.console.parse import attachment, open_session, parse
     from adapters.console.save import save
     from bot.types import Audio
 
@@ -90,7 +90,7 @@ async def _ask(
     files = [attachment(path) for path in attach]
     async with console(config) as app:
         now = app.clock.now()
-        inbound = parse(text, place(conversation), files, app.host.commands, now=now, speak=voice is not None)
+        inbound = parse(text, open_session(conversation), files, app.host.commands, now=now, speak=voice is not None)
         reply = await answer(app.host, app.accept, inbound, screen)
         blobs = app.host.blobs(inbound.address)
         for path in await save(reply, blobs, folder, inbound.event_id[:8], voice):
@@ -124,12 +124,12 @@ def chat(state: State, conversation: str, image_out: Path | None) -> int:
 
 async def _chat(config: Config, conversation: str, folder: Path, history: Path) -> int:
     from adapters.console.chat import WELCOME, Chat, piped_lines, prompted_lines
-    from adapters.console.parse import place
+    from adapters.console.parse import open_session
 
-    at, shown = place(conversation), screen()
+    session, shown = open_session(conversation), screen()
     is_terminal = sys.stdin.isatty() and sys.stdout.isatty()
     async with console(config) as app:
-        talk = Chat(app.host, app.accept, shown, at, folder)
+        talk = Chat(app.host, app.accept, shown, session, folder)
         if is_terminal:
             shown.remark(WELCOME)
         await talk.run(prompted_lines(history, app.host.commands) if is_terminal else piped_lines(standard_input()))

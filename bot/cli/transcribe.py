@@ -105,19 +105,19 @@ def _hand_out(text: str, path: Path, shape: str, out: Path | None, *, title: boo
 async def _hear(app: App, attachment: Attachment, shown: Screen) -> Audio:
     """What one turn hears in the file; its conversation is deleted afterwards. Raises BotError."""
     from adapters.console.chat import answer
-    from adapters.console.parse import parse, place
+    from adapters.console.parse import open_session, parse
 
-    at, commands = place(f"transcribe {uuid.uuid4().hex}"), app.host.commands
-    inbound = parse("", at, [attachment], commands, now=app.clock.now())
+    session, commands = open_session(f"transcribe {uuid.uuid4().hex}"), app.host.commands
+    inbound = parse("", session, [attachment], commands, now=app.clock.now())
     assert isinstance(inbound, InboundMessage)
     try:
         reply = await answer(app.host, app.accept, replace(inbound, intent="transcribe"), shown)
-        heard = _heard(reply, await _when_settled(app, at.address))
+        heard = _heard(reply, await _when_settled(app, session.address))
         for notice in reply.notices:
             shown.remark(notice)
         return heard
     finally:
-        forget = parse("/forget", at, [], commands, now=app.clock.now())
+        forget = parse("/forget", session, [], commands, now=app.clock.now())
         await answer(app.host, app.accept, forget, shown)
 
 

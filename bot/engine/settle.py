@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 from bot import telemetry
 from bot.engine.commands import SPECS
 from bot.engine.runtime import Runtime
-from bot.errors import BotError, CutOffError
+from bot.errors import BotError, CutOffError, StoreError
 from bot.jobs import retry_until_available
 from bot.policy.visibility import is_in_context
-from bot.ports import Step
+from bot.ports import Step, settled_topic
 from bot.store import answers
 from bot.types import Message, Receipt, Reply, StepRecord, Text, ToolCall, Turn
 
@@ -55,6 +55,15 @@ async def settle_until_stored(ended: Ended, step: Step, runtime: Runtime) -> Non
         error = ended.reply.error or BotError.code
         bare = replace(ended, reply=Reply(error=error), understood=None, tool_messages=())
         await retry_until_available(runtime.clock, "settle", _settle_once, (bare, step.notes, runtime))
+    await _publish_settled(ended.turn, runtime)
+
+
+async def _publish_settled(turn: Turn, runtime: Runtime) -> None:
+    """Tell whoever shows the conversation that the end of the turn can be read."""
+    try:
+        await runtime.bus.publish(settled_topic(turn.inbound.address), {"turn_id": turn.id})
+    except StoreError as error:  # the turn has ended all the same
+        log.warning("that a turn is settled could not be published: %s", error.detail or error.text)
 
 
 def _observe(records: Sequence[StepRecord]) -> None:

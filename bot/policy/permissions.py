@@ -6,7 +6,9 @@ place, the caller says so by `is_manager`; so far no platform tells.
 
 from __future__ import annotations
 
-from bot.types import ButtonPress, Command, Deletion, Edit, InboundMessage, Scope
+from typing import TypeGuard
+
+from bot.types import ButtonPress, Command, Deletion, Edit, Inbound, InboundMessage, Scope
 
 FREE_ACTIONS = frozenset({"thumbs_up", "thumbs_down"})
 """Whoever sees an answer may judge it: that costs nothing and changes nothing for the others."""
@@ -27,6 +29,11 @@ def may_change(change: Edit | Deletion, author_id: str, *, is_manager: bool = Fa
     if change.author.id in ("", author_id):
         return True
     return is_manager and isinstance(change, Deletion)
+
+
+def is_editable(inbound: Inbound) -> TypeGuard[InboundMessage]:
+    """Whether its author may word it anew: a message of their own words can be; a command, or what a button stood for, cannot."""
+    return isinstance(inbound, InboundMessage) and not inbound.about_turn_id
 
 
 def forgettable_author(inbound: InboundMessage | Command) -> str | None:

@@ -9,6 +9,7 @@ from bot.ports.host import (
     Installations,
     PersonalSettings,
     Timeline,
+    settled_topic,
 )
 from bot.ports.jobs import Handler, Job, Jobs, Step, StepJournal, WorkerRegistry
 from bot.ports.models import (
@@ -64,4 +65,5 @@ __all__ = [
     "Tool",
     "TranscriptionResult",
     "WorkerRegistry",
+    "settled_topic",
 ]

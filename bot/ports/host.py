@@ -1,4 +1,4 @@
-"""What adapters are lent: time, bytes, news, installations, and what the core knows of people and conversations."""
+"""What adapters are lent: time, bytes, messages, installations, and what the core knows of people and conversations."""
 
 from __future__ import annotations
 
@@ -46,13 +46,21 @@ class Blobs(Protocol):
 
 
 class Bus(Protocol):
-    """Short-lived news between the processes of one installation; whoever does not listen misses it."""
+    """Short-lived messages between the processes of one installation; whoever does not listen misses them."""
 
-    async def publish(self, topic: str, news: Mapping[str, Any]) -> None:
-        """Tell everybody who subscribed; at most once, in order for one publisher."""
+    async def publish(self, topic: str, message: Mapping[str, Any]) -> None:
+        """Deliver a message of any size to everybody who subscribed: at most once, in order for one publisher.
+
+        message: plain JSON. Raises StoreError when the database that carries it cannot be reached.
+        """
 
     def subscribe(self, topic: str) -> AbstractAsyncContextManager[AsyncIterator[dict[str, Any]]]:
         """Listen while the context is open; what is published after it opened arrives."""
+
+
+def settled_topic(address: Address) -> str:
+    """Where the core publishes `{"turn_id": …}` once a turn at this place has ended and its end can be read in the timeline."""
+    return f"settled:{address.platform}:{address.workspace}:{address.channel}:{address.thread}"
 
 
 @dataclass(frozen=True)

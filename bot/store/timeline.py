@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import Row, select
 
+from bot.policy.permissions import is_editable
 from bot.store import Transaction
 from bot.store.schema import inbox, messages
 from bot.store.turns import latest_turns
@@ -46,6 +47,7 @@ def _entry(row: Row[Any], turn: Row[Any] | None) -> TimelineEntry:
         created_at=row.created_at,
         message_id=row.platform_id,
         is_running=bool(turn and turn.ended_at is None),
+        is_editable=not mine and not row.is_context and is_editable(from_json(row.payload)),
     )
     if turn and mine:
         return replace(

@@ -175,6 +175,8 @@ class TimelineEntry:
     error: str = ""
     is_running: bool = False
     """The turn that answers it has not ended."""
+    is_editable: bool = False
+    """A message whose author may still word it anew."""
     is_stopped: bool = False
     is_truncated: bool = False
     """As in its `Reply`."""

@@ -75,6 +75,31 @@ async def test_an_answer_streams_and_stays(ann: Person) -> None:
     assert "one two three" in conversation["title"]
 
 
+async def test_the_end_is_told_once_it_can_be_read(ann: Person) -> None:
+    """After `settled` the history has the answer, with no answer under way: the page need not guess when to look."""
+    async with ann.watching() as events:
+        await ann.post("hello")
+        _, done = await until_done(events)
+        async with asyncio.timeout(15):
+            told = await anext(data async for name, data in events if name == "settled")
+    assert told == {"turn": done["turn"]}
+    question, answer = await ann.entries()
+    assert not question["is_running"] and not answer["is_running"]
+    assert (answer["blocks"], answer["actions"]) == (done["blocks"], list(done["actions"]))
+
+
+async def test_only_ones_own_words_can_be_edited(ann: Person) -> None:
+    """A message can be worded anew; a command, an answer and what a button stood for cannot. The core says which."""
+    drawing = await ann.post("/imagine a cat")
+    await ann.settled()
+    assert (await ann.press(drawing, "vary"))["outcome"] == "queued"
+    await ann.settled()
+    words = await ann.post("hello")
+    entries = await ann.settled()
+    assert [entry["id"] for entry in entries if entry["is_editable"]] == [words]
+    assert [entry["role"] for entry in entries].count("user") == 3
+
+
 async def test_the_page_says_what_answers_and_what_brings_the_rest(make_config: MakeConfig) -> None:
     """Each modality has its model, or what would turn it on."""
     async with playing(make_config, image_model="") as playground:

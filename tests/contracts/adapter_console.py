@@ -11,13 +11,13 @@ from typing import Any
 
 from adapters.console import CAPABILITIES
 from adapters.console.listen import converse
-from adapters.console.parse import attachment, parse, place
+from adapters.console.parse import attachment, open_session, parse
 from bot import config as configuration
 from bot.app import App
 from bot.types import InboundMessage, Reply
 from tests.contracts.adapter_cases import ECHO, Case, Platform
 
-HERE = place("contract")
+HERE = open_session("contract")
 
 
 @dataclass

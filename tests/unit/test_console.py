@@ -22,14 +22,14 @@ from rich.console import Console as Terminal
 
 from adapters.console.chat import Chat, GivenUp, answer, attached_paths, completer, prompted_lines
 from adapters.console.listen import converse, stop
-from adapters.console.parse import OwnCommand, attachment, parse, parse_own, place
+from adapters.console.parse import OwnCommand, attachment, open_session, parse, parse_own
 from adapters.console.reply import Console, told, topic
 from adapters.console.save import save
 from adapters.console.screen import DrawnScreen, JsonScreen, Screen, settled
 from bot.app import App
 from bot.engine.commands import SPECS
 from bot.errors import UnreadableError, UsageError
-from bot.store.bus import MAX_NEWS_BYTES, MemoryBus
+from bot.store.bus import MemoryBus
 from bot.types import (
     Blob,
     Command,
@@ -48,7 +48,7 @@ from bot.types import (
 from tests.conftest import MakeConfig
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
-HERE = place("test")
+HERE = open_session("test")
 
 
 @pytest.fixture
@@ -262,34 +262,24 @@ async def test_an_answer_whose_news_got_lost_is_found_in_the_conversation(app: A
 
 
 class Loud:
-    """A host with a bus that keeps all news."""
+    """A host with a bus that keeps all messages."""
 
     def __init__(self) -> None:
         self.bus = self
-        self.news: list[dict[str, Any]] = []
+        self.messages: list[dict[str, Any]] = []
 
-    async def publish(self, topic: str, news: Mapping[str, Any]) -> None:
+    async def publish(self, topic: str, message: Mapping[str, Any]) -> None:
         """Keep it."""
-        assert len(json.dumps([topic, dict(news)], ensure_ascii=False).encode()) <= MAX_NEWS_BYTES
-        self.news.append(dict(news))
+        self.messages.append(dict(message))
 
     async def events(self) -> list[ReplyEvent]:
-        """What a terminal makes of the news."""
+        """What a terminal makes of the messages."""
 
         async def each() -> AsyncIterator[dict[str, Any]]:
-            for one in self.news:
+            for one in self.messages:
                 yield one
 
         return [event async for event in told(each())]
-
-
-async def test_events_of_any_size_fit_the_bus() -> None:
-    """Long answers travel in pieces and arrive whole, quotes and all."""
-    loud, receipt = Loud(), Receipt(HERE.address, "t", ("m.answer",), {"to": "m"})
-    reply = Reply((Text('\\"é☃\n' * 5_000),))
-    await Console(loud).finish(receipt, reply)  # type: ignore[arg-type]
-    assert len(loud.news) > 1
-    assert await loud.events() == [Done(reply)]
 
 
 async def test_an_answer_that_is_shown_again_starts_over() -> None:

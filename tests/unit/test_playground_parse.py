@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from adapters.playground import news, parse, render, reply
+from adapters.playground import parse, render, reply
 from adapters.playground.live import View
 from bot.errors import StoreError, UsageError
 from bot.ports import Host
@@ -88,24 +85,6 @@ def test_wrong_ids_and_buttons_are_refused() -> None:
     with pytest.raises(UsageError, match="delete it"):
         parse.edited({"id": ID, "text": " "}, ID, ADDRESS, ANN, NOW)
     assert parse.pressed({"id": ID, "action": "stop"}, ID, ADDRESS, ANN, NOW).action == "stop"
-
-
-@given(st.text(max_size=20_000))
-def test_news_of_any_size_fit_the_bus_and_come_out_whole(text: str) -> None:
-    """Each message stays under the bus's 7,000 bytes, in its own wrapping, and joined they are the same."""
-    joiner, whole = news.Joiner(), []
-    for piece in news.pieces({"kind": "snapshot", "text": text}):
-        assert len(json.dumps({"topic": news.topic(CHANNEL), "news": piece})) <= 7_000
-        whole.append(joiner.add(piece))
-    assert whole[-1] == {"kind": "snapshot", "text": text}
-    assert not any(whole[:-1])
-
-
-def test_a_lost_piece_loses_its_news_alone() -> None:
-    """What follows a loss is dropped without harm, and the next news come through."""
-    joiner, pieces = news.Joiner(), news.pieces({"kind": "x", "text": "y" * 20_000})
-    assert [joiner.add(piece) for piece in pieces[1:]] == [None] * (len(pieces) - 1)
-    assert joiner.add({"kind": "changed"}) == {"kind": "changed"}
 
 
 def delta(at: int, add: str, epoch: float = 1.0) -> dict[str, object]:

@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pytest
 from cryptography.fernet import Fernet
+from hypothesis import given
+from hypothesis import strategies as st
 from sqlalchemy import func, select, text, update
 from sqlalchemy.connectors import asyncio as adapters
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
@@ -24,7 +26,7 @@ from bot.errors import ConfigError, StoreError
 from bot.ports import Installation
 from bot.store import Store, open_store, schema, tenants
 from bot.store.blobs import TenantBlobs, drop_unused_everywhere
-from bot.store.bus import open_bus
+from bot.store.bus import Joiner, notifications, open_bus
 from bot.store.migrate import migrate
 from bot.store.workers import StoreWorkerRegistry
 from tests.conftest import MakeApp
@@ -119,6 +121,44 @@ async def test_news_reach_every_subscriber(store_url: str, store: Store) -> None
             assert [(await anext(there))["n"] for _ in range(3)] == [0, 1, 2]
     await one.close()
     await two.close()
+
+
+@pytest.mark.parametrize(
+    "words", ["x" * 7_000, "x" * 100_000, "é☃😀" * 9_000, '"\\\n' * 9_000, "\ud800" * 3_000], ids=range(5)
+)
+async def test_a_message_of_any_size_arrives_whole(store: Store, words: str) -> None:
+    """The bus carries what it is given, however it must cut it, in its place among others, of two publishers at once."""
+    bus, other = open_bus(store), open_bus(store)
+    await bus.start()
+    publisher = other if store.is_shared else bus
+    async with bus.subscribe("t") as received:
+        for number in range(2):
+            await asyncio.gather(
+                bus.publish("t", {"by": "bus", "n": number, "text": words}),
+                publisher.publish("t", {"by": "other", "n": number, "text": words}),
+            )
+        async with asyncio.timeout(10):
+            messages = [await anext(received) for _ in range(4)]
+    assert {message["text"] for message in messages} == {words}
+    assert all([one["n"] for one in messages if one["by"] == by] == [0, 1] for by in ("bus", "other"))
+    await bus.close()
+    await other.close()
+
+
+def test_pieces_without_their_beginning_are_dropped() -> None:
+    """A listener that comes while a message is delivered hears the next one, and nothing of the one it missed."""
+    joiner, pieces = Joiner(), notifications("t", {"text": "y" * 20_000})
+    assert [joiner.add(piece) for piece in pieces[1:]] == [None, None]
+    assert joiner.add(pieces[0]) is None
+    again = notifications("t", {"n": 1, "text": "z" * 20_000})
+    assert [joiner.add(piece) for piece in again][-1] == ("t", {"n": 1, "text": "z" * 20_000})
+    assert joiner.add(notifications("t", {"n": 2})[0]) == ("t", {"n": 2})
+
+
+@given(st.text(max_size=20_000))
+def test_every_notification_fits(words: str) -> None:
+    """PostgreSQL refuses a notification of 8,000 bytes."""
+    assert all(len(one.encode()) < 8_000 for one in notifications("a topic", {"text": words}))
 
 
 async def test_a_name_is_held_by_one_process(store: Store) -> None:
