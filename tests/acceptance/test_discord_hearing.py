@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from dataclasses import replace
 from pathlib import Path
@@ -245,8 +246,9 @@ async def test_the_page_keeps_mentions_and_complains_of_nothing(tmp_path: Path) 
         await page.keyboard.press("Enter")
         await w.said("You said: two")
         await page.click("article button:has(.down)")
-        await page.wait_for_function("met.size > 0")
-        await page.wait_for_timeout(60)
+        async with asyncio.timeout(10):
+            while not await page.evaluate("met.size > 0 && Object.keys(waiting).length === 0"):
+                await asyncio.sleep(0.05)  # the page's own policy forbids what waiting for an expression needs
         assert await page.evaluate("Object.keys(waiting).length") == 0
         await browser.close()
 

@@ -126,3 +126,19 @@ def test_any_text_can_be_cleaned(text: str) -> None:
     assert clean_text(cleaned) == cleaned
     plain = "".join(letter for letter in text if letter and not "\ud800" <= letter <= "\udfff" and letter != "\0")
     assert clean_text(plain) == plain
+
+
+def test_what_a_released_version_wrote_is_read() -> None:
+    """Values under their former names, fields under theirs, and facts that stood in `ref`: rows of 0.1 mean the same today."""
+    address = {"$": "Address", "platform": "p", "workspace": "w", "channel": "c", "thread": ""}
+    author = {"$": "Author", "id": "U1", "name": "Ann"}
+    base = {"event_id": "E1", "message_id": "M1", "address": address, "author": author}
+    file = {"$": "Attachment", "name": "a.txt", "mime_type": "", "size_bytes": 1}
+    ref = {"speak": "1", "instead": "no words", "of_turn": "T1"}
+    asked = from_json({"$": "InboundMessage", **base, "asks": "vary", "mentions_us": True, "ref": ref})
+    assert (asked.intent, asked.mentions_bot, asked.wants_speech) == ("vary", True, True)
+    assert (asked.unreadable_hint, asked.about_turn_id) == ("no words", "T1")
+    unread = from_json({"$": "Unread", "attachment": file, "why": "broken", "may_work_later": True})
+    assert unread == types.UnreadAttachment(types.Attachment("a.txt", "", 1), "broken", is_retryable=True)
+    assert isinstance(from_json({"$": "Press", **base, "action": "stop"}), types.ButtonPress)
+    assert from_json({"$": "Command", **base, "name": "ask", "ref": {"speak": "1"}}).wants_speech
