@@ -9,9 +9,6 @@ from typing import TypeAlias
 
 TESTS = Path(__file__).parent
 PATCHED = {
-    ("acceptance/test_discord_hearing.py", "slash.EVERYWHERE"),
-    ("acceptance/test_discord_interactions.py", "slash.LOCAL_NAMES"),
-    ("acceptance/test_discord_interactions.py", "slash.MENUS"),
     ("acceptance/test_slack_turns.py", "emulated_files.SHARE_DELAY_S"),
     ("engine/test_perceive.py", "apart.DOCUMENTS"),
     ("unit/test_store.py", "bot.store.LOG_BYTES"),

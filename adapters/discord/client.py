@@ -1,4 +1,4 @@
-"""The door to Discord's REST API: one login, the rate limiter's pace, one kind of error."""
+"""The one way to Discord's REST API: one login, the rate limiter, one kind of error."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class DiscordError(PlatformError):
 
 
 class BusyError(DiscordError):
-    """Discord was not there for a moment."""
+    """Discord was busy or could not be reached; the same call may succeed in a moment."""
 
     code = "platform_busy"
     retryable = True
@@ -70,7 +70,7 @@ class Upload:
     """Of a voice message, base64."""
 
     def described(self, index: int) -> dict[str, Any]:
-        """What stands in the message's `attachments` about it."""
+        """Its entry in the message's `attachments`."""
         said: dict[str, Any] = {"id": str(index), "filename": self.name}
         if self.description:
             said["description"] = self.description[:1_000]
@@ -115,7 +115,7 @@ class DiscordClient:
 
     @property
     def token(self) -> str:
-        """The bot token; raises ConfigError when it is not set."""
+        """The bot token. Raises ConfigError when it is not set."""
         if not self.options.discord_bot_token:
             raise ConfigError("DISCORD_BOT_TOKEN is not set.")
         token: str = self.options.discord_bot_token.get_secret_value()
@@ -138,23 +138,23 @@ class DiscordClient:
             return self._rest
 
     async def app_id(self) -> str:
-        """Of the application behind the token."""
+        """The id of the application that the token belongs to."""
         return str((await self.rest()).application_id)
 
     async def bot_id(self) -> str:
-        """Of the bot's user."""
+        """The id of the bot's user."""
         user = (await self.rest()).user
         return str(user.id) if user else ""
 
     @property
     def session(self) -> aiohttp.ClientSession:
-        """For files, which need no token."""
+        """The HTTP session for files, which need no token."""
         if self._session is None or self._session.closed:
             self._session = aiohttp.ClientSession()
         return self._session
 
     async def call(self, method: str, path: str, body: Any = None, files: Sequence[Upload] = (), **place: Any) -> Any:
-        """One call; gives the answer. place: what stands in the path's braces, `params` the query. Raises DiscordError."""
+        """Make one call and return Discord's answer. place: values for the path; `params` is the query. Raises DiscordError."""
         client = await self.rest()
         given: dict[str, Any] = {"params": place.pop("params")} if "params" in place else {}
         if files:
@@ -171,7 +171,7 @@ class DiscordClient:
         files: Sequence[Upload] = (),
         **place: Any,
     ) -> Any:
-        """A call that shows something that must be shown, when the rate limiter lets it."""
+        """Make a call that has to be made, as soon as the rate limiter allows it."""
         major = str(place.get("channel_id") or place.get("webhook_token") or "")
         bucket = await self.limiter.acquire(method, major, urgent=True, counts="channel_id" in place)
         try:
@@ -182,18 +182,18 @@ class DiscordClient:
     async def _heard(
         self, session: aiohttp.ClientSession, context: SimpleNamespace, params: aiohttp.TraceRequestEndParams
     ) -> None:
-        """Tell the rate limiter what the headers say."""
+        """Pass the rate-limit headers to the rate limiter."""
         path = params.url.path
         found = _MESSAGE.search(path) or _HOOK.search(path)
         if found:
             self.limiter.observe(params.method, found.group(1), params.response.headers)
 
     async def close(self) -> None:
-        """Let go of connections."""
+        """Close all connections."""
         if self._session is not None:
             await self._session.close()
         if self._rest is not None:
-            with suppress(Exception):  # nothing depends on how well the goodbye goes
+            with suppress(Exception):  # a failure to close changes nothing any more
                 await self._rest.close()
 
 
@@ -211,13 +211,15 @@ def _form(body: Any, files: Sequence[Upload]) -> dict[str, Any]:
 
 
 async def translate_errors(what: str, work: Any) -> Any:
-    """The result, or Discord's failure as one of ours."""
+    """Await the call; raise its failure as a DiscordError."""
     try:
         return await work
     except discord.LoginFailure as error:
-        raise DiscordError("Discord does not take the bot token.", status=401, detail="DISCORD_BOT_TOKEN") from error
+        raise DiscordError("Discord rejected the bot token.", status=401, detail="DISCORD_BOT_TOKEN") from error
     except discord.RateLimited as error:
-        raise BusyError("Discord asks for patience.", retry_after_s=error.retry_after, detail=what) from error
+        raise BusyError(
+            "Discord is limiting our rate of requests.", retry_after_s=error.retry_after, detail=what
+        ) from error
     except discord.HTTPException as error:
         raise _failure(what, error) from error
     except (TimeoutError, aiohttp.ClientError, OSError) as error:
@@ -228,7 +230,7 @@ def _failure(what: str, error: discord.HTTPException) -> DiscordError:
     detail = f"{what}: {error.status} {error.code} {error.text[:300]}"
     is_busy = error.status >= 500 or error.status == 429
     kind = BusyError if is_busy else DiscordError
-    text = TEXTS.get(error.code) or ("Discord had a moment's trouble." if is_busy else "Discord refused that.")
+    text = TEXTS.get(error.code) or ("Discord had a temporary problem." if is_busy else "Discord refused that.")
     return kind(text, discord_code=error.code, status=error.status, detail=detail)
 
 
@@ -236,5 +238,5 @@ TEXTS: Mapping[int, str] = {
     NO_ACCESS: "I can't see that channel at Discord.",
     NO_PERMISSION: "I lack a permission for that in this channel of Discord.",
     TOO_LARGE: "That file is larger than this server takes.",
-    UNKNOWN_MESSAGE: "That message is gone from Discord.",
+    UNKNOWN_MESSAGE: "That message was deleted from Discord.",
 }

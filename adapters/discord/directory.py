@@ -17,12 +17,12 @@ from bot.types import Author
 
 MAX_CHANNELS, MAX_SERVERS = 5_000, 500
 REMEMBERED_S = 600.0
-"""How long an answer of Discord's is taken for true, refusals too: what is asked in vain counts towards a ban."""
+"""How long an answer of Discord's is kept, refusals included: refused calls count towards a ban."""
 log = logging.getLogger(__name__)
 
 
 class Directory:
-    """Looks into the gateway's cache where there is one, else asks Discord and remembers."""
+    """Looks into the gateway's cache where there is one, else asks Discord and keeps the answer."""
 
     def __init__(self, client: DiscordClient) -> None:
         self._client = client
@@ -97,8 +97,10 @@ class Directory:
         return Lookup(await self.us(guild), names, self._client.options.discord_cdn_url)
 
     async def names(self, text: str, guild: str, viewer: Author) -> Names:
-        """What the roles and channels are called that a text names. Only those of that server, and no channel that the viewer
-        may not see: whoever writes an id learns nothing by it. The rest stays unnamed."""
+        """The names of the roles and channels that a text mentions by id.
+
+        Only those of that server, and only channels that the viewer may see: nobody learns a name by writing an id.
+        """
         roles, channels = mentioned(text)
         if not (roles or channels) or not guild.isdigit():
             return Names()
@@ -107,7 +109,7 @@ class Directory:
         return server.names_for(viewer)
 
     async def _server(self, guild: str) -> Server:
-        """A server as REST tells it, in two calls now and then, however many ids people write."""
+        """A server as REST describes it: two calls every ten minutes at most, however many ids people write."""
         if guild not in self._servers:
             try:
                 told = await self._client.call("GET", "/guilds/{guild_id}", guild_id=guild)

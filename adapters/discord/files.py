@@ -1,4 +1,4 @@
-"""Files from Discord: fetched by their signed addresses, which are made fresh when they have gone stale."""
+"""Downloads files from Discord by their signed addresses, and renews those that have expired."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from bot.types import Attachment
 HOSTS = ("cdn.discordapp.com", "media.discordapp.net")
 PIECE_BYTES = 256 * 1024
 STALE_S = 30
-"""An address that ends this soon is made fresh first."""
+"""An address that expires within this time is renewed first."""
 GONE = (401, 403, 404, 410)
 
 
 class Files:
-    """Fetches what people sent."""
+    """Downloads the files that people sent."""
 
     def __init__(self, client: DiscordClient) -> None:
         self._client = client
@@ -40,7 +40,7 @@ class Files:
             raise PlatformError(what, detail=type(error).__name__) from error
 
     async def _open(self, url: str, attachment: Attachment) -> aiohttp.ClientResponse:
-        """The answer that has the bytes; an address that is refused is made fresh once."""
+        """The response with the bytes. An address that is refused is renewed once."""
         response = await self._get(url, attachment)
         if response.status in GONE and DiscordFileRef.from_ref(attachment.ref).file_id:
             response.release()
@@ -49,8 +49,8 @@ class Files:
             return response
         response.release()
         if response.status in GONE:
-            raise UnreadableError(f"{attachment.name} is gone from Discord.")
-        raise PlatformError(f"Discord did not give {attachment.name}.", detail=f"download: {response.status}")
+            raise UnreadableError(f"{attachment.name} was deleted from Discord.")
+        raise PlatformError(f"Discord did not deliver {attachment.name}.", detail=f"download: {response.status}")
 
     async def _get(self, url: str, attachment: Attachment) -> aiohttp.ClientResponse:
         if not self._is_discord(url):
@@ -65,7 +65,7 @@ class Files:
         return asked.scheme == "https" and asked.hostname in HOSTS
 
     def _is_stale(self, url: str) -> bool:
-        """Signed addresses carry the second of their end, in hexadecimal. Source: Discord, Reference, CDN."""
+        """Whether a signed address expires soon: `ex` is the second of its end, in hexadecimal. Source: Discord, Reference, CDN."""
         ends = parse_qs(urlsplit(url).query).get("ex", [""])[0]
         try:
             return int(ends, 16) - STALE_S < self._client.host.clock.now().timestamp()
@@ -73,7 +73,7 @@ class Files:
             return False
 
     async def _fresh(self, attachment: Attachment) -> str:
-        """A new address: by the old one, or by the message it stood in."""
+        """A new address, by the old one or by the message that the file stands in."""
         url = DiscordFileRef.from_ref(attachment.ref).url
         try:
             body = {"attachment_urls": [url]}
@@ -82,7 +82,7 @@ class Files:
             return str(found[0]) if found else await self._from_message(attachment)
         except DiscordError as error:
             if error.status in (403, 404):
-                raise UnreadableError(f"{attachment.name} is gone from Discord.") from error
+                raise UnreadableError(f"{attachment.name} was deleted from Discord.") from error
             raise
 
     async def _from_message(self, attachment: Attachment) -> str:
@@ -93,4 +93,4 @@ class Files:
         for one in message.get("attachments") or ():
             if str(one.get("id")) == ref.file_id:
                 return str(one.get("url") or "")
-        raise UnreadableError(f"{attachment.name} is gone from Discord.")
+        raise UnreadableError(f"{attachment.name} was deleted from Discord.")

@@ -43,7 +43,7 @@ log = logging.getLogger(__name__)
 
 
 class History:
-    """Reads Discord's own history."""
+    """Reads the history that Discord keeps."""
 
     def __init__(self, client: DiscordClient, directory: Directory, pace: Pace = PACE) -> None:
         self._client, self._directory, self._pace = client, directory, pace
@@ -51,7 +51,7 @@ class History:
     # --- before Parley joined ---
 
     async def backfill(self, inbound: InboundMessage | Command) -> Backfill:
-        """The chain that was replied to, the thread before the question, or the channel that a command is about."""
+        """The chain that the question replies to, its thread, or the channel in which a command was given."""
         address, ref = inbound.address, DiscordRef.from_ref(inbound.ref)
         at = ref.channel_id or address.channel
         if not ref.is_member or ref.about_id or not ref.may_read_history:
@@ -71,7 +71,7 @@ class History:
         return Backfill()
 
     async def _chain(self, place: MessageLocation, newest: str, viewer: Author) -> Backfill:
-        """The messages from the newest up along what each answers."""
+        """The reply chain that ends with the newest message, oldest first."""
         found: list[Payload] = []
         message_id = newest
         while message_id and len(found) < MAX_CHAIN:
@@ -92,7 +92,7 @@ class History:
         return found
 
     async def _thread(self, place: MessageLocation, before: str, viewer: Author) -> Backfill:
-        """A thread, with the message that it hangs at."""
+        """A thread, with the message that it was started from."""
         earlier = await self._before(place, before, PAGE, viewer)
         if not earlier.is_complete or place.channel == place.channel_id:
             return earlier
@@ -126,7 +126,7 @@ class History:
         return Backfill(tuple(values), is_complete and not is_blind)
 
     async def from_here(self, place: MessageLocation, message_id: str, viewer: Author) -> str:
-        """What was said from that message on, a line each; says so when it may not be read. Raises DiscordError."""
+        """The messages from that one on, a line each, or a sentence that says why they cannot be read. Raises DiscordError."""
         first = await self._message(place.channel_id, message_id)
         messages = [first] if first else []
         async for page in self._after(place.channel_id, message_id, self._pace.summary_pages):
@@ -152,7 +152,7 @@ class History:
     # --- after a downtime ---
 
     async def _since(self, channel: str, after: str) -> list[Payload]:
-        """The messages behind that one, oldest first; of very many the oldest are left out."""
+        """The messages after that one, oldest first. Of very many, the oldest are left out."""
         found: list[Payload] = []
         before: dict[str, str] = {}
         for _ in range(self._pace.missed_pages):
@@ -199,7 +199,7 @@ def gaps(seen: Sequence[ResumePoint], threads: set[str], since: datetime) -> lis
 
 
 def snowflake_at(moment_: datetime) -> str:
-    """The least id of that moment. Source: Discord, Reference, Snowflakes."""
+    """The smallest id that a message of that moment can have. Source: Discord, Reference, Snowflakes."""
     return str(max(int(moment_.timestamp() * 1000) - DISCORD_EPOCH_MS, 0) << 22)
 
 
@@ -208,7 +208,7 @@ def _by_id(message: Payload) -> int:
 
 
 def _answered(message: Payload) -> str:
-    """What a message answers: by reply; an app's answer to a menu also names its message."""
+    """The id of the message that this one answers: by reply, or as an app's answer to a message menu."""
     data = message.get("interaction_metadata") or {}
     return replied_to(message) or str(data.get("target_message_id") or "")
 

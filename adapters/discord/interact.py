@@ -1,4 +1,4 @@
-"""Interactions: told at once that work goes on, then accepted; forms, suggestions and thanks are answered here."""
+"""Interactions: acknowledged at once, then handed in. Forms, suggestions and thanks are answered here."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ log = logging.getLogger(__name__)
 
 
 class Interactions:
-    """Meets what people trigger."""
+    """Handles the interactions that people trigger."""
 
     def __init__(self, client: DiscordClient, directory: Directory, history: History) -> None:
         self._client, self._directory, self._history = client, directory, history
@@ -54,7 +54,7 @@ class Interactions:
         """Messages about which a question is being typed, and those that were asked for in vain."""
 
     async def handle(self, data: Payload, accept: Accept) -> None:
-        """One interaction, of any kind. Raises BotError."""
+        """Handle one interaction, of any kind. Raises BotError."""
         match data.get("type"), (data.get("data") or {}).get("type"):
             case (2, slash.MESSAGE):
                 await self._menu(data, accept)
@@ -70,29 +70,29 @@ class Interactions:
     # --- telling Discord ---
 
     async def _respond(self, data: Payload, kind: int, body: dict[str, Any] | None = None) -> bool:
-        """The first answer, due in 3 seconds; False when it came too late. One whose thanks got lost came in time."""
+        """Send the first response, due within 3 seconds; False when it came too late. One that got lost counts as in time."""
         said: dict[str, Any] = {"type": kind, **({"data": body} if body else {})}
         try:
             place: dict[str, Any] = {"webhook_id": str(data["id"]), "webhook_token": str(data["token"])}
             await self._client.call("POST", CALLBACK, said, **place)
         except DiscordError as error:
-            log.warning("an interaction was not met as it should be: %s", error.detail)
+            log.warning("an interaction could not be acknowledged: %s", error.detail)
             return bool(error.discord_code != UNKNOWN_INTERACTION)
         return True
 
     async def _followup_ephemeral(self, data: Payload, text: str) -> None:
-        """A further answer that only the asker sees."""
+        """Send a further message that only the person sees. A failure is logged."""
         body = {"content": text, "flags": EPHEMERAL | NO_EMBEDS, "allowed_mentions": QUIET}
         hook: dict[str, Any] = {"webhook_id": str(data["application_id"]), "webhook_token": str(data["token"])}
         try:
             await self._client.call("POST", HOOK, body, **hook)
         except DiscordError as error:
-            log.info("a word to the asker: %s", error.detail)
+            log.info("a message to the person could not be sent: %s", error.detail)
 
     async def _accept(
         self, data: Payload, inbound: InboundMessage | Command | ButtonPress, accept: Accept, *, in_time: bool
     ) -> Accepted | None:
-        """Hand it in. What came too late is answered through the channel, where we may write."""
+        """Hand it in. Without a response in time, the answer goes through the channel, if we may write there."""
         ref = DiscordRef.from_ref(inbound.ref)
         if not in_time:
             if not is_member(data) or getattr(inbound, "ephemeral", False):
@@ -131,11 +131,11 @@ class Interactions:
         await self._accept(data, inbound, accept, in_time=in_time)
 
     async def _from_here(self, data: Payload, target: Payload, text: str) -> str:
-        """The messages from the target on; the target alone when the rest may not be read."""
+        """The messages from the target on, or the target's text alone when the rest cannot be read."""
         try:
             return await self._history.from_here(place_of(data), str(target.get("id") or ""), asker(data))
         except DiscordError as error:
-            log.info("messages to sum up: %s", error.detail)
+            log.info("messages to summarise could not be read: %s", error.detail)
             return text
 
     async def _complete(self, data: Payload) -> None:
@@ -184,8 +184,11 @@ class Interactions:
             await self._respond(data, SAY, {"content": BUTTON_UNKNOWN, "flags": EPHEMERAL | NO_EMBEDS})
 
     async def _target(self, data: Payload, message_id: str) -> Payload:
-        """The message that a question is about. The form's id names it, which a client may have changed: only a message on whose
-        menu this person opened the form here is known; another, as after a restart, is read here if the person may read it."""
+        """The message that a question is about.
+
+        The form's id names it, and a client may have changed that. So it is known only if this person opened the form on its menu
+        in this channel; any other, as after a restart, is read from this channel if the person may read it.
+        """
         key = _target_key(data, message_id)
         if key not in self._targets:
             self._targets[key] = await self._fetch_target(data, message_id)
@@ -198,12 +201,12 @@ class Interactions:
             place: dict[str, Any] = {"channel_id": str(data.get("channel_id")), "message_id": message_id}
             found: Payload = await self._client.call("GET", MESSAGE, **place)
         except DiscordError as error:
-            log.info("the message of a question: %s", error.detail)
+            log.info("the message that a question is about could not be read: %s", error.detail)
             return {"id": message_id}
         return found
 
     async def _chosen(self, data: Payload, values: dict[str, str]) -> str:
-        """Set what was chosen; gives the sentence for the person."""
+        """Set what the person chose; return the sentence to show."""
         place, person = place_of(data), asker(data)
         try:
             name, value = values.get("name", ""), values.get("value", "")

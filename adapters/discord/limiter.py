@@ -1,4 +1,4 @@
-"""The pace of writing to Discord: one budget for each channel and kind of call, kept by what Discord's own headers say."""
+"""Discord's rate limits: a bucket for each channel and kind of call, kept by the headers of Discord's answers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bot.ports import Clock
 GLOBAL_PER_S = 48
 """Just below Discord's 50 a second for all of a bot's calls. Source: Discord, Topics, Rate Limits."""
 INTERIM_PER_S, LEAST_PER_S = 24, 2
-"""Of these, what only shows progress may use: the fewer the more answers are under way, for each of them will soon want to end."""
+"""Of these, what edits that only show progress may use; less the more answers are under way, since each will soon need to end."""
 GAP_S = 0.9
 """At least so long between two edits in one channel that only show progress."""
 MAX_BUCKETS = 2_000
@@ -27,7 +27,7 @@ class Bucket:
     resets_at: float = 0.0
     in_flight: int = 0
     urgent: int = 0
-    """Calls waiting that must go."""
+    """How many calls that have to be made are waiting."""
     next_at: float = 0.0
     """When the next edit that only shows progress may go."""
     interim_queue: asyncio.Lock = field(default_factory=asyncio.Lock)

@@ -1,4 +1,4 @@
-"""Holds Discord's gateway: what comes is accepted first, in the order of its channel, and what shows that it came follows."""
+"""Holds Discord's gateway and hands in what people do, in the order of each channel."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Listener:
         self._ours: LRUCache[str, bool] = LRUCache(MAX_REMEMBERED)
         """Ids of our own messages, whose deletion takes nothing out of the history."""
         self._roots: LRUCache[str, str] = LRUCache(MAX_REMEMBERED)
-        """By question, the reply chain it belongs to."""
+        """By question, the root of its reply chain."""
 
     async def listen(self, accept: Accept) -> None:
         """Hold the gateway until cancelled; without the privileged intent if that is refused. Raises PlatformError."""
@@ -105,7 +105,7 @@ class Listener:
         return gateway
 
     def _at_gateway(self, gateway: discord.AutoShardedClient) -> None:
-        """DISCORD_GATEWAY_URL instead of what the API names, also when the library begins anew at Discord's own."""
+        """Connect to DISCORD_GATEWAY_URL instead of the address that the API names, also when the library reconnects."""
         url, connect = self._client.options.discord_gateway_url, gateway.http.ws_connect
 
         async def connected(asked: str, **given: Any) -> Any:
@@ -141,7 +141,7 @@ class Listener:
                 self._tasks.spawn(self._interactions.handle(data, accept))
 
     async def _keep_budget(self, gateway: discord.AutoShardedClient) -> None:
-        """Wait rather than use up the day's logins."""
+        """Wait for new logins rather than use up the last ones of the day."""
         limits = await gateway.fetch_session_start_limits()
         if limits.remaining <= self._pace.spare_identifies:
             wait = limits.reset_after
@@ -152,7 +152,7 @@ class Listener:
         try:
             await sync(self._client)
         except BotError as error:
-            log.warning("Discord was not told of the commands: %s %s", error.text, error.detail)
+            log.warning("the commands could not be sent to Discord: %s %s", error.text, error.detail)
 
     # --- what people do ---
 
@@ -179,8 +179,10 @@ class Listener:
         return await self._accept(inbound, accept)
 
     async def _chain(self, data: Payload, place: MessageLocation, us: Us) -> str | None:
-        """The reply chain that a message goes on with: the one whose last answer it replies to. A reply to anything earlier
-        begins a branch of its own, whose history is what stands above it."""
+        """The root of the reply chain that a message continues, which is the one whose last answer it replies to.
+
+        A reply to anything earlier begins a branch of its own, whose history is the chain above it.
+        """
         target = data.get("referenced_message") or {}
         if place.thread or not replied_to(data):
             return None
@@ -190,7 +192,7 @@ class Listener:
         return str(data["id"])
 
     def _remembered(self, target: Payload, us: Us) -> Link | None:
-        """Where an answer without buttons belongs: by the question beneath which it stands."""
+        """The place of an answer that has no buttons, by the question that it replies to."""
         question = replied_to(target)
         if not question or not is_ours(target, us):
             return None
@@ -224,7 +226,7 @@ class Listener:
                 await self._accept(inbound, accept)
 
     async def backfill(self, accept: Accept) -> int:
-        """Hand in what was missed in active conversations; gives how many messages were new."""
+        """Hand in what was missed in active conversations; return how many messages were new."""
         count = 0
         async for message in self._history.missed():
             if not is_answerable(author_of(message)):
@@ -237,7 +239,7 @@ class Listener:
         return count
 
     async def _accept(self, inbound: Inbound, accept: Accept) -> Accepted:
-        """Hand it in, again after a moment when it could not be written down. Raises BotError."""
+        """Hand it in; try again after a pause when it could not be stored. Raises BotError."""
         for wait_s in self._pace.accept_again_s:
             with suppress(BotError):
                 return await accept(inbound)
@@ -252,7 +254,7 @@ class Listener:
         return lock
 
     async def close(self) -> None:
-        """Let what is being written down be written, and end the rest."""
+        """Give running hand-ins a moment to end, then cancel the rest."""
         await self._tasks.close(PATIENCE_S)
 
 

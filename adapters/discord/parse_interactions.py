@@ -30,7 +30,7 @@ READ_HISTORY = 1 << 16
 
 
 def place_of(interaction: Payload) -> MessageLocation:
-    """Where an interaction happened. A server that only its person brought us to belongs to nobody's installation."""
+    """Where an interaction happened. A server in which only the person installed us belongs to no installation."""
     channel = interaction.get("channel") or {}
     owners = interaction.get("authorizing_integration_owners") or {}
     guild = str(interaction.get("guild_id") or "")
@@ -71,7 +71,7 @@ def may_read_history(interaction: Payload) -> bool:
 
 
 def may_fetch(interaction: Payload) -> bool:
-    """Whether a message there may be read for this person: they may read what was said before, and so may we."""
+    """Whether we may read a message there for this person: both they and the bot may read the history."""
     ours = int(interaction.get("app_permissions") or 0)
     return (
         is_member(interaction)

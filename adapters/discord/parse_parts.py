@@ -17,7 +17,7 @@ PLATFORM = "discord"
 DIRECT = "@me"
 """The workspace of direct messages and of servers where only a person installed Parley, named as in Discord's own addresses."""
 SPOKEN = (0, 19)
-"""Message types by which somebody says something; all others report on a channel's life. Source: Discord, Message Types."""
+"""The types of messages that people write; all others are system messages. Source: Discord, Message Types."""
 REPLY = 19
 VOICE, EPHEMERAL = 1 << 13, 1 << 6
 THREADS = (10, 11, 12)
@@ -29,7 +29,7 @@ STICKERS = {1: ("png", "image/png"), 2: ("png", "image/png"), 4: ("gif", "image/
 
 @dataclass(frozen=True)
 class Us:
-    """Who we are: the bot's user, and the roles that stand for it."""
+    """The bot's own user, and the roles that stand for it."""
 
     id: str = ""
     roles: frozenset[str] = frozenset()
@@ -56,7 +56,7 @@ class MessageLocation:
 
 @dataclass(frozen=True)
 class Link:
-    """What an answer of ours tells about itself by its buttons: which question it answers, in which conversation."""
+    """What the buttons under one of our answers say: which question it answers, in which conversation."""
 
     question_id: str
     root_id: str
@@ -143,7 +143,7 @@ def mentions_bot(data: Payload, us: Us) -> bool:
 
 
 def names_bot(data: Payload, us: Us) -> bool:
-    """Whether it names us itself, and so comes with its words even without the intent."""
+    """Whether it mentions the bot's user, and so arrives with its text even without the intent."""
     return us.id in {str(user.get("id")) for user in data.get("mentions") or ()}
 
 
@@ -169,7 +169,7 @@ def moment(timestamp: Any, snowflake: str = "") -> datetime:
 
 
 def link_of(message: Payload, us: Us) -> Link | None:
-    """What one of our answers says by its buttons about its place; None for everybody else's messages."""
+    """What the buttons under one of our answers say; None for anybody else's message."""
     if not is_ours(message, us):
         return None
     found = (parse_button_id(custom_id) for custom_id in custom_ids(message.get("components") or ()))

@@ -1,4 +1,4 @@
-"""Single messages at Discord: posted once by their nonce, edited, deleted; through the channel, or by an interaction's token."""
+"""Posts, edits and deletes single messages at Discord, through the channel or by an interaction's token."""
 
 from __future__ import annotations
 
@@ -30,26 +30,26 @@ NO_EMBEDS = 1 << 2
 nobody clicking. Edits name all flags that are to stay. Source: Discord, Message Flags; Edit Message, `flags`."""
 TOKEN_GONE = (DEAD_TOKEN, UNKNOWN_WEBHOOK)
 LOADING = 1 << 7
-"""Of a message that only shows that work is going on. Source: Discord, Message Flags."""
+"""The flag of a message that only shows that the app is thinking. Source: Discord, Message Flags."""
 FIRST = "0"
 """The key of an answer's first message."""
 log = logging.getLogger(__name__)
 
 
 def nonce_of(turn_id: str, key: str) -> str:
-    """Equal for the same part of the same answer: within some minutes Discord then posts it once. At most 25 characters."""
+    """The nonce of one message of an answer, at most 25 characters. Discord posts the same nonce only once within some minutes."""
     return hashlib.sha256(f"{turn_id}/{key}".encode()).hexdigest()[:24]
 
 
 class Posts:
-    """Writes messages. `held`: the caller has the rate limiter's turn already."""
+    """Writes messages. `held`: the caller has been through the rate limiter already."""
 
     def __init__(self, client: DiscordClient) -> None:
         self._client = client
         self._without_reference: set[str] = set()
 
     def bucket_of(self, target: Target, message_id: str | None, part: int) -> tuple[str, str, bool]:
-        """Under which budget the next write goes: kind of call, channel or token, and whether it counts towards all calls."""
+        """The rate-limit bucket of the next write: kind of call, channel or token, and whether it counts globally."""
         uses_hook = self.has_token(target) and (
             message_id in target.webhook_message_ids
             or target.needs_token
@@ -71,7 +71,7 @@ class Posts:
     async def create(
         self, target: Target, key: str, body: dict[str, Any], files: Sequence[Upload] = (), *, held: bool = False
     ) -> str:
-        """Post a part; gives its id. The first part of an interaction fills its place. Raises DiscordError."""
+        """Post a message and return its id. An interaction's first one replaces its loading message. Raises DiscordError."""
         body = {**body, "allowed_mentions": QUIET, "flags": NO_EMBEDS}
         if self.has_token(target) and (target.needs_token or (key == FIRST and target.ref.edits_original)):
             try:
@@ -84,7 +84,7 @@ class Posts:
         return await self._in_channel(target, target.channel_id, key, body, files, held=held)
 
     def _is_over(self, target: Target, error: DiscordError) -> bool:
-        """Whether the token has ended, or what it should fill is gone; it is not used again then."""
+        """Whether the token has expired or its original message was deleted. Then it is not used again."""
         if error.discord_code in TOKEN_GONE or error.status in (401, 404):
             target.token = ""
             return True
@@ -115,13 +115,13 @@ class Posts:
         except DiscordError as error:
             if error.discord_code != NO_HISTORY or "message_reference" not in said:
                 raise
-            self._without_reference.add(at)  # where we may not read the history, we may not answer in its name either
+            self._without_reference.add(at)  # without Read Message History, a reply is refused
             del said["message_reference"]
             answer = await self._send("POST", MESSAGES, said, files, held=held, channel_id=at)
         return str(answer["id"])
 
     async def _privately(self, target: Target, key: str, body: dict[str, Any], files: Sequence[Upload]) -> str:
-        """The token is over and nobody else may see it: into the person's direct messages."""
+        """Post into the person's direct messages: the token has expired, and nobody else may see it."""
         if not target.fallback_dm:
             channel = await self._client.call("POST", "/users/@me/channels", {"recipient_id": target.ref.user_id})
             target.fallback_dm = str(channel["id"])
@@ -130,7 +130,7 @@ class Posts:
     async def edit(
         self, target: Target, message_id: str, body: dict[str, Any], files: Sequence[Upload] = (), *, held: bool = False
     ) -> bool:
-        """Change a message of ours; False when it is gone. Raises DiscordError."""
+        """Edit one of our messages; False when it was deleted. Raises DiscordError."""
         body = {**body, "allowed_mentions": QUIET, "flags": NO_EMBEDS}
         if message_id in target.webhook_message_ids and self.has_token(target):
             try:
@@ -173,7 +173,7 @@ class Posts:
         return True
 
     async def delete(self, target: Target, message_id: str) -> None:
-        """Take a message of ours back; harmless when it is gone."""
+        """Delete one of our messages. A failure is logged."""
         try:
             if message_id in target.webhook_message_ids and self.has_token(target):
                 hook: dict[str, Any] = {
@@ -192,20 +192,23 @@ class Posts:
             log.info("taking a message back at Discord: %s", error.detail)
 
     async def voice(self, target: Target, key: str, file: Upload) -> str:
-        """A native voice message: alone in its message, never by a token. Raises DiscordError. Source: Discord, Message Flags."""
+        """Post a native voice message and return its id. It has no other content and never goes by a token. Raises DiscordError.
+
+        Source: Discord, Message Flags.
+        """
         return await self._in_channel(
             target, target.channel_id, key, {"flags": VOICE, "allowed_mentions": QUIET}, [file], held=False
         )
 
     async def type(self, at: str) -> None:
-        """Show that we write, for ten seconds; nothing depends on it."""
+        """Show the typing indicator for ten seconds. A failure is logged."""
         try:
             await self._client.call("POST", "/channels/{channel_id}/typing", channel_id=at)
         except DiscordError as error:
             log.debug("typing: %s", error.detail)
 
     async def look_up(self, target: Target, bot_id: str) -> list[str]:
-        """Ids of what an interrupted attempt posted beneath the question, oldest first."""
+        """The ids of the messages that an interrupted attempt posted beneath the question, oldest first."""
         original = await self._original(target)
         after = target.ref.reply_to_id or target.ref.question_id
         if original and (target.needs_token or not after.isdigit()):
@@ -223,7 +226,7 @@ class Posts:
         return list(dict.fromkeys([*original, *sorted((str(one["id"]) for one in ours), key=int)]))
 
     async def _original(self, target: Target) -> list[str]:
-        """The first message of an interaction's answer, if it holds words already: it carries no nonce to be known by."""
+        """The first message of an interaction's answer, if it holds text already. It carries no nonce."""
         if not target.ref.edits_original or not self.has_token(target):
             return []
         hook: dict[str, Any] = {"webhook_id": target.ref.application_id, "webhook_token": target.token}
@@ -239,7 +242,7 @@ class Posts:
 
 
 def _flags(target: Target) -> int:
-    """Of a message by the interaction's token."""
+    """The flags of a message that is written by the interaction's token."""
     return NO_EMBEDS | (EPHEMERAL if target.ref.is_ephemeral else 0)
 
 

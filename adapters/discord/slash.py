@@ -1,4 +1,4 @@
-"""The slash commands and message menus as Discord is told of them, and the rule that it is told only when they changed."""
+"""Slash commands and message menus as Discord takes them. They are sent only when Discord holds others."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ WITHOUT: Mapping[str, Any] = {
     "required": False,
     "autocomplete": False,
 }
-"""What Discord may hold of a command where we say nothing of it."""
+"""What Discord may hold where our definition says nothing."""
 log = logging.getLogger(__name__)
 
 
@@ -98,7 +98,7 @@ def _option(option: CommandOption) -> dict[str, Any]:
 def suggestions(
     options: Sequence[Mapping[str, Any]], models: Sequence[str], personas: Sequence[str] = ()
 ) -> list[dict[str, str]]:
-    """What may be entered into the option that a person is typing into."""
+    """The suggestions for the option that a person is typing into."""
     given = {str(one.get("name")): str(one.get("value") or "") for one in options}
     focused = next((str(one.get("name")) for one in options if one.get("focused")), "")
     asked_for = given.get("name", "model") if focused == "value" else focused
@@ -111,7 +111,7 @@ def suggestions(
 
 
 def differences(wanted: Sequence[Mapping[str, Any]], held: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Names of commands that Discord has not, has otherwise in anything we say of them, or has too many of."""
+    """The names of commands that Discord lacks, holds in another form, or holds although we have none."""
     ours = {(one.get("type", 1), one.get("name")): one for one in wanted}
     theirs = {(one.get("type", 1), one.get("name")): one for one in held}
     both = ours.keys() & theirs.keys()
@@ -120,7 +120,7 @@ def differences(wanted: Sequence[Mapping[str, Any]], held: Sequence[Mapping[str,
 
 
 def _is_same(ours: Any, theirs: Any) -> bool:
-    """Whether Discord holds what we say; it adds ids, versions and defaults of its own."""
+    """Whether Discord holds our definition. It adds ids, versions and defaults of its own."""
     if isinstance(ours, Mapping):
         held = theirs if isinstance(theirs, Mapping) else {}
         return all(
@@ -135,12 +135,12 @@ def _is_same(ours: Any, theirs: Any) -> bool:
 
 
 async def sync(client: DiscordClient) -> bool:
-    """Tell Discord of the commands if it holds others; gives whether it was told. Raises DiscordError."""
+    """Send our commands to Discord if it holds others; return whether they were sent. Raises DiscordError."""
     app_id, commands = await client.app_id(), command_set(client.host.commands)
     path, whole = "/applications/{application_id}/commands", {"with_localizations": "true"}
     held = await client.call("GET", path, application_id=app_id, params=whole)
     if not (wrong := differences(commands, held)):
         return False
     await client.call("PUT", path, commands, application_id=app_id)
-    log.info("told Discord of %d commands; it had others for %s", len(commands), ", ".join(wrong[:12]))
+    log.info("sent %d commands to Discord, which held others for %s", len(commands), ", ".join(wrong[:12]))
     return True

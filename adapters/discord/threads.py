@@ -1,4 +1,4 @@
-"""Threads that Parley makes itself: for a reply chain that grew long, when the setting says so."""
+"""Starts a thread for a reply chain that grew long, when DISCORD_THREAD_LONG says so."""
 
 from __future__ import annotations
 
@@ -21,14 +21,16 @@ log = logging.getLogger(__name__)
 
 
 class Threads:
-    """Moves long conversations out of the channel's way."""
+    """Moves long conversations into threads."""
 
     def __init__(self, client: DiscordClient, posts: Posts) -> None:
         self._client, self._posts = client, posts
 
     async def entered(self, receipt: Receipt, turn: Turn) -> Receipt:
-        """The receipt, leading into a thread where the chain is long. The thread hangs at the chain's first message and so has
-        its id: what is said in it belongs to the same conversation."""
+        """The receipt; where the chain is long, one that leads into a thread.
+
+        The thread is started from the chain's first message and so has its id: what is said in it belongs to the same conversation.
+        """
         address, inbound, ref = receipt.address, turn.inbound, DiscordRef.from_ref(receipt.ref)
         is_chain = address.workspace != DIRECT and address.thread and ref.channel_id == address.channel
         if not is_chain or not isinstance(inbound, InboundMessage) or turn.receipt or ref.token:

@@ -113,20 +113,20 @@ async def test_a_new_session_looks_at_the_commands_again(tmp_path: Path) -> None
         await w.discord.wait_for(lambda: w.discord.registered.named(None, "ask", 1), 20)
 
 
-async def test_a_changed_translation_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A change of a menu's name in one language, of a choice's value or of the places alone is told, and told once."""
+async def test_a_changed_translation_is_told(tmp_path: Path) -> None:
+    """Where Discord holds another name of a menu in one language, or other places, it is told, and told once."""
     async with DiscordEmulator() as discord:
         async with parley(discord, tmp_path) as w:
             await _known(w)
-        monkeypatch.setitem(slash.LOCAL_MENUS, "Translate", {"de": "Dolmetschen"})
-        for _ in range(2):
-            async with parley(discord, tmp_path) as w:
-                await _known(w)
-        assert len(discord.calls_to("PUT", COMMANDS)) == 2
-        monkeypatch.setattr(slash, "EVERYWHERE", {"integration_types": [0], "contexts": [0]})
-        async with parley(discord, tmp_path) as w:
-            await _known(w)
-        assert len(discord.calls_to("PUT", COMMANDS)) == 3
+        for told, change in ((2, {"name_localizations": {"de": "Dolmetschen"}}), (3, {"contexts": [0]})):
+            held = discord.registered.named(None, "Translate", 3)
+            assert held is not None
+            held |= change
+            for _ in range(2):
+                async with parley(discord, tmp_path) as w:
+                    await discord.wait_for(lambda told=told: len(discord.calls_to("PUT", COMMANDS)) == told)  # type: ignore[misc]
+                    await w.settled()
+            assert len(discord.calls_to("PUT", COMMANDS)) == told
 
 
 async def test_models_and_personas_are_suggested(tmp_path: Path) -> None:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-import pytest
-
 from adapters.discord.emulator import AppConfig, DiscordEmulator
 from adapters.discord.emulator.permissions import SEND_MESSAGES
 from bot.app import App
@@ -180,18 +178,16 @@ async def test_a_command_where_we_may_not_write_is_answered(tmp_path: Path) -> N
         await w.settled()
 
 
-async def test_commands_are_told_only_when_they_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A second start tells Discord nothing; a changed set is told once; they carry other languages and places."""
+async def test_commands_are_told_only_when_they_changed(tmp_path: Path) -> None:
+    """A second start tells Discord nothing; a set that differs is told once; they carry other languages and places."""
     async with DiscordEmulator() as discord:
         for _ in range(2):
             async with parley(discord, tmp_path) as w:
                 await known(w)
         assert len(discord.calls_to("PUT", COMMANDS)) == 1
-        from adapters.discord import slash
-
-        changed = {name: text for name, text in slash.LOCAL_NAMES.items() if name != "ask"}
-        monkeypatch.setattr(slash, "LOCAL_NAMES", changed)
-        monkeypatch.setattr(slash, "MENUS", {"Translate": "translate"})
+        held = discord.registered.named(None, "ask", 1)
+        assert held is not None
+        held["options"][0]["description"] = "something else"
         async with parley(discord, tmp_path) as w:
             await known(w)
             await discord.wait_for(lambda: len(discord.calls_to("PUT", COMMANDS)) == 2)

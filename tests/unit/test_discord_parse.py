@@ -93,7 +93,9 @@ def test_edits_by_people_are_edits_and_cards_are_not() -> None:
     """Without a time of editing, only a link unfolded."""
     assert parse_edit(message(), PLACE, LOOKUP) is None
     edit = parse_edit(message(edited_timestamp="2026-11-23T12:01:00+00:00", content="<@900> anew"), PLACE, LOOKUP)
-    assert edit is not None and edit.text == "anew" and edit.event_id.startswith("edit:100:")
+    assert edit is not None and edit.text == "anew" and edit.event_id.startswith("edit:100:") and edit.mentions_bot
+    unasked = parse_edit(message(edited_timestamp="2026-11-23T12:01:00+00:00", mentions=[]), PLACE, LOOKUP)
+    assert unasked is not None and not unasked.mentions_bot
     theirs = message(edited_timestamp="2026-11-23T12:01:00+00:00", author={**ALICE, "bot": True})
     assert parse_edit(theirs, PLACE, LOOKUP) is None
 
@@ -198,6 +200,8 @@ def test_a_press_names_its_question_and_chain() -> None:
     assert press is not None and (press.action, press.message_id) == ("thumbs_up", "77")
     assert press.address == Address("discord", "10", "20", "55") and press.ref["reply_to_id"] == "80"
     assert parse_press(pressed("hello")) is None
+    forged = pressed("parley:thumbs_up:77:55") | {"data": {"custom_id": "parley:thumbs_up:78:55"}}
+    assert parse_press(forged) is None
     own = parse_press(pressed("parley:continue::"))
     assert own is not None and own.message_id == "80"
 

@@ -209,7 +209,7 @@ def test_the_end_writes_what_is_shown_already() -> None:
 def test_refused_files_are_told_of_once() -> None:
     """Their place takes a remark, for which there is room, and the end goes on."""
     plan = plan_of()
-    plan.finish(Ending(("a", "b" * 1_900), has_files=True))
+    plan.finish(Ending(("a", "b" * 1_995), has_files=True))
     first = plan.next_action(0.0)
     plan.on_posted(first, "m1")  # type: ignore[arg-type]
     assert isinstance(last := plan.next_action(0.0), Post) and last.draft.files == "attached"
