@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from adapters.playground import CAPABILITIES, render
 from bot.policy.actions import actions_for
@@ -12,8 +12,16 @@ from bot.types import Part, Reply, from_json
 
 Event = tuple[str, dict[str, Any]]
 """Name and data of an event that the page gets."""
-Render = Callable[[str], Awaitable[list[str]]]
-"""Gives a text as the HTML of its blocks; see `renderer.Renderer`."""
+
+
+class Renders(Protocol):
+    """Gives a text as the HTML of its blocks; see `renderer.Renderer`."""
+
+    async def blocks(self, text: str) -> list[str]:
+        """Of a text that is whole."""
+
+    async def preview(self, text: str) -> list[str]:
+        """Of a text that grows."""
 
 
 @dataclass
@@ -34,8 +42,8 @@ class _Answer:
 class View:
     """Turns what the answering process tells into what changes on one page."""
 
-    def __init__(self, rendered: Render) -> None:
-        self._rendered = rendered
+    def __init__(self, renderer: Renders) -> None:
+        self._renderer = renderer
         self._answers: dict[str, _Answer] = {}
         self._out: list[tuple[str, dict[str, Any], Reply | None]] = []
 
@@ -65,10 +73,10 @@ class View:
         """
         out, self._out = self._out, []
         answers = list(self._answers.items())
-        told = [(name, data | (await drawn(reply, self._rendered) if reply else {})) for name, data, reply in out]
+        told = [(name, data | (await drawn(reply, self._renderer) if reply else {})) for name, data, reply in out]
         for to, answer in answers:
             told += _rest(to, answer)
-            told += _blocks(to, answer, await self._rendered(answer.text))
+            told += _blocks(to, answer, await self._renderer.preview(answer.text))
         return told
 
     def _take_snapshot(self, to: str, told: Mapping[str, Any]) -> None:
@@ -106,11 +114,11 @@ def _blocks(to: str, answer: _Answer, now: list[str]) -> Iterator[Event]:
         yield "blocks", {"to": to, "turn": answer.turn, "at": same, "blocks": now[same:]}
 
 
-async def drawn(reply: Reply, rendered: Render) -> dict[str, Any]:
+async def drawn(reply: Reply, renderer: Renders) -> dict[str, Any]:
     """The answer in the end as the page draws it."""
     return {
         "text": reply.text,
-        "blocks": await rendered(reply.text),
+        "blocks": await renderer.blocks(reply.text),
         "parts": render.parts(reply.parts),
         "notices": list(reply.notices),
         "model": reply.model,

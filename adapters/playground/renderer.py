@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import OrderedDict
+
+from cachetools import LRUCache, TTLCache
 
 from adapters.playground import render
 from adapters.shared.tasks import TaskSet
@@ -16,16 +17,18 @@ from bot.errors import UnreadableError
 from bot.media.apart import Readers
 
 PROCESSES = 2
-DEADLINE_S = 1.5
-"""For rendering one text once: an ordinary answer takes 5 ms, the worst of 16,000 characters half a second."""
-PATIENCE_S = 4.0
+DEADLINE_S = 5.0
+"""For rendering one text once, ten times what the worst of 16,000 characters takes; an ordinary answer takes 5 ms."""
+PATIENCE_S = 10.0
 """For all of it, the waiting for others included: then a page is shown the plain text, until it asks again."""
 SHORT = 300
-"""Characters that are rendered at once while no process runs, so that an answer's first words never wait: 15 ms at worst."""
+"""Characters that are previewed at once while no process runs, so that an answer's first words never wait: 15 ms at worst."""
 IDLE_S = 600.0
 """A process waits this long for the next text, for people think between two questions; it takes 40 MB."""
-MAX_KEPT_CHARACTERS = 4_000_000
-"""Of texts and of HTML in all."""
+MAX_KEPT = 4_000_000
+"""Characters of HTML that are remembered."""
+MAX_LATE, LATE_S = 256, 60.0
+"""Texts that took too long are not tried again for a minute: it may have been the machine."""
 log = logging.getLogger(__name__)
 
 
@@ -33,12 +36,13 @@ class Renderer:
     """Gives texts as the HTML of their blocks."""
 
     def __init__(
-        self, readers: Readers | None = None, *, patience_s: float = PATIENCE_S, max_kept: int = MAX_KEPT_CHARACTERS
+        self, readers: Readers | None = None, *, patience_s: float = PATIENCE_S, max_kept: int = MAX_KEPT
     ) -> None:
-        """readers: the processes to use. max_kept: characters of texts and their HTML that are remembered."""
+        """readers: the processes to use. max_kept: characters of HTML that are remembered."""
         self._readers = readers or Readers(PROCESSES, deadline_s=DEADLINE_S, idle_s=IDLE_S)
         self._patience_s = patience_s
-        self._kept = _Kept(max_kept)
+        self._kept: LRUCache[str, list[str]] = LRUCache(max_kept, getsizeof=_size)
+        self._late: TTLCache[str, bool] = TTLCache(MAX_LATE, LATE_S)
         self._running = 0
         self._warming = TaskSet(log, "the page's renderer")
 
@@ -48,17 +52,19 @@ class Renderer:
             return []
         if (kept := self._kept.get(text)) is not None:
             return kept
+        made = None if text in self._late else await self._made_in_time(text)
+        if made is None:
+            return render.plain(text)
+        if _size(made) <= self._kept.maxsize:
+            self._kept[text] = made
+        return made
+
+    async def preview(self, text: str) -> list[str]:
+        """As `blocks`, for an answer that is still growing: its first words wait for no process, and lack colours in code."""
         if self._is_cold() and len(text) <= SHORT:
             self.warm_up()
             return render.blocks(text, has_colours=False)
-        try:
-            async with asyncio.timeout(self._patience_s):
-                made = await self._made(text)
-        except TimeoutError:
-            log.warning("a text of %d characters is shown plainly, for rendering has too much to do", len(text))
-            return render.plain(text)
-        self._kept.put(text, made)
-        return made
+        return await self.blocks(text)
 
     def warm_up(self) -> None:
         """Start a process unless one runs, so that the first answer does not wait for it."""
@@ -74,12 +80,17 @@ class Renderer:
         """Whether the next text would wait until a process has started, which takes half a second."""
         return not self._readers.idle() and self._running <= len(self._warming)
 
-    async def _made(self, text: str) -> list[str]:
-        for has_colours in (True, False):
-            if (made := await self._attempt(text, has_colours=has_colours)) is not None:
-                return made
-        log.warning("a text of %d characters is shown plainly, for it cannot be rendered in time", len(text))
-        return render.plain(text)
+    async def _made_in_time(self, text: str) -> list[str] | None:
+        try:
+            async with asyncio.timeout(self._patience_s):
+                for has_colours in (True, False):
+                    if (made := await self._attempt(text, has_colours=has_colours)) is not None:
+                        return made
+                self._late[text] = True
+        except TimeoutError:
+            log.warning("rendering has too much to do")
+        log.warning("a text of %d characters is shown plainly, for it could not be rendered in time", len(text))
+        return None
 
     async def _attempt(self, text: str, *, has_colours: bool) -> list[str] | None:
         self._running += 1
@@ -94,29 +105,5 @@ class Renderer:
         return None
 
 
-class _Kept:
-    """What was made of the texts used last."""
-
-    def __init__(self, max_characters: int) -> None:
-        self._max = max_characters
-        self._size = 0
-        self._made: OrderedDict[str, list[str]] = OrderedDict()
-
-    def get(self, text: str) -> list[str] | None:
-        """The blocks of this text, if they are remembered."""
-        if (found := self._made.get(text)) is not None:
-            self._made.move_to_end(text)
-        return found
-
-    def put(self, text: str, blocks: list[str]) -> None:
-        """Remember them; forgets the ones unused for longest."""
-        if text in self._made:
-            return
-        self._made[text] = blocks
-        self._size += _size(text, blocks)
-        while self._size > self._max:
-            self._size -= _size(*self._made.popitem(last=False))
-
-
-def _size(text: str, blocks: list[str]) -> int:
-    return len(text) + sum(map(len, blocks))
+def _size(blocks: list[str]) -> int:
+    return sum(map(len, blocks)) + 1

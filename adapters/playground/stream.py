@@ -40,7 +40,7 @@ async def stream_events(
     async with told as messages, settled as ends:
         await response.prepare(request)
         await response.write(_event("ready", {}))
-        view, changed = View(renderer.blocks), asyncio.Event()
+        view, changed = View(renderer), asyncio.Event()
         readers = (
             asyncio.create_task(_read_answers(host.bus, address.channel, messages, view, changed)),
             asyncio.create_task(_read_ends(ends, view, changed)),

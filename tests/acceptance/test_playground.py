@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 import aiohttp
 import pytest
 
+from adapters.playground.files import ASSETS
 from tests.acceptance.playground_support import Person, Playground, playing, until_done
 from tests.conftest import MakeConfig
 
@@ -48,7 +49,8 @@ async def test_the_page_and_its_files_are_served(playground: Playground, ann: Pe
     assert "HttpOnly" in cookie
     assert "SameSite=Strict" in cookie
     assert "<h1" in page
-    for asset in ("app.js", "app.css", "logo.svg", "login.css"):
+    assert {"app.js", "turns.js", "app.css", "logo.svg", "login.css"} <= set(ASSETS)
+    for asset in ASSETS:
         async with ann.http.get(f"/playground/{asset}") as response:
             page += (await response.text()).replace("http://www.w3.org/", "")
             assert response.status == 200

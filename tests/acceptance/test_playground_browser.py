@@ -238,6 +238,78 @@ async def test_an_answer_can_be_had_again_and_rated(page: Any) -> None:
     await expect(answers(page).get_by_label("Good answer")).to_have_attribute("aria-pressed", "true")
 
 
+async def test_an_answer_has_the_buttons_that_it_has_everywhere(page: Any) -> None:
+    """A command's words can be copied and nothing else; a picture can be varied, and changed by words of one's own."""
+    await ask(page, "/help")
+    await expect(answers(page).last.locator(".tools button")).to_have_count(1)
+    await ask(page, "/imagine a lighthouse")
+    tools = page.locator(".turn").nth(1).locator(".answer .tools button")
+    await expect(tools).to_have_count(6)
+    assert [await one.inner_text() for one in await tools.all()] == ["", "Vary", "Edit", "", "", ""]
+    await page.get_by_role("button", name="Edit", exact=True).click()
+    await page.locator("#ask-words").fill("make it night")
+    await page.keyboard.press("Enter")
+    await expect(page.locator(".turn")).to_have_count(3)
+    await expect(answers(page)).to_have_count(3)
+    await expect(page.locator(".question").last).to_contain_text("make it night")
+    await expect(page.get_by_label("Edit your message")).to_have_count(0)
+
+
+PHASES = """async () => {
+  const turns = await import("/playground/turns.js");
+  const question = { id: "q", text: "words", parts: [], role: "user", turn: "t1" };
+  const running = { ...question, is_running: true };
+  const answer = { role: "assistant", turn: "t1", text: "so", blocks: ["<p>so</p>"], parts: [], notices: [], actions: [] };
+  const told = { turn: "t1", text: "so", blocks: ["<p>so</p>"], parts: [], notices: [], actions: [] };
+  const events = {
+    sent: () => turns.noteSent("q"),
+    begin: () => turns.begin("q", "t1"),
+    grow: () => turns.grow("q", "t1", { at: 0, blocks: ["<p>s</p>"] }),
+    again: () => turns.begin("q", "t2"),
+    done: () => turns.finish("q", told),
+    anew: () => turns.beginAnew(turns.find("q"), { isDeleted: false }),
+    running: () => turns.take([running], turns.moment(), () => false),
+    ended: () => turns.take([question, answer], turns.moment(), () => false),
+    old: () => turns.take([question, answer], turns.moment() - 1, () => false),
+    gone: () => turns.take([], turns.moment(), () => false),
+  };
+  return (story) => {
+    turns.clear();
+    turns.startSending("q", question, "");
+    for (const event of story.split(" ").filter(Boolean)) events[event]();
+    const turn = turns.find("q");
+    return turn ? [turn.phase, ...(turn.answer?.blocks || [])] : ["removed"];
+  };
+}"""
+STORIES = {
+    "": ["sending"],
+    "gone": ["sending"],
+    "sent": ["running"],
+    "sent gone": ["removed"],
+    "begin sent": ["running"],
+    "begin grow": ["running", "<p>s</p>"],
+    "begin grow running": ["running", "<p>s</p>"],
+    "begin grow old": ["running", "<p>s</p>"],
+    "begin grow ended": ["done", "<p>so</p>"],
+    "grow done": ["done", "<p>so</p>"],
+    "grow done running": ["done", "<p>so</p>"],
+    "done ended": ["done", "<p>so</p>"],
+    "done again": ["running"],
+    "done again old": ["running"],
+    "done anew gone": ["past", "<p>so</p>"],
+    "grow anew grow": ["past", "<p>s</p>"],
+    "grow anew done": ["past", "<p>so</p>"],
+}
+"""What happens to a turn that is being sent, and the phase it is in then, with the blocks that it shows."""
+
+
+async def test_a_turn_goes_through_its_phases(page: Any) -> None:
+    """Whatever the order in which events and the history arrive: an older look into the history changes nothing that is newer."""
+    play = await page.evaluate_handle(PHASES)
+    played = {story: await page.evaluate("([play, story]) => play(story)", [play, story]) for story in STORIES}
+    assert played == STORIES
+
+
 async def test_up_edits_the_last_message(page: Any) -> None:
     """The changed question is answered anew, in its place; Escape leaves it as it was."""
     await ask(page, "frist words")

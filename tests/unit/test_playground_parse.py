@@ -92,9 +92,14 @@ def delta(at: int, add: str, epoch: float = 1.0) -> dict[str, object]:
     return {"kind": "delta", "to": ID, "turn": "t", "epoch": epoch, "at": at, "add": add}
 
 
-async def rendered(text: str) -> list[str]:
-    """As the page's renderer does, at once."""
-    return render.blocks(text)
+class AtOnce:
+    """Renders as the page's renderer does, without processes."""
+
+    async def blocks(self, text: str) -> list[str]:
+        """Of a text that is whole."""
+        return render.blocks(text)
+
+    preview = blocks
 
 
 async def shown(view: View) -> list[str]:
@@ -108,7 +113,7 @@ async def shown(view: View) -> list[str]:
 
 async def test_a_page_that_missed_the_beginning_asks_and_catches_up() -> None:
     """A delta beyond what is known says so; the snapshot brings all, and repeats change nothing."""
-    view = View(rendered)
+    view = View(AtOnce())
     assert view.take(delta(0, "Hel"))
     assert not view.take(delta(9, "x"))
     snapshot = {
@@ -128,7 +133,7 @@ async def test_a_page_that_missed_the_beginning_asks_and_catches_up() -> None:
 
 async def test_a_text_that_starts_over_replaces_the_old_one() -> None:
     """A later epoch voids what was shown; news of an earlier one are late and ignored."""
-    view = View(rendered)
+    view = View(AtOnce())
     view.take(delta(0, "Wrong"))
     view.take(delta(0, "Right", epoch=2.0))
     view.take(delta(5, " or wrong", epoch=1.0))
@@ -137,7 +142,7 @@ async def test_a_text_that_starts_over_replaces_the_old_one() -> None:
 
 async def test_only_the_end_of_a_growing_answer_is_sent() -> None:
     """Paragraphs that stand are not sent again."""
-    view = View(rendered)
+    view = View(AtOnce())
     view.take(delta(0, "One.\n\nTwo"))
     await view.changes()
     view.take(delta(9, " more"))
@@ -146,7 +151,7 @@ async def test_only_the_end_of_a_growing_answer_is_sent() -> None:
 
 async def test_the_end_comes_with_everything() -> None:
     """The final event carries words, notices and how it ended."""
-    view = View(rendered)
+    view = View(AtOnce())
     answer = Reply((Text("Done *so*"),), notices=("left out",), error="quota", stopped=True)
     view.take({"kind": "done", "to": ID, "turn": "t", "reply": to_json(answer)})
     ((name, data),) = await view.changes()

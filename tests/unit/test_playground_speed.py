@@ -153,12 +153,12 @@ async def test_the_loop_is_never_held(renderer: Renderer, text: str) -> None:
 async def test_the_first_words_wait_for_no_process(renderer: Renderer) -> None:
     """A short text is rendered at once while the processes have yet to start, and its code is coloured as soon as they have."""
     began = asyncio.get_running_loop().time()
-    assert await renderer.blocks("Look:\n\n```python\nreturn 1") == render.blocks(
+    assert await renderer.preview("Look:\n\n```python\nreturn 1") == render.blocks(
         "Look:\n\n```python\nreturn 1", has_colours=False
     )
     assert asyncio.get_running_loop().time() - began < 0.1
-    await renderer.blocks("long " * 100)
     assert "tok-k" in (await renderer.blocks("Look:\n\n```python\nreturn 1"))[-1]
+    assert "tok-k" in (await renderer.preview("```python\nreturn 1"))[-1]
 
 
 async def test_what_cannot_be_rendered_in_time_is_shown_as_it_is() -> None:
@@ -177,7 +177,7 @@ async def test_a_text_is_rendered_once(renderer: Renderer) -> None:
     first = await renderer.blocks(once)
     assert first == render.blocks(once)
     assert await renderer.blocks(once) is first
-    small = Renderer(max_kept=2_500)
+    small = Renderer(max_kept=1_500)
     kept = await small.blocks(once)
     await small.blocks(other)
     assert await small.blocks(once) is not kept
