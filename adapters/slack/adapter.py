@@ -18,6 +18,7 @@ from adapters.slack.files import Files
 from adapters.slack.history import History
 from adapters.slack.home import Home
 from adapters.slack.install import Install
+from adapters.slack.intake import Intake
 from adapters.slack.listen import Listener
 from adapters.slack.manifest import command_name
 from adapters.slack.reply import DEFAULT_LIMITS, Replies, ReplyLimits
@@ -42,7 +43,8 @@ class Slack:
         self.history = History(self.client, self.directory)
         self.home = Home(self.client)
         self.install = Install(self.client)
-        self.listener = Listener(self.client, self.directory, self.files, self.home, self.install)
+        self.intake = Intake(self.client, self.directory, self.files)
+        self.listener = Listener(self.client, self.intake, self.home, self.install)
         self._options = options
 
     async def listen(self, accept: Accept) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import re
+from contextlib import suppress
 from typing import Any
 
 from adapters.shared.buttons import THANKS
@@ -12,7 +13,7 @@ from adapters.slack import NAME, callback_ids, render
 from adapters.slack.client import SlackClient
 from adapters.slack.errors import SlackError
 from adapters.slack.parse_interactions import first_action, modal_state, shortcut_target, view_value
-from adapters.slack.parse_parts import Payload, enterprise, workspace
+from adapters.slack.parse_parts import Payload, scope_of
 from adapters.slack.ref import SlackRef, TokenScope
 from bot.errors import BotError
 from bot.policy.settings import SETTINGS
@@ -98,46 +99,38 @@ class Home:
 
     # --- modals ---
 
-    async def interact(self, body: Payload) -> tuple[bool, dict[str, Any] | None]:
-        """Open or answer a modal; whether that was all there is to do, and what to answer Slack with."""
-        action = str(first_action(body).get("action_id") or "")
-        match body.get("type"), action, body.get("callback_id") or (body.get("view") or {}).get("callback_id"):
-            case "message_action", _, callback_ids.ASK:
-                await self._open(body, ask_view(shortcut_target(body)))
-            case "block_actions", callback_ids.EDIT_IMAGE, _:
-                await self._open(body, edit_view(body))
-            case "block_actions", callback_ids.SETTINGS, _:
-                await self._open(body, settings_view(str((body.get("view") or {}).get("private_metadata") or "")))
-            case "view_submission", _, callback_ids.SETTINGS:
-                return True, await self._choose(body)
-            case "view_closed", _, _:
-                pass
-            case _:
-                return False, None
-        return True, None
+    async def open_question(self, body: Payload) -> None:
+        """Ask what somebody wants to know about a message."""
+        await self._open(body, ask_view(shortcut_target(body)))
+
+    async def open_image_edit(self, body: Payload) -> None:
+        """Ask how a picture should change."""
+        await self._open(body, edit_view(body))
+
+    async def open_settings(self, body: Payload) -> None:
+        """Ask which setting should change."""
+        await self._open(body, settings_view(str((body.get("view") or {}).get("private_metadata") or "")))
 
     async def _open(self, body: Payload, view: dict[str, Any]) -> None:
         """Within the 3 seconds that a trigger lives."""
-        scope = TokenScope(workspace(body), enterprise(body))
+        scope = scope_of(body)
         try:
             await self._client.call(scope, "views.open", trigger_id=body.get("trigger_id"), view=view)
         except SlackError as error:
             log.warning("a modal could not be opened: %s", error.detail or error.text)
 
-    async def _choose(self, body: Payload) -> dict[str, Any] | None:
-        """Set what was chosen; a wrong value is said in the modal."""
+    async def change_setting(self, body: Payload) -> dict[str, Any] | None:
+        """Set what was chosen; gives the answer that says in the modal what is wrong with it, or None."""
         view, user = body.get("view") or {}, str((body.get("user") or {}).get("id") or "")
-        scope = TokenScope(workspace(body), enterprise(body))
+        scope = scope_of(body)
         name, value = view_value(view, "name"), view_value(view, "words")
         channel = str(view.get("private_metadata") or "")
         try:
             await self._client.host.settings.set(Address(NAME, scope.team, channel), user, "person", name, value)
         except BotError as error:
             return {"response_action": "errors", "errors": {"words": error.text[:250]}}
-        try:
+        with suppress(SlackError):  # it is set, whether or not the home shows it yet
             await self.publish(scope, user, channel)
-        except SlackError:
-            return None
         return None
 
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal, TypeAlias
 
 from adapters.slack.callback_ids import PREFIX
-from adapters.slack.ref import SlackFileRef, SlackRef
+from adapters.slack.ref import SlackFileRef, SlackRef, TokenScope
 from bot.types import EPOCH, Attachment, Author
 
 Payload: TypeAlias = Mapping[str, Any]
@@ -42,6 +42,11 @@ def enterprise(body: Payload) -> str:
             return str(one["enterprise_id"])
     found = body.get("enterprise")
     return str(body.get("enterprise_id") or (found.get("id") if isinstance(found, Mapping) else "") or "")
+
+
+def scope_of(body: Payload) -> TokenScope:
+    """Whose token answering needs."""
+    return TokenScope(workspace(body), enterprise(body))
 
 
 def bot_user(body: Payload) -> str:

@@ -10,10 +10,10 @@ from types import SimpleNamespace
 import pytest
 from sqlalchemy import select
 
-from adapters.slack import listen
 from adapters.slack.emulator import AppConfig, Shortcut, SlackEmulator
 from adapters.slack.emulator import files as emulated_files
 from adapters.slack.files import Files
+from adapters.slack.intake import LOOKING_AT_S
 from adapters.slack.reply import ReplyLimits
 from bot.store.schema import feedback
 from bot.types import Address
@@ -182,7 +182,7 @@ async def test_a_channel_looked_at_long_ago_is_left_alone(tmp_path: Path) -> Non
         w.slack.post("grace", "general", "The launch is on Friday")
         w.slack.change_context("ada", "general")
         await w.slack.idle()
-        w.adapter.listener.looking_at.expire(w.app.clock.monotonic() + listen.LOOKED_S)
+        w.adapter.intake.looking_at.expire(w.app.clock.monotonic() + LOOKING_AT_S)
         (answer,) = await w.answers(w.slack.post("ada", dm, "three"))
         assert "Messages before" not in answer.shown
 
@@ -811,6 +811,22 @@ async def test_a_repeated_delivery_is_answered_once(tmp_path: Path) -> None:
         await w.slack.desk.post.send_and_wait("events_api", first.payload)
         await w.settled()
         assert len(w.slack.replies(asked)) == 1
+
+
+async def test_what_parley_does_not_understand_is_acknowledged(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Slack repeats no event of a kind that nobody listens to; that it holds events back is in the log."""
+    async with world(tmp_path, http=True) as w:
+        event = {"type": "a_kind_of_tomorrow", "user": w.slack.user("ada").id}
+        bodies = (
+            {"type": "event_callback", "team_id": w.slack.team.id, "event_id": "Ev9", "event": event},
+            {"type": "app_rate_limited", "team_id": w.slack.team.id, "minute_rate_limited": 1},
+        )
+        for body in bodies:
+            delivery = await w.slack.desk.post.send_and_wait("events_api", body)
+            assert delivery.attempts[-1].failure is None and len(delivery.attempts) == 1
+        assert "fewer events" in caplog.text
 
 
 async def test_a_wrong_signature_is_refused(tmp_path: Path) -> None:

@@ -376,7 +376,7 @@ def test_nothing_is_shown_beside_the_end() -> None:
     slack.round(1.0)
     more(slack, " you")
     slack.plan.close()
-    assert slack.round(2.0) == []
+    assert slack.round(9.0) == []
     slack.plan.begin()
     more(slack, "hello again")
     assert kinds(slack.round(9.0)) == ["Edit"]
