@@ -46,6 +46,7 @@ bench: venv ## Run the benchmarks in bench/, some ten minutes; `python -m bench.
 docs: venv ## Write the documents that are made from the code
 	@$(call install,base)
 	@$(PY) -m bot config --write docs/configuration.md
+	@$(PY) -m tests.architecture_page
 
 # The locks hold versions and hashes, and no addresses, so that any mirror of the index serves.
 LOCK = $(PY) -m uv pip compile pyproject.toml --quiet --system-certs --universal --python-version 3.11 --generate-hashes --no-header $(UPGRADE)

@@ -11,6 +11,7 @@ import adapters as folders
 from bot.config import Config
 from bot.engine.runtime import CAPABILITY_TEXT, VARIABLE
 from bot.errors import BotError
+from bot.media import apart, jail
 from bot.models_chosen import profile_of
 from bot.ports import Adapter, Clock, Provider
 from bot.store import Store
@@ -58,6 +59,7 @@ class Readiness:
             found += await provider.check({modality: model for modality, owner, _, model in used if owner == name})
         for adapter in self.adapters.values():
             found += await adapter.check()
+        found += await _readers()
         return _each_once(self.diagnostics(), found)
 
     def _store(self) -> Diagnostic:
@@ -96,6 +98,14 @@ class Readiness:
             on = f"on at {self.page_url}" if self.page_url and plugin.has_page else "on"
             rows.append(Diagnostic(name, "off" if lacking else "ok", f"set {lacking}" if lacking else on, lacking))
         return rows
+
+
+async def _readers() -> list[Diagnostic]:
+    """A warning where the system does not shut in the processes that open strangers' files."""
+    if not (lacking := await apart.DOCUMENTS.run("The limits of readers", jail.lacking)):
+        return []
+    text = f"a file that takes over the process that reads it is not shut in here: {', and '.join(lacking)}"
+    return [Diagnostic("readers", "warning", f"{text}; Linux with Landlock and seccomp shuts it in")]
 
 
 def _each_once(overview: Sequence[Diagnostic], checked: Sequence[Diagnostic]) -> list[Diagnostic]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import wave
 import zipfile
 
 import av
@@ -59,6 +60,17 @@ def bomb_picture() -> bytes:
         + chunk(b"IDAT", zlib.compress(b"\0" * 1000))
         + chunk(b"IEND", b"")
     )
+
+
+def wav_claiming(rate_hz: int, size: int = 100_000) -> bytes:
+    """A WAV file of 8 bits, mono and silent, of so many samples a second."""
+    buffer = io.BytesIO()
+    with wave.open(buffer, "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(1)
+        file.setframerate(rate_hz)
+        file.writeframes(bytes([128]) * size)
+    return buffer.getvalue()
 
 
 def bomb_archive() -> bytes:

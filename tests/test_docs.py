@@ -144,3 +144,12 @@ def test_the_page_on_where_to_add_what_names_what_is_there(title: str) -> None:
     names = {code for code in codes if NAME.fullmatch(code) and not is_path(code)} - LIBRARY_NAMES
     unknown = {name for name in names if not set(name.split(".")) <= known}
     assert not unknown, f"named in the section {title!r}, and in none of its files: {sorted(unknown)}"
+
+
+def test_the_page_draws_every_button() -> None:
+    """Each action that may stand under a reply has a button on the page: one without would be missing there in silence."""
+    from bot.types import ACTIONS
+
+    source = (ROOT / "adapters" / "playground" / "page" / "tools.js").read_text(encoding="utf-8")
+    missing = [action for action in ACTIONS if action != "stop" and f"    {action}: " not in source]
+    assert not missing

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass, replace
@@ -128,8 +127,9 @@ async def _perceive_one(turn: Turn, attachment: Attachment, receipt: Receipt, ru
 
 async def _understand(turn: Turn, attachment: Attachment, receipt: Receipt, runtime: Runtime) -> Perception:
     async with runtime.byte_budget.reserve(attachment.size_bytes or runtime.max_attachment_bytes):
-        item = await _fetch(turn, attachment, runtime)
-        parts, notices = await _parts(turn, item, receipt, runtime)
+        with apart.on_behalf_of(f"{turn.tenant_id} {turn.inbound.author.id}"):
+            item = await _fetch(turn, attachment, runtime)
+            parts, notices = await _parts(turn, item, receipt, runtime)
     return Perception(tuple(parts), tuple(notices))
 
 
@@ -177,7 +177,7 @@ async def _fetch(turn: Turn, attachment: Attachment, runtime: Runtime) -> _Item:
     del pieces  # the bytes are held once from here on
     if not data:
         raise UnreadableError(f"{attachment.name} is empty (0 bytes).")
-    found = await asyncio.to_thread(sniff.sniff, data, attachment.name, attachment.mime_type)
+    found = await apart.DOCUMENTS.run(attachment.name, sniff.sniff, data, attachment.name, attachment.mime_type)
     return _Item(data, attachment.name, found, attachment)
 
 
@@ -220,7 +220,8 @@ async def _text_in(data: bytes, name: str, runtime: Runtime) -> tuple[str, list[
 
 async def _hear(turn: Turn, item: _Item, runtime: Runtime) -> tuple[list[Part], list[str]]:
     try:
-        info = await _named(item.name, asyncio.to_thread(audio.probe, item.data))
+        info = await _named(item.name, apart.SOUNDS.run(item.name, audio.probe, item.data))
+        _check_length(item.name, info.duration_s, runtime.limits.recording_s)
         async with metered(runtime, turn, "transcribe") as meter:
             name = _with_extension(item.name, item.sniffed.extension)
             heard = await runtime.models.speech_to_text().transcribe(
@@ -240,9 +241,18 @@ async def _hear(turn: Turn, item: _Item, runtime: Runtime) -> tuple[list[Part], 
         item.attachment.is_voice_note,
     )
     notices = [] if transcript.text.strip() else [f"I heard no speech in {item.name}."]
-    if await asyncio.to_thread(endings.breaks_off, item.data):
+    if await apart.SOUNDS.run(item.name, endings.breaks_off, item.data):
         notices.append(f"{item.name} breaks off: its end is missing, so I heard only what is there.")
     return [part], notices
+
+
+def _check_length(name: str, duration_s: float, limit_s: float) -> None:
+    """Before anything is decoded or paid. It is no UnreadableError: of a long film the pictures are still looked at."""
+    if duration_s > limit_s:
+        hours, most = f"{duration_s / 3_600:.1f}", f"{limit_s / 3_600:g}"
+        raise UsageError(
+            f"{name} is {hours} hours long, and I listen to {most} hours at most. Please send a part of it."
+        )
 
 
 def _clean(transcript: Transcript) -> Transcript:
@@ -286,7 +296,8 @@ async def _frames(turn: Turn, item: _Item, profile: ModelProfile, runtime: Runti
 
 
 async def _read(turn: Turn, item: _Item, runtime: Runtime) -> tuple[list[Part], list[str]]:
-    found = await apart.DOCUMENTS.run(item.name, documents.read, item.data, item.name, item.sniffed.mime_type)
+    readers = apart.PDFS if item.sniffed.extension == "pdf" else apart.DOCUMENTS
+    found = await readers.run(item.name, documents.read, item.data, item.name, item.sniffed.mime_type)
     text, notices, limit = found.text, list(found.notes), runtime.limits.ocr_pages
     if found.page_images:
         scanned = await _read_pages(found.page_images, runtime)

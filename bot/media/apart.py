@@ -1,7 +1,9 @@
 """Readers of what people send, in processes of their own: one that takes too long or too much is ended, and no other waits for it.
 
-Each pool has few processes, which start when they are needed (about 0.2 s), stay warm for a minute and then end. Pictures have
-one, so that one at a time is decoded. The other side of the pipe is `bot.media.reader`.
+Bytes of strangers are parsed nowhere else: these processes have no network, no secrets and no files of Parley's (`bot.media.jail`),
+and what they answer is plain data (`bot.media.wire`). Each pool has few of them, which start when they are needed (about 0.2 s),
+stay warm for a minute and then end. Pictures have one, so that one at a time is decoded. Who waits for one is treated fairly
+(`bot.media.fairness`). The other side of the pipe is `bot.media.reader`.
 """
 
 from __future__ import annotations
@@ -9,20 +11,28 @@ from __future__ import annotations
 import asyncio
 import atexit
 import os
-import pickle
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar, cast
+from typing import Any, BinaryIO, ParamSpec, TypeVar, cast
 
 from bot.errors import UnreadableError
+from bot.media import wire
+from bot.media.fairness import FairQueue
 
 P = ParamSpec("P")
 T = TypeVar("T")
 DEADLINE_S = 60.0
+TEXT_DEADLINE_S = 15.0
+"""For kinds that are text in the end: what takes longer was made to."""
+SOUND_DEADLINE_S = 180.0
+"""Two hours of sound take 45 s of one processor to cut and encode."""
 IDLE_S = 60.0
 MEMORY_BYTES = 1536 * 2**20
 """Of addresses, which is more than is used: the libraries alone take 0.35 GB. Held on Linux; elsewhere the deadline must do."""
@@ -36,6 +46,17 @@ KEPT_VARIABLES = frozenset(
 READER = "bot.media.reader"
 """The module that a process runs."""
 ROOT = Path(__file__).resolve().parents[2]
+_person: ContextVar[str] = ContextVar("person", default="")
+
+
+@contextmanager
+def on_behalf_of(person: str) -> Iterator[None]:
+    """Whose work the jobs begun inside are, also those of tasks that are started there. person: any text that names one person."""
+    token = _person.set(person)
+    try:
+        yield
+    finally:
+        _person.reset(token)
 
 
 class Readers:
@@ -59,18 +80,21 @@ class Readers:
         self._idle_s = idle_s
         self._reader = reader
         self._threads = ThreadPoolExecutor(processes, "readers")
+        self._queue: FairQueue[_Job] = FairQueue(processes, time.monotonic)
         self._lock = threading.Lock()
         self._idle: dict[_Process, threading.Timer] = {}
 
     async def run(self, name: str, fn: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """What `fn` gives or raises; it and all it takes and gives must pickle. Cancelled, the job ends at once.
+        """What `fn` gives. It is called by its name; all it takes and gives must have a plain form. Cancelled, it ends at once.
 
-        name: of what is read, for the complaint. Raises UnreadableError when the job took too long or too much memory.
+        name: of what is read, for the complaint. Raises UnreadableError when the job says so, or took too long or too much memory;
+        RuntimeError for any other error in it, and TypeError for what cannot be sent.
         """
-        job = _Job(name, (fn, args, kwargs))
-        future = self._threads.submit(self._do, job)
+        job = _Job(name, [wire.name_of(fn), list(args), kwargs])
+        self._queue.put(_person.get(), job)
+        self._threads.submit(self._work)
         try:
-            return cast(T, await asyncio.wrap_future(future))
+            return cast(T, await asyncio.wrap_future(job.future))
         except asyncio.CancelledError:
             job.end("cancelled")
             raise
@@ -84,28 +108,33 @@ class Readers:
         for process in list(self._idle):
             self._retire(process)
 
+    def _work(self) -> None:
+        """Do jobs while there are any that may begin. One that may not is left to the thread that now works for the same person."""
+        while (found := self._queue.take()) is not None:
+            person, job = found
+            began = time.monotonic()
+            try:
+                job.answer(self._do)
+            finally:
+                self._queue.done(person, time.monotonic() - began)
+
     def _do(self, job: _Job) -> Any:
         process = self._take()
         deadline = threading.Timer(self._deadline_s, job.end, ("late",))
         deadline.daemon = True
         deadline.start()
         try:
-            is_well, result = job.done_by(process)
-        except (EOFError, OSError, pickle.UnpicklingError) as error:
+            answer = job.done_by(process)
+        except (EOFError, OSError, wire.BrokenFrameError) as error:
             process.end()
             raise self._complaint(job, process) from error
-        except BaseException:  # such as what cannot be pickled: half of it may be in the pipe
+        except BaseException:  # such as what cannot be sent: half of it may be in the pipe
             process.end()
             raise
         finally:
             deadline.cancel()
         self._rest(process)
-        if isinstance(result, MemoryError):
-            text = f"{job.name} takes more memory to read than I may use. Please send a smaller copy."
-            raise UnreadableError(text) from result
-        if not is_well:
-            raise result
-        return result
+        return _result(answer, job.name)
 
     def _complaint(self, job: _Job, process: _Process) -> Exception:
         if job.ended == "late":
@@ -144,19 +173,45 @@ class Readers:
             process.end()
 
 
+def _result(answer: Any, name: str) -> Any:
+    """What the job gave; raises what went wrong in it."""
+    match answer:
+        case {"result": result}:
+            return result
+        case {"error": "unreadable", "text": str(text), "detail": str(detail)}:
+            raise UnreadableError(text, detail=detail)
+        case {"error": "memory"}:
+            raise UnreadableError(f"{name} takes more memory to read than I may use. Please send a smaller copy.")
+        case {"error": "fault", "text": str(text)}:
+            raise RuntimeError(f"a reader failed: {text}")
+    raise UnreadableError(f"{name} is damaged, so it cannot be read. Please send it again.", detail="no answer of ours")
+
+
 class _Job:
     """One call, and the process that does it while it does."""
 
-    def __init__(self, name: str, call: tuple[Any, ...]) -> None:
+    def __init__(self, name: str, call: list[Any]) -> None:
         self.name = name
         self.ended = ""
         """Why it was ended from outside: late or cancelled."""
+        self.future: Future[Any] = Future()
         self._call = call
         self._process: _Process | None = None
         self._lock = threading.Lock()
 
-    def done_by(self, process: _Process) -> tuple[bool, Any]:
-        """Whether it went well, and the result or the error. Raises EOFError or OSError when the process ended meanwhile."""
+    def answer(self, do: Callable[[_Job], Any]) -> None:
+        """Do it, unless nobody waits for it any more."""
+        if not self.future.set_running_or_notify_cancel():
+            return
+        try:
+            result = do(self)
+        except BaseException as error:  # it is raised where it is waited for
+            self.future.set_exception(error)
+        else:
+            self.future.set_result(result)
+
+    def done_by(self, process: _Process) -> Any:
+        """What the process answers. Raises EOFError or OSError when it ended meanwhile."""
         with self._lock:
             if self.ended:
                 raise EOFError
@@ -189,20 +244,19 @@ class _Process:
         )
         assert self._popen.stdin is not None
         assert self._popen.stdout is not None
-        self._requests, self._answers = self._popen.stdin, self._popen.stdout
+        self._requests = cast(BinaryIO, self._popen.stdin)
+        self._answers = cast(BinaryIO, self._popen.stdout)
         self.is_ready = False
 
     @property
     def exit_code(self) -> int | None:
         return self._popen.poll()
 
-    def ask(self, call: tuple[Any, ...]) -> tuple[bool, Any]:
+    def ask(self, call: list[Any]) -> Any:
         if not self.is_ready:
-            self.is_ready = pickle.load(self._answers)
-        pickle.dump(call, self._requests, protocol=5)  # writes large bytes as they are, without a copy
-        self._requests.flush()
-        answer: tuple[bool, Any] = pickle.load(self._answers)
-        return answer
+            self.is_ready = wire.receive(self._answers) is True
+        wire.send(self._requests, call)
+        return wire.receive(self._answers)
 
     def kill(self) -> None:
         self._popen.kill()
@@ -217,9 +271,12 @@ class _Process:
             return
 
 
-DOCUMENTS = Readers(2)
+DOCUMENTS = Readers(2, deadline_s=TEXT_DEADLINE_S)
+"""Text in the end, and finding out what some bytes are."""
+PDFS = Readers(2)
 PICTURES = Readers(1)
+SOUNDS = Readers(2, deadline_s=SOUND_DEADLINE_S)
 VIDEOS = Readers(1, memory_bytes=4 * 2**30)
 """FFmpeg decodes as many frames at once as there are cores; one of 8K takes 50 MB."""
-for _pool in (DOCUMENTS, PICTURES, VIDEOS):
+for _pool in (DOCUMENTS, PDFS, PICTURES, SOUNDS, VIDEOS):
     atexit.register(_pool.close)

@@ -9,6 +9,7 @@ from lzma import LZMAError
 from zlib import error as zlib_error
 
 from bot.errors import UnreadableError
+from bot.media import directories
 from bot.media.encodings import decode_text
 from bot.media.sniff import is_text
 
@@ -19,7 +20,8 @@ MAX_RATIO = 200
 """Unpacked to packed: text seldom exceeds 20, a bomb goes into the thousands."""
 SMALL_BYTES = 20 * 2**20
 """Below this a high ratio is only a file of blanks."""
-MAX_ENTRIES = 10_000
+SMALL_MEMBER_BYTES = 10 * 2**20
+"""The same of one member."""
 MAX_LISTED = 500
 MAX_MEMBERS = 50
 MAX_MEMBER_BYTES = 1_000_000
@@ -38,6 +40,10 @@ class Listing:
 
 def checked(data: bytes, name: str) -> zipfile.ZipFile:
     """The archive, if its directory promises no bomb; zipfile unpacks no more than the directory says. Raises UnreadableError."""
+    if directories.is_too_large(data):
+        raise UnreadableError(
+            f"{name} lists {_files(directories.entries(data))}, which is more than I open. Please send the parts that matter."
+        )
     try:
         archive = zipfile.ZipFile(io.BytesIO(data))
     except (zipfile.BadZipFile, NotImplementedError, OSError, ValueError) as error:
@@ -46,13 +52,23 @@ def checked(data: bytes, name: str) -> zipfile.ZipFile:
         ) from error
     entries = archive.infolist()
     unpacked = sum(entry.file_size for entry in entries)
-    is_bomb = unpacked > SMALL_BYTES and unpacked > MAX_RATIO * len(data)
-    if is_bomb or len(entries) > MAX_ENTRIES or unpacked > MAX_UNPACKED_BYTES:
+    if any(map(_is_bomb, entries)) or _is_blown_up(unpacked, entries, data) or unpacked > MAX_UNPACKED_BYTES:
         raise UnreadableError(
             f"{name} unpacks to {unpacked // 2**20} MB in {_files(len(entries))}, which is more than I open. "
             "Please send the parts that matter."
         )
     return archive
+
+
+def _is_bomb(entry: zipfile.ZipInfo) -> bool:
+    """Judged by itself: beside a bomb there may be any amount of what does not compress."""
+    return entry.file_size > SMALL_MEMBER_BYTES and entry.file_size > MAX_RATIO * entry.compress_size
+
+
+def _is_blown_up(unpacked: int, entries: list[zipfile.ZipInfo], data: bytes) -> bool:
+    """Whether all of it unpacks to too much. Members that overlap count their packed bytes twice, padding counts none."""
+    packed = min(sum(entry.compress_size for entry in entries), len(data))
+    return unpacked > SMALL_BYTES and unpacked > MAX_RATIO * packed
 
 
 def check_markup(data: bytes, name: str) -> None:

@@ -28,6 +28,12 @@ SHORTEST_SOUND_S = 0.08
 """Clicks are shorter than any word."""
 MAX_DECODED_S = 4 * 3_600.0
 """Of the samples in memory at once: 460 MB at 16 kHz."""
+LOWEST_RATE_HZ = 4_000
+"""Telephones have 8,000."""
+LEAST_BYTES_PER_S = 100
+"""The thriftiest codecs of speech need 300; digital silence takes 150 as FLAC."""
+SHORT_S = 60.0
+"""Up to this length a recording may have any number of bytes."""
 WINDOW_S = 0.02
 CHUNK_S = 10
 """Handed to an encoder at a time, so that it needs no second copy of a long recording."""
@@ -86,9 +92,28 @@ class Piece:
 
 
 def probe(data: bytes) -> AudioInfo:
-    """Facts without decoding all of it. Raises UnreadableError when there is no sound in it."""
+    """Facts without decoding all of it. Raises UnreadableError when there is no sound in it, or what it claims cannot be true."""
     with containers.opened(data) as container:
-        return _facts(container, containers.sound(container))
+        info = _facts(container, containers.sound(container))
+    _check_rate(info.rate_hz or LOWEST_RATE_HZ)
+    if info.duration_s > _most_s(data):
+        raise UnreadableError(
+            f"It claims to be {_spoken(info.duration_s)} long, but has too few bytes for that. Please send it again."
+        )
+    return info
+
+
+def _check_rate(rate_hz: int) -> None:
+    """The length of a recording is its bytes by its rate, so a rate that no recorder has makes a day of 100 kB."""
+    if rate_hz < LOWEST_RATE_HZ:
+        raise UnreadableError(
+            f"It claims a rate of {rate_hz:,} Hz, and speech needs {LOWEST_RATE_HZ:,}. Please send it again, as MP3 or M4A."
+        )
+
+
+def _most_s(data: bytes) -> float:
+    """How long a recording of so many bytes can be."""
+    return SHORT_S + len(data) / LEAST_BYTES_PER_S
 
 
 def _facts(container: Any, stream: Any) -> AudioInfo:
@@ -100,8 +125,19 @@ def _facts(container: Any, stream: Any) -> AudioInfo:
 
 def pieces_of(data: bytes, rate_hz: int = SPEECH_RATE_HZ) -> Iterator[Samples]:
     """The samples as they are decoded, a fraction of a second at a time; a file that breaks off gives what is there."""
+    most, count = int(_most_s(data) * rate_hz), 0
     with containers.opened(data) as container:
-        yield from _resampled(containers.frames(container, containers.sound(container)), rate_hz)
+        for piece in _resampled(_believable(containers.frames(container, containers.sound(container))), rate_hz):
+            count += len(piece)
+            if count > most:
+                raise UnreadableError("It holds more sound than so few bytes can. Please send it again, as MP3 or M4A.")
+            yield piece
+
+
+def _believable(frames: Iterable[Any]) -> Iterator[Any]:
+    for frame in frames:
+        _check_rate(frame.sample_rate)
+        yield frame
 
 
 def decode(data: bytes, rate_hz: int = SPEECH_RATE_HZ, max_s: float = MAX_DECODED_S) -> Samples:
@@ -119,6 +155,8 @@ def decode(data: bytes, rate_hz: int = SPEECH_RATE_HZ, max_s: float = MAX_DECODE
 
 
 def _spoken(seconds: float) -> str:
+    if seconds >= 2 * 3_600:
+        return f"{seconds / 3_600:.1f} hours"
     return f"{seconds / 60:.0f} minutes" if seconds >= 120 else f"{seconds:.0f} seconds"
 
 
@@ -132,6 +170,11 @@ def is_silence(pcm: Samples, rate_hz: int) -> bool:
         (padded.max(axis=1) - padded.min(axis=1)) // 2 if len(pcm) else np.zeros(0)
     )  # so a constant offset is silent
     return int((swing >= SILENCE_PEAK).sum()) * WINDOW_S < min(SHORTEST_SOUND_S, max(len(pcm) / rate_hz, WINDOW_S))
+
+
+def is_silent(data: bytes) -> bool:
+    """Whether nobody speaks in a recording. Raises UnreadableError."""
+    return is_silence(decode(data), SPEECH_RATE_HZ)
 
 
 def encode_voice(pcm: Samples, rate_hz: int) -> VoiceClip:
@@ -247,9 +290,9 @@ def split_at_silences(data: bytes, *, max_bytes: int, max_s: float) -> list[Piec
 
 
 def _as_it_is(data: bytes, max_bytes: int, max_s: float) -> Piece | None:
+    info = probe(data)
     with containers.opened(data) as container:
         kinds = container.format.name.split(",")
-        info = _facts(container, containers.sound(container))
     extension, codecs = next((PASSED_ON[kind] for kind in kinds if kind in PASSED_ON), ("", ()))
     if info.codec not in codecs or len(data) > max_bytes or not 0 < info.duration_s <= max_s:
         return None

@@ -1,68 +1,59 @@
-"""The process in which a reader of people's files runs: calls come in, results go out. `bot.media.apart` starts and ends it."""
+"""The process in which a reader of people's files runs: calls come in, results go out. `bot.media.apart` starts and ends it.
+
+It opens bytes that strangers made to take it over, so it gives up all it does not need before it reads any: see `jail`.
+"""
 
 from __future__ import annotations
 
 import faulthandler
 import os
-import pickle
-import signal
 import sys
 from typing import Any, BinaryIO
 
+from bot.errors import UnreadableError
+from bot.media import jail, wire
+
 GRACE_S = 5.0
 """Whoever started it ends a job that is late; if that one is gone, the process ends itself this much later."""
+MAX_REQUEST_BYTES = 4 * 2**30
 
 
 def serve(requests: BinaryIO, answers: BinaryIO, memory_bytes: int, deadline_s: float) -> None:
-    """Answer each pickled (function, args, kwargs) with (whether it went well, result or error), until no more come."""
-    _be_modest(memory_bytes)
-    _send(answers, True)
+    """Answer each [function's name, args, kwargs] with its result or its error, until no more come."""
     with open(os.devnull, "w", encoding="utf-8") as nowhere:
+        jail.enter(memory_bytes)
+        wire.send(answers, True)
         while True:
             try:
-                fn, args, kwargs = pickle.load(requests)
+                name, args, kwargs = wire.receive(requests, max_blob_bytes=MAX_REQUEST_BYTES)
             except EOFError:
                 return
             faulthandler.dump_traceback_later(deadline_s + GRACE_S, exit=True, file=nowhere)
-            answer = _answered(fn, args, kwargs)
+            jail.allow_processor(deadline_s + GRACE_S)
+            answer = _answered(name, args, kwargs)
             faulthandler.cancel_dump_traceback_later()
             _send(answers, answer)
-            del fn, args, kwargs, answer  # or the last file would stay in memory
+            del args, kwargs, answer  # or the last file would stay in memory
 
 
-def _answered(fn: Any, args: Any, kwargs: Any) -> tuple[bool, Any]:
+def _answered(name: str, args: Any, kwargs: Any) -> dict[str, Any]:
     try:
-        return True, fn(*args, **kwargs)
+        return {"result": wire.function(name)(*args, **kwargs)}
+    except UnreadableError as error:
+        return {"error": "unreadable", "text": error.text, "detail": error.detail}
+    except MemoryError:
+        return {"error": "memory"}
     except Exception as error:  # the edge of the process: it is raised on the other side
-        return False, error
+        return {"error": "fault", "text": f"{type(error).__name__}: {error}"}
 
 
-def _send(answers: BinaryIO, answer: Any) -> None:
-    answers.write(_pickled(answer))
-    answers.flush()
-
-
-def _pickled(answer: Any) -> bytes:
+def _send(answers: BinaryIO, answer: dict[str, Any]) -> None:
     try:
-        return pickle.dumps(answer, protocol=5)
-    except (pickle.PicklingError, TypeError, AttributeError) as error:
-        return pickle.dumps((False, RuntimeError(f"an answer that cannot be sent: {error}")))
-
-
-def _be_modest(memory_bytes: int) -> None:
-    """Bounded in memory where the system can, after others in time, and deaf to Ctrl-C, which is for whoever started it."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    if sys.platform != "win32":
-        import resource
-
-        os.nice(5)
-        hard = resource.getrlimit(resource.RLIMIT_AS)[1]
-        soft = memory_bytes if hard == resource.RLIM_INFINITY else min(memory_bytes, hard)
-        try:
-            resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
-        except (OSError, ValueError):  # macOS knows the limit but does not hold it
-            return
+        wire.send(answers, answer)
+    except MemoryError:
+        wire.send(answers, {"error": "memory"})
+    except TypeError as error:
+        wire.send(answers, {"error": "fault", "text": f"an answer that cannot be sent: {error}"})
 
 
 def main() -> None:

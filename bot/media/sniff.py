@@ -10,7 +10,7 @@ from typing import Any, Literal
 import filetype
 
 from bot.errors import UnreadableError
-from bot.media import containers
+from bot.media import containers, directories
 
 Kind = Literal["image", "audio", "video", "document", "text", "archive", "unknown"]
 OFFICE = "application/vnd.openxmlformats-officedocument"
@@ -128,6 +128,8 @@ def _sound_or_video(data: bytes, guess: Any, claimed: str) -> Sniffed:
 
 
 def _zipped(data: bytes) -> Sniffed:
+    if directories.is_too_large(data):
+        return Sniffed("archive", "application/zip", "zip")
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             names = set(archive.namelist())

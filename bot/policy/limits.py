@@ -17,6 +17,8 @@ class Limits:
     """Read from the store for a prompt; what of them fits the model is for `compose` to say."""
     ocr_pages: int = 5
     """Of a scanned document whose text is read: a page takes seconds of a processor."""
+    recording_s: float = 2 * 3_600.0
+    """Of sound in one attachment: transcribing it is paid by the minute, and a small file can hold, or claim, a day."""
     video_frames: int = 4
     """Of a video that a model gets to see: enough to tell scenes apart, each costs as much as a picture."""
     spoken_chars: int = 3_000

@@ -36,7 +36,7 @@ async def say(app: App, platform: FakeAdapter, line: str, **more: object) -> str
 
 
 def test_every_command_is_there_and_fits_every_platform() -> None:
-    """The eleven commands exist; names and summaries fit Slack's and Discord's limits of 32 and 100 characters."""
+    """Every command exists; names and summaries fit Slack's and Discord's limits of 32 and 100 characters."""
     assert set(SPECS) == NAMES
     for spec in SPECS.values():
         assert len(spec.name) <= 32

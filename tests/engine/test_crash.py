@@ -71,6 +71,13 @@ async def test_killed_at_some_moments_on_postgresql(moment: str, tmp_path: Path,
     await crash_and_recover(tmp_path, postgres_url, moment)
 
 
+@pytest.mark.hard
+@pytest.mark.parametrize("moment", MOMENTS)
+async def test_killed_at_each_moment_on_postgresql(moment: str, tmp_path: Path, postgres_url: str) -> None:
+    """With PostgreSQL and its queue, at every moment."""
+    await crash_and_recover(tmp_path, postgres_url, moment)
+
+
 async def test_another_worker_takes_over(tmp_path: Path, postgres_url: str) -> None:
     """A worker that died for good is noticed by one of another name, which finishes its turns."""
     assert await run(tmp_path, postgres_url, "streaming") == -signal.SIGKILL

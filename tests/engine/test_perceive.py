@@ -283,7 +283,7 @@ async def test_what_takes_too_long_to_read_is_said(
 ) -> None:
     """A document made to be read for ever costs the person a notice and nobody else anything."""
     readers = apart.Readers(1, deadline_s=1)
-    monkeypatch.setattr(apart, "DOCUMENTS", readers)
+    monkeypatch.setattr(apart, "PDFS", readers)
     shown = await answer(app, platform, platform.says("sum up", files={"slow.pdf": making.endless_pdf()}))
     assert shown.reply is not None
     assert shown.reply.notices == ("slow.pdf took longer than 1 s to read, so I gave up. Please send a simpler copy.",)
@@ -294,7 +294,7 @@ async def test_what_takes_too_long_to_read_is_said(
 async def test_a_stop_ends_what_is_being_read(app: App, platform: FakeAdapter, monkeypatch: pytest.MonkeyPatch) -> None:
     """The reader is ended and what waits behind it is not paid for; another answer reads what was left."""
     readers = apart.Readers(1)
-    monkeypatch.setattr(apart, "DOCUMENTS", readers)
+    monkeypatch.setattr(apart, "PDFS", readers)
     files = {"a.txt": b"tea", "slow.pdf": making.endless_pdf(), "note.ogg": making.voice_note("good morning")}
     message = platform.says("sum up", files=files)
     accepted = await app.accept(message)
@@ -368,3 +368,14 @@ def test_sentences_fit() -> None:
     pieces = sentences(text, 200)
     assert all(len(piece) <= 200 for piece in pieces)
     assert " ".join(pieces).split() == text.split()
+
+
+async def test_sound_is_paid_by_what_is_there(app: App, platform: FakeAdapter) -> None:
+    """100 kB that claim 27.8 hours, and more than two hours that are really there, reach no model; the person reads why."""
+    for name, rate_hz, size, told in (
+        ("day.wav", 1, 100_000, "day.wav: It claims a rate of 1 Hz"),
+        ("long.wav", 4_000, 4_000 * 7_300, "long.wav is 2.0 hours long, and I listen to 2 hours at most."),
+    ):
+        shown = await answer(app, platform, platform.says("", files={name: making.wav_claiming(rate_hz, size)}))
+        assert shown.text.startswith(told)
+    assert [call for call in echo(app).calls if call.modality == "transcribe"] == []

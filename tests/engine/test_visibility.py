@@ -367,18 +367,30 @@ async def played(store_url: str, acts: list[tuple[str, Author, str]]) -> None:
         await store.close()
 
 
+async def migrated_store(store_url: str) -> None:
+    """Bring an empty database to the newest revision."""
+    store = open_store(store_url)
+    await migrate(store)
+    await store.close()
+
+
 def test_no_history_lets_one_person_read_what_only_another_could(store_url: str) -> None:
     """Whatever two people said, asked, fetched as context and forgot, in direct and shared places and in threads beside them: each
     finds from each place only what they could read, and all that was said at that very place; what is forgotten is nowhere.
     """
+    asyncio.run(migrated_store(store_url))
+    live_through(store_url, 60 if store_url.startswith("sqlite") else 15)
 
-    async def prepare() -> None:
-        store = open_store(store_url)
-        await migrate(store)
-        await store.close()
 
-    asyncio.run(prepare())
-    examples = 60 if store_url.startswith("sqlite") else 15
+@pytest.mark.hard
+def test_no_history_of_thousands_lets_one_person_read_what_only_another_could(store_url: str) -> None:
+    """The same over 2,000 histories on SQLite and 400 on PostgreSQL."""
+    asyncio.run(migrated_store(store_url))
+    live_through(store_url, 2_000 if store_url.startswith("sqlite") else 400)
+
+
+def live_through(store_url: str, examples: int) -> None:
+    """Play that many random histories, each followed by searches of both people from every place."""
 
     @settings(max_examples=examples, deadline=None, suppress_health_check=list(HealthCheck))
     @given(acts=ACTS)

@@ -5,19 +5,23 @@ from __future__ import annotations
 import asyncio
 import io
 import os
-import pickle
+import resource
+import socket
+import struct
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from PIL import Image
 
 from bot.errors import UnreadableError
-from bot.media import documents, images
-from bot.media.apart import DOCUMENTS, PICTURES, READER, ROOT, Readers
+from bot.media import documents, images, jail, wire
+from bot.media.apart import DOCUMENTS, PICTURES, READER, ROOT, Readers, _result
 from bot.media.reader import GRACE_S
 from tests import making
 
@@ -130,19 +134,75 @@ async def test_a_crash_ends_one_job(make_readers: Callable[..., Readers]) -> Non
 async def test_faults_of_ours_come_back(make_readers: Callable[..., Readers]) -> None:
     """What a function raises is raised here; what cannot be sent, in either direction, is said and breaks no later job."""
     readers = make_readers()
-    with pytest.raises(TypeError, match="has no len"):
+    with pytest.raises(RuntimeError, match="has no len"):
         await readers.run("a", len, 3)  # type: ignore[arg-type]
     with pytest.raises(RuntimeError, match="cannot be sent"):
         await readers.run("a", open, os.devnull)
-    with pytest.raises((AttributeError, TypeError), match="pickle"):
+    with pytest.raises(TypeError, match="by its name"):
         await readers.run("a", lambda: None)
     assert await readers.run("a", len, b"four") == 4
 
 
+SECRETS = ("OPENAI_API_KEY", "SLACK_BOT_TOKEN", "DISCORD_BOT_TOKEN", "PARLEY_SECRET_KEY", "DATABASE_URL")
+
+
 async def test_a_reader_knows_no_secrets(make_readers: Callable[..., Readers], monkeypatch: pytest.MonkeyPatch) -> None:
     """Tokens and keys of the environment do not reach the process that opens strangers' files."""
-    monkeypatch.setenv("OPENAI_API_KEY", "not for you")
-    assert await make_readers().run("a", os.getenv, "OPENAI_API_KEY") is None
+    for name in SECRETS:
+        monkeypatch.setenv(name, "not for you")
+    readers = make_readers()
+    assert [await readers.run("a", os.getenv, name) for name in SECRETS] == [None] * len(SECRETS)
+
+
+FORBIDDEN: dict[str, tuple[Callable[..., object], tuple[object, ...]]] = {
+    "open a socket": (socket.socket, ()),
+    "open a local socket": (socket.socketpair, ()),
+    "start a program": (os.execv, ("/bin/true", ["true"])),
+    "start a process": (os.fork, ()),
+    "signal Parley": (os.kill, (os.getpid(), 0)),
+    "read Parley's environment": (open, (f"/proc/{os.getpid()}/environ",)),
+    "read a file of the user's": (os.listdir, (str(Path.home()),)),
+    "read the project's settings": (open, (str(ROOT / "pyproject.toml"),)),
+    "write a file": (open, (os.path.join(tempfile.gettempdir(), "from-a-reader"), "w")),
+    "delete a file": (os.unlink, (os.path.join(tempfile.gettempdir(), "no-such-file"),)),
+    "open many files": (resource.setrlimit, (resource.RLIMIT_NOFILE, (10_000, 10_000))),
+}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux's kernel holds it")
+@pytest.mark.parametrize("what", FORBIDDEN)
+async def test_a_reader_can_do_nothing_else(what: str, make_readers: Callable[..., Readers]) -> None:
+    """Taken over by a file, the process reaches no network, no other process and no file, whoever runs it; `doctor` agrees."""
+    readers = make_readers()
+    assert await readers.run("a", jail.lacking) == [], "this kernel does not hold it: see `parley doctor`"
+    fn, args = FORBIDDEN[what]
+    with pytest.raises(RuntimeError, match=r"PermissionError|not allowed to raise"):
+        await readers.run("a", fn, *args)
+    assert await readers.run("a", len, b"four") == 4
+
+
+LIES = {
+    "pickle": b"\x80\x05\x95",
+    "an endless header": struct.pack("<QQ", 2**62, 0),
+    "endless bytes": struct.pack("<QQ", 2, 2**62) + b"{}",
+    "a value of another kind": b'{"result": {"$": "Popen", "of": {"args": ["touch", "/tmp/owned"]}}}',
+    "bytes that are not there": b'{"result": {"$": "bytes", "n": 9}}',
+    "a deep header": b"[" * 100_000,
+    "no answer": b"[1, 2]",
+}
+
+
+@pytest.mark.parametrize("what", LIES)
+def test_an_answer_is_never_run(what: str) -> None:
+    """A reader that was taken over answers with plain data or with nothing: no name in it is looked up, no length believed."""
+    sent = LIES[what]
+    framed = sent if sent[:1] not in b"{[" else struct.pack("<QQ", len(sent), 0) + sent
+    if what == "no answer":
+        with pytest.raises(UnreadableError, match=r"a\.pdf is damaged"):
+            _result(wire.receive(io.BytesIO(framed)), "a.pdf")
+        return
+    with pytest.raises((EOFError, wire.BrokenFrameError)):
+        wire.receive(io.BytesIO(framed))
 
 
 async def test_what_a_library_prints_is_no_answer(make_readers: Callable[..., Readers]) -> None:
@@ -155,7 +215,9 @@ async def test_what_a_library_prints_is_no_answer(make_readers: Callable[..., Re
 
 def test_a_process_whose_parley_is_gone_ends() -> None:
     """A job that nobody ends any more ends with its time, and a process without a job when the pipe closes."""
-    for late_s, sent in ((0.1, pickle.dumps((time.sleep, (AGES_S,), {}))), (AGES_S, b"")):
+    request = io.BytesIO()
+    wire.send(request, ["time:sleep", [AGES_S], {}])
+    for late_s, sent in ((0.1, request.getvalue()), (AGES_S, b"")):
         command = [sys.executable, "-m", READER, str(2**30), str(late_s - GRACE_S)]
         with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
             assert process.stdin is not None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 
 from bot.errors import UnreadableError
 from bot.media import audio
+from tests import making
 from tests.unit.media_support import KINDS, encoded, tone
 
 RATE = audio.SPEECH_RATE_HZ
@@ -234,3 +236,33 @@ def test_a_recording_may_change_its_rate() -> None:
     pcm = audio.decode(joined)
     assert len(pcm) / RATE == pytest.approx(2.0, abs=0.05)
     assert pitch(pcm[-RATE // 2 :]) == pytest.approx(880, abs=5)
+
+
+@pytest.mark.parametrize("rate_hz", [1, 8, 3_999])
+@pytest.mark.parametrize(
+    "work", [audio.probe, audio.decode, lambda data: audio.split_at_silences(data, max_bytes=10**7, max_s=600)]
+)
+def test_a_rate_that_no_recorder_has_is_refused(rate_hz: int, work: Callable[[bytes], object]) -> None:
+    """100 kB that claim to be a day long are neither decoded nor encoded: the claim is refused in words."""
+    with pytest.raises(UnreadableError, match=f"claims a rate of {rate_hz:,} Hz"):
+        work(making.wav_claiming(rate_hz))
+
+
+def test_a_length_is_bounded_by_the_bytes() -> None:
+    """A header that claims more sound than its bytes can hold is not believed; telephone sound of any length is."""
+    assert audio.probe(making.wav_claiming(8_000, 1_600_000)).duration_s == 200
+    with pytest.raises(UnreadableError, match="too few bytes for that"):
+        audio.probe(encoded_silence_of(3 * 3_600))
+
+
+def encoded_silence_of(seconds: int) -> bytes:
+    """FLAC of digital silence at a low rate in the largest blocks: 3 hours in less than 100 kB."""
+    buffer = io.BytesIO()
+    with av.open(buffer, "w", format="flac") as output:
+        stream: Any = output.add_stream("flac", rate=4_000, layout="mono", options={"frame_size": "65535"})
+        for start in range(0, seconds * 4_000, 65_535):
+            frame = av.AudioFrame.from_ndarray(np.zeros((1, 65_535), np.int16), format="s16", layout="mono")
+            frame.sample_rate, frame.pts = 4_000, start
+            output.mux(stream.encode(frame))
+        output.mux(stream.encode(None))
+    return buffer.getvalue()

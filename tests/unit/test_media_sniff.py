@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import struct
 import tarfile
+import time
 import zipfile
 
 import pytest
@@ -11,6 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from bot.errors import UnreadableError
+from bot.media import documents
+from bot.media.apart import Readers
 from bot.media.sniff import sniff
 from tests import making
 from tests.unit.media_support import KINDS, encoded, film, saved, tone
@@ -112,3 +117,28 @@ def test_nothing_breaks_it(data: bytes, name: str, claimed: str) -> None:
         found = sniff(start + data, name, claimed)
         assert found.mime_type
         assert found.extension == found.extension.lower() or found.extension == "Z"
+
+
+def endless_directory(count: int = 1_000_000) -> bytes:
+    """A zip archive with so many empty members."""
+    entry = b"PK\x01\x02" + bytes(24) + struct.pack("<HHHHHII", 1, 0, 0, 0, 0, 0, 0)
+    local = b"PK\x03\x04" + bytes(22) + struct.pack("<HH", 1, 0) + b"a"
+    directory = (entry + b"a") * count
+    wide = b"PK\x06\x06" + struct.pack("<QHHIIQQQQ", 44, 45, 45, 0, 0, count, count, len(directory), len(local))
+    locator = b"PK\x06\x07" + struct.pack("<IQI", 0, len(local) + len(directory), 1)
+    end = b"PK\x05\x06" + struct.pack("<HHHHIIH", 0, 0, 0xFFFF, 0xFFFF, 0xFFFFFFFF, 0xFFFFFFFF, 0)
+    return local + directory + wide + locator + end
+
+
+async def test_an_endless_directory_is_not_read() -> None:
+    """A million members, which take half a minute and 460 MB to list, are counted at the end of the file and refused."""
+    data = endless_directory()
+    readers = Readers(1, deadline_s=10, memory_bytes=700 * 2**20)
+    try:
+        before = await readers.run("a", time.process_time)
+        assert (await readers.run("a.zip", sniff, data, "a.zip")).extension == "zip"
+        with pytest.raises(UnreadableError, match="lists 1000000 files, which is more than I open"):
+            await readers.run("a.zip", documents.read, data, "a.zip")
+        assert await readers.run("a", time.process_time) - before < 5
+    finally:
+        readers.close()

@@ -29,7 +29,7 @@ export function answerTools(turn) {
     return made;
   };
   const makers = {
-    continue: () => worded("Go on", () => press(id, "continue")),
+    continue: () => worded("Continue", () => press(id, "continue")),
     vary: () => worded("Vary", () => press(id, "vary")),
     edit_image: () => worded("Edit", () => editPicture(id)),
     regenerate: () => button("again", "Answer again", () => press(id, "regenerate")),

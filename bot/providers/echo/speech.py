@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 from bot.errors import UsageError
 from bot.ports import SpeechResult, TranscriptionResult
@@ -29,13 +30,13 @@ class EchoTranscriber:
         self._script.note("transcribe", self._model, data, name=name, language=language, prompt=prompt)
         if scripted := self._script.result("transcribe"):
             return scripted  # type: ignore[no-any-return]
-        return await asyncio.to_thread(_listen, data, language)
+        from bot.media import apart, audio
+
+        samples = await apart.SOUNDS.run(name, audio.decode, data, rate_hz=tones.HEARD_HZ)
+        return await asyncio.to_thread(_listen, samples, language)
 
 
-def _listen(data: bytes, language: str) -> TranscriptionResult:
-    from bot.media import audio
-
-    samples = audio.decode(data, rate_hz=tones.HEARD_HZ)
+def _listen(samples: Any, language: str) -> TranscriptionResult:
     duration_s = round(len(samples) / tones.HEARD_HZ, 1)
     text = " ".join(tones.heard(samples))
     if not text and len(samples) and abs(samples.astype(int)).max() > AUDIBLE:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 from collections.abc import Iterator
 from contextlib import aclosing
@@ -28,9 +27,9 @@ class LocalTranscriber:
 
     async def transcribe(self, data: bytes, name: str, *, language: str = "", prompt: str = "") -> TranscriptionResult:
         """The words with their times; silence gives an empty text. Raises UnreadableError for what is no sound."""
-        from bot.media import audio
+        from bot.media import apart, audio
 
-        samples = await asyncio.to_thread(audio.decode, data, rate_hz=RATE_HZ)
+        samples = await apart.SOUNDS.run(name, audio.decode, data, rate_hz=RATE_HZ)
         duration_s = len(samples) / RATE_HZ
         if not len(samples):
             return TranscriptionResult(Transcript(""), Usage())

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from bot.errors import BotError, CredentialError, OverloadedError, ProviderError, UsageError
-from bot.media import audio
+from bot.media import apart, audio
 from bot.ports import SpeechResult, TranscriptionResult
 from bot.providers.openai.client import Connection
 from bot.providers.openai.errors import WRONG_KEY, failed, ours
@@ -54,7 +54,9 @@ class Transcriber:
 
     async def transcribe(self, data: bytes, name: str, *, language: str = "", prompt: str = "") -> TranscriptionResult:
         """The whole recording: too large or too long ones are cut at silences and put together again, with times."""
-        pieces = await asyncio.to_thread(audio.split_at_silences, data, max_bytes=MAX_UPLOAD_BYTES, max_s=self._max_s)
+        pieces = await apart.SOUNDS.run(
+            name, audio.split_at_silences, data, max_bytes=MAX_UPLOAD_BYTES, max_s=self._max_s
+        )
         slots = asyncio.Semaphore(self._at_once)
 
         async def one(piece: audio.Piece) -> tuple[Transcript, Usage]:
@@ -74,7 +76,7 @@ class Transcriber:
         return _joined(pieces, heard)
 
     async def _piece(self, piece: audio.Piece, language: str, prompt: str) -> tuple[Transcript, Usage]:
-        if piece.duration_s <= MAX_JUDGED_S and await asyncio.to_thread(_is_silent, piece):
+        if piece.duration_s <= MAX_JUDGED_S and await apart.SOUNDS.run(piece.name, audio.is_silent, piece.data):
             return Transcript("", duration_s=piece.duration_s), Usage()
         body: dict[str, Any] = {
             "model": self._model,
@@ -121,10 +123,6 @@ def _language(answer: Any) -> str:
 
 def _succeeded(task: asyncio.Task[Any]) -> bool:
     return task.done() and not task.cancelled() and task.exception() is None
-
-
-def _is_silent(piece: audio.Piece) -> bool:
-    return audio.is_silence(audio.decode(piece.data), audio.SPEECH_RATE_HZ)
 
 
 def _usage(answer: Any, piece: audio.Piece) -> Usage:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 from collections.abc import Sequence
 from typing import Any
 
 from bot.errors import ProviderError, RejectedError
+from bot.media import apart
 from bot.media.images import prepare
 from bot.ports import ImageData, ImageResult
 from bot.providers.openai.client import Connection
@@ -42,7 +42,7 @@ class Painter:
             "size": SHAPES.get(size, size),
             "quality": quality or "auto",
         }
-        sources = [await asyncio.to_thread(_source, one) for one in images[-MAX_IMAGES:]]
+        sources = [await _source(one) for one in images[-MAX_IMAGES:]]
         answer, notices = await self._create(body, sources)
         pictures = tuple(_picture(item, answer) for item in answer.data or () if item.b64_json)
         if not pictures:
@@ -73,11 +73,11 @@ class Painter:
         return await client.images.edit(image=files, **body)
 
 
-def _source(picture: ImageData) -> ImageData:
+async def _source(picture: ImageData) -> ImageData:
     """As the endpoint takes it: PNG, WebP or JPEG."""
     if picture.mime_type in EXTENSIONS:
         return picture
-    made = prepare(picture.data)
+    made = await apart.PICTURES.run("The picture", prepare, picture.data)
     return ImageData(made.data, made.mime_type)
 
 
