@@ -10,7 +10,7 @@ from typing import TypeAlias
 TESTS = Path(__file__).parent
 PATCHED = {
     ("acceptance/test_slack_turns.py", "emulated_files.SHARE_DELAY_S"),
-    ("engine/test_perceive.py", "apart.DOCUMENTS"),
+    ("engine/test_perceive.py", "apart.PDFS"),
     ("unit/test_store.py", "bot.store.LOG_BYTES"),
     ("unit/test_store.py", "bot.store.sqlite_driver.BUSY_TIMEOUT_MS"),
 }
