@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Sequence
 from aiohttp import web
 
 from adapters.shared.streams import only_status
+from adapters.shared.tasks import cancel
 from adapters.slack import CAPABILITIES, NAME, Options
 from adapters.slack.callback_ids import PREFIX
 from adapters.slack.check import Check
@@ -50,24 +51,23 @@ class Slack:
     async def listen(self, accept: Accept) -> None:
         """Hold the sockets, and fetch what was missed whenever none was open."""
         if not self._options.slack_app_token:
-            await self._catch_up(accept)
+            await self._hand_in_missed(accept)
             return
-        catching_up = asyncio.create_task(self._catch_up_when_connected(accept))
+        fetching = asyncio.create_task(self._hand_in_missed_when_connected(accept))
         try:
             await self.listener.listen(accept)
         finally:
-            catching_up.cancel()
-            await asyncio.gather(catching_up, return_exceptions=True)
+            await cancel(fetching)
 
-    async def _catch_up_when_connected(self, accept: Accept) -> None:
+    async def _hand_in_missed_when_connected(self, accept: Accept) -> None:
         while True:
             await self.listener.sockets.connected.wait()
-            await self._catch_up(accept)
+            await self._hand_in_missed(accept)
             await self.listener.sockets.disconnected.wait()
 
-    async def _catch_up(self, accept: Accept) -> None:
+    async def _hand_in_missed(self, accept: Accept) -> None:
         try:
-            count = await self.history.catch_up(accept)
+            count = await self.history.hand_in_missed(accept)
         except BotError as error:
             log.warning("what was missed at Slack could not be fetched: %s", error.text)
         else:
@@ -79,27 +79,27 @@ class Slack:
         return [*self.listener.routes(accept), *self.install.routes()]
 
     def download(self, attachment: Attachment) -> AsyncIterator[bytes]:
-        """The bytes of a file. Raises UnreadableError, PlatformError."""
+        """Fetch the bytes of a file. Raises UnreadableError, PlatformError."""
         return self.files.download(attachment)
 
     async def open(self, turn: Turn) -> Receipt:
-        """A status line, a session, and what answering needs."""
+        """Show a status line and begin a session; the receipt holds what answering needs."""
         return await self.replies.open(turn)
 
     async def set_status(self, receipt: Receipt, text: str) -> None:
-        """What is being done."""
+        """Show what is being done."""
         await self.replies.stream(receipt, only_status(text))
 
     async def stream(self, receipt: Receipt, events: AsyncIterator[ReplyEvent]) -> None:
-        """The answer as it comes."""
+        """Show the reply as it comes."""
         await self.replies.stream(receipt, events)
 
     async def finish(self, receipt: Receipt, reply: Reply) -> Receipt:
-        """The answer as it stays. Raises PlatformError."""
+        """Leave the reply as it stays. Raises PlatformError."""
         return await self.replies.finish(receipt, reply)
 
     async def backfill(self, inbound: InboundMessage | Command) -> Backfill:
-        """What was said there before."""
+        """Fetch what was said there before."""
         return await self.history.backfill(inbound)
 
     def command_name(self, name: str) -> str:
@@ -107,7 +107,7 @@ class Slack:
         return f"/{PREFIX} {name}" if self._options.slack_single_command else command_name(name)
 
     async def check(self) -> Sequence[Diagnostic]:
-        """What `doctor` should know."""
+        """Find out what `doctor` should report."""
         return await Check(self.client).findings()
 
     async def close(self) -> None:

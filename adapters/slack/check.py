@@ -16,7 +16,7 @@ from bot.types import Diagnostic
 
 
 class Check:
-    """Asks Slack."""
+    """Asks Slack what is set up and what is missing."""
 
     def __init__(self, client: SlackClient) -> None:
         self._client = client
@@ -77,7 +77,7 @@ class Check:
         try:
             await self._client.call_without_bot("apps.connections.open", token=secret(options.slack_app_token))
         except SlackError as error:
-            text = f"Slack does not take it ({error.slack_code or error.text}); it begins with xapp- and needs connections:write"
+            text = f"Slack refuses it ({error.slack_code or error.text}); it must begin with xapp- and have connections:write"
             return [Diagnostic("slack way in", "error", text, "SLACK_APP_TOKEN")]
         return [
             Diagnostic("slack way in", "ok", f"Socket Mode, {options.slack_socket_count} sockets", "SLACK_APP_TOKEN")

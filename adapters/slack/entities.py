@@ -18,7 +18,7 @@ from bot.errors import PlatformError
 from bot.types import Author, ButtonPress, Command, Deletion, Edit, Inbound, InboundMessage
 
 PATIENCE_S = 1.5
-"""Names are worth this wait; Slack wants its answer within 3 s."""
+"""Looking names up takes at most this long: Slack wants its answer within 3 s."""
 KEEP_S = 3_600.0
 MAX_KEPT = 20_000
 _ENTITY = re.compile(r"<([@#!]|https?://|mailto:|tel:)([^<>|\n]*)(?:\|([^<>\n]*))?>")
@@ -96,7 +96,7 @@ class Directory:
         self._known: TTLCache[Key, str] = TTLCache(MAX_KEPT, KEEP_S, client.host.clock.monotonic)
         self._asking: dict[Key, asyncio.Task[str]] = {}
 
-    async def named(self, inbound: Inbound, patience_s: float = PATIENCE_S) -> Inbound:
+    async def with_names(self, inbound: Inbound, patience_s: float = PATIENCE_S) -> Inbound:
         """The inbound with names for ids; what cannot be learned in time keeps its id."""
         if isinstance(inbound, Deletion):
             return inbound
@@ -131,7 +131,7 @@ class Directory:
         return found
 
     def _ask(self, scope: TokenScope, key: Key) -> asyncio.Task[str]:
-        """One question at a time for each id, whoever asks."""
+        """The request for this name that is under way, or a new one."""
         if key not in self._asking:
             task = asyncio.create_task(self._look_up(scope, key))
             self._asking[key] = task
@@ -164,7 +164,7 @@ class Directory:
         return next((str(group.get("handle") or "") for group in groups if group.get("id") == id_), "")
 
     async def close(self) -> None:
-        """End the questions that are under way."""
+        """End the requests that are under way."""
         await cancel(*self._asking.values())
 
 

@@ -29,13 +29,13 @@ CHANNEL_MESSAGES = 40
 QUOTA_PAGE = 15
 """What an app distributed outside the Marketplace gets at once, once a minute. Source: Slack, Rate limits."""
 PATIENCE_S = 8.0
-"""A question does not wait longer than this for the past."""
+"""A question waits at most this long for earlier messages."""
 NAMES_S = 4.0
 MAX_CONVERSATIONS = 300
 SPARE_S = 2.0
-CLOSED_S = 600.0
-MAX_CLOSED = 5_000
-"""A looked-at channel that we may not read is not asked for again so soon."""
+MAX_UNREADABLE = 5_000
+UNREADABLE_S = 600.0
+"""A channel that somebody looks at and that we may not read is not asked for again so soon."""
 log = logging.getLogger(__name__)
 
 
@@ -44,7 +44,7 @@ class History:
 
     def __init__(self, client: SlackClient, directory: Directory) -> None:
         self._client, self._directory = client, directory
-        self._closed: TTLCache[str, bool] = TTLCache(MAX_CLOSED, CLOSED_S, client.host.clock.monotonic)
+        self._unreadable: TTLCache[str, bool] = TTLCache(MAX_UNREADABLE, UNREADABLE_S, client.host.clock.monotonic)
 
     # --- before Parley joined ---
 
@@ -67,7 +67,7 @@ class History:
     async def _read(
         self, scope: TokenScope, us: str, channel: str, thread: str, latest: str, limit: int, *, label: bool = False
     ) -> Backfill:
-        if channel in self._closed:
+        if channel in self._unreadable:
             return Backfill(is_complete=False)
         try:
             us = us or (await self._client.identity(scope)).user_id
@@ -75,7 +75,7 @@ class History:
         except SlackError as error:
             log.info("history of %s: %s", channel, error.detail or error.text)
             if label and error.slack_code in OUTSIDE:  # looked at by a person, and not ours to read
-                self._closed[channel] = True
+                self._unreadable[channel] = True
             return Backfill(is_complete=False)
         found = await self._values(scope, channel, messages, us, label=label)
         return Backfill(tuple(found), is_complete)
@@ -117,10 +117,10 @@ class History:
 
     # --- after a downtime ---
 
-    async def catch_up(self, accept: Accept) -> int:
-        """Fetch what was missed in active conversations and hand it in; gives how many messages were new.
+    async def hand_in_missed(self, accept: Accept) -> int:
+        """Fetch what was missed in active conversations and hand it in; returns how many messages were new.
 
-        What is known already is met as a repeat, what is older than SLACK_BACKFILL_HOURS is left alone.
+        The inbox drops what it knows already; what is older than SLACK_BACKFILL_HOURS is not fetched.
         """
         hours = self._client.options.slack_backfill_hours
         if not hours:
@@ -133,7 +133,7 @@ class History:
         oldest = f"{since.timestamp():.6f}"
         for scope, channel, thread, after in _gaps(seen[:MAX_CONVERSATIONS], oldest):
             try:
-                count += await self._missed(scope, channel, thread, after, accept)
+                count += await self._hand_in_missed_of(scope, channel, thread, after, accept)
             except BotError as error:
                 failures += 1
                 log.debug("what was missed in %s could not be fetched: %s", channel, error.detail or error.text)
@@ -146,7 +146,7 @@ class History:
         found = await self._client.tokens.installation(TokenScope(team))
         return TokenScope(team, found.workspace if found and found.workspace != team else "")
 
-    async def _missed(self, team: str, channel: str, thread: str, after: str, accept: Accept) -> int:
+    async def _hand_in_missed_of(self, team: str, channel: str, thread: str, after: str, accept: Accept) -> int:
         scope = await self._scope_of(team)
         method = "conversations.replies" if thread else "conversations.history"
         args: dict[str, Any] = {
@@ -164,7 +164,7 @@ class History:
                 continue
             inbound = parse_event(_as_event(scope, channel, message, us))
             if isinstance(inbound, InboundMessage) and not inbound.author.is_bot:
-                accepted = await accept(await self._directory.named(inbound))
+                accepted = await accept(await self._directory.with_names(inbound))
                 count += accepted.outcome in ("queued", "noted")
         return count
 

@@ -43,7 +43,7 @@ log = logging.getLogger(__name__)
 
 
 class Home:
-    """Opens and fills what is no message."""
+    """Fills App Home and opens modals."""
 
     def __init__(self, client: SlackClient) -> None:
         self._client = client
@@ -51,7 +51,7 @@ class Home:
     # --- App Home and the agent panel ---
 
     async def opened(self, scope: TokenScope, event: Payload) -> None:
-        """Somebody opened App Home: its messages get suggested prompts, its home gets settings and usage."""
+        """Fill what somebody opened: the messages tab with suggested prompts, the home tab with settings and usage."""
         user, channel = str(event.get("user") or ""), str(event.get("channel") or "")
         if event.get("tab") == "messages":
             await self._suggest(scope, channel, "")
@@ -67,7 +67,7 @@ class Home:
         await self._client.call(scope, "views.publish", user_id=user, view=view)
 
     async def thread_started(self, scope: TokenScope, thread: Payload) -> None:
-        """A thread of the older assistant view began."""
+        """Suggest prompts in a new thread of the older assistant view."""
         await self._suggest(scope, str(thread.get("channel_id") or ""), str(thread.get("thread_ts") or ""))
 
     async def _suggest(self, scope: TokenScope, channel: str, thread: str) -> None:
@@ -82,7 +82,7 @@ class Home:
         )
 
     async def thank(self, press: ButtonPress) -> None:
-        """A thumb was kept."""
+        """Thank the person whose thumb was noted."""
         await self.followup_ephemeral(press, THANKS[press.action])
 
     async def followup_ephemeral(self, press: ButtonPress, text: str) -> None:
@@ -112,7 +112,7 @@ class Home:
         await self._open(body, settings_view(str((body.get("view") or {}).get("private_metadata") or "")))
 
     async def _open(self, body: Payload, view: dict[str, Any]) -> None:
-        """Within the 3 seconds that a trigger lives."""
+        """Open a modal, within the 3 seconds for which its trigger is valid."""
         scope = scope_of(body)
         try:
             await self._client.call(scope, "views.open", trigger_id=body.get("trigger_id"), view=view)
@@ -153,7 +153,7 @@ def _shown(value: Any) -> str:
 
 
 def _tables_as_text(markdown: str) -> str:
-    """mrkdwn knows no tables."""
+    """The Markdown with its tables in aligned columns: mrkdwn has no tables."""
     lines = markdown.split("\n")
     rows = [line for line in lines if line.startswith("|")]
     if len(rows) < 2:
@@ -190,7 +190,7 @@ def _words(label: str, hint: str, *, optional: bool = False) -> render.Block:
 
 
 def ask_view(target: dict[str, Any]) -> dict[str, Any]:
-    """Asks what one wants to know about a message."""
+    """The modal that asks what somebody wants to know about a message."""
     quoted = re.sub(r"\s+", " ", str(target.get("text") or "")).strip()
     about = (
         [{"type": "context", "elements": [{"type": "mrkdwn", "text": render.escape(quoted)[:300]}]}] if quoted else []
@@ -200,7 +200,7 @@ def ask_view(target: dict[str, Any]) -> dict[str, Any]:
 
 
 def edit_view(body: Payload) -> dict[str, Any]:
-    """Asks how a picture should change."""
+    """The modal that asks how a picture should change."""
     state = {**(body.get("container") or {}), "question": str(first_action(body).get("value") or "")}
     kept = {name: state.get(name) for name in ("channel_id", "message_ts", "thread_ts", "question") if state.get(name)}
     return _modal(
@@ -209,7 +209,7 @@ def edit_view(body: Payload) -> dict[str, Any]:
 
 
 def settings_view(channel: str) -> dict[str, Any]:
-    """Asks which setting, and its value."""
+    """The modal that asks for a setting and its value."""
     options = [
         {
             "text": _plain(name.replace("_", " ")),

@@ -33,13 +33,13 @@ class Install:
         self._client = client
 
     def routes(self) -> list[web.AbstractRouteDef]:
-        """The two addresses of OAuth."""
+        """Return the two addresses of OAuth."""
         options = self._client.options
         if not (options.slack_client_id and options.slack_client_secret):
             return []
-        return [web.get("/slack/install", self._begin), web.get("/slack/oauth_redirect", self._end)]
+        return [web.get("/slack/install", self._redirect_to_slack), web.get("/slack/oauth_redirect", self._install)]
 
-    async def _begin(self, request: web.Request) -> web.Response:
+    async def _redirect_to_slack(self, request: web.Request) -> web.Response:
         nonce = secrets.token_urlsafe(24)
         asked = {
             "client_id": self._client.options.slack_client_id,
@@ -60,22 +60,22 @@ class Install:
         return f"{base or f'{scheme}://{request.host}'}/slack/oauth_redirect"
 
     def _state(self, nonce: str) -> str:
-        """Bound to the browser by the cookie, to us by the client secret, and to this hour by the time."""
+        """A value that only this browser brings back (the cookie), only we can make (the client secret), and only for a while."""
         at = str(int(self._client.host.clock.now().timestamp()))
         key = secret(self._client.options.slack_client_secret).encode()
         return f"{at}.{hmac.new(key, f'{at}.{nonce}'.encode(), hashlib.sha256).hexdigest()}"
 
-    def _is_ours(self, state: str, nonce: str) -> bool:
+    def _is_valid(self, state: str, nonce: str) -> bool:
         at, _, _ = state.partition(".")
         key = secret(self._client.options.slack_client_secret).encode()
         right = f"{at}.{hmac.new(key, f'{at}.{nonce}'.encode(), hashlib.sha256).hexdigest()}"
         age = self._client.host.clock.now().timestamp() - float(at) if at.isdigit() else STATE_S + 1
         return bool(nonce) and age <= STATE_S and hmac.compare_digest(state, right)
 
-    async def _end(self, request: web.Request) -> web.Response:
+    async def _install(self, request: web.Request) -> web.Response:
         if request.query.get("error"):
             return _page("Parley was not installed", f"Slack says: {request.query['error']}.", 400)
-        if not self._is_ours(request.query.get("state", ""), request.cookies.get(COOKIE, "")):
+        if not self._is_valid(request.query.get("state", ""), request.cookies.get(COOKIE, "")):
             return _page("This link is too old", "Please begin again at /slack/install.", 400)
         try:
             answer = await self._client.call_without_bot(
@@ -123,13 +123,13 @@ class Install:
         return Installation(NAME, str(installed_in.get("id") or ""), str(installed_in.get("name") or ""), data, kept)
 
     async def uninstalled(self, team: str, enterprise: str) -> None:
-        """The app was removed: its tokens go."""
+        """Delete the tokens of a workspace from which the app was removed."""
         for workspace in filter(None, (team, enterprise if await self._is_wide(enterprise) else "")):
             await self._client.host.installations.drop(NAME, workspace)
             self._client.tokens.forget(workspace)
 
     async def revoked(self, team: str, enterprise: str, event: Mapping[str, Any]) -> None:
-        """Tokens were revoked; without the bot's there is nothing left to answer with."""
+        """Delete the tokens of a workspace that revoked the bot's; without it there is nothing left to answer with."""
         if (event.get("tokens") or {}).get("bot"):
             await self.uninstalled(team, enterprise)
 

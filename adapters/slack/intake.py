@@ -69,7 +69,7 @@ class Intake:
                 inbound = await self._with_running_question(inbound)
         if inbound.sent_at == EPOCH:
             inbound = replace(inbound, sent_at=self._client.host.clock.now())
-        return await self._directory.named(inbound)
+        return await self._directory.with_names(inbound)
 
     async def _with_context(self, body: Payload, inbound: InboundMessage, ref: SlackRef) -> InboundMessage:
         """A message that is ours or mentions us, even when the delivery does not name us; its files; what the panel looks at."""

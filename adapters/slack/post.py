@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass
-class Found:
+class FoundPosts:
     """Posts of ours that a crash left behind."""
 
     messages: list[str] = field(default_factory=list)
@@ -46,17 +46,17 @@ class Posts:
     async def post(self, target: Target, piece: Piece, part: int) -> str:
         """Post once, even when Slack's answer is lost; gives the `ts`. Raises SlackError."""
         try:
-            return await self._post(target, content(piece), part)
+            return await self._post(target, content_of(piece), part)
         except SlackError as error:
             if error.slack_code in BAD_BLOCKS:
                 log.warning("Slack refused blocks, the answer goes without: %s", error.detail)
                 return await self._post(target, plain_content(piece), part)
             if error.slack_code in OUTSIDE or not error.retry_after_s:
                 raise
-        found = await self.look_up(target, mark=part)
-        return found.messages[0] if found.messages else await self._post(target, content(piece), part)
+        found = await self.find_posts(target, mark=part)
+        return found.messages[0] if found.messages else await self._post(target, content_of(piece), part)
 
-    async def _post(self, target: Target, said: dict[str, Any], part: int) -> str:
+    async def _post(self, target: Target, content: dict[str, Any], part: int) -> str:
         answer = await self._client.call(
             target.scope,
             "chat.postMessage",
@@ -65,7 +65,7 @@ class Posts:
             thread_ts=target.thread or None,
             metadata=self.metadata(target, part),
             **NO_PREVIEWS,
-            **said,
+            **content,
         )
         return str(answer["ts"])
 
@@ -78,7 +78,7 @@ class Posts:
             thread_ts=target.thread or None,
             metadata=self.metadata(target, part),
             **NO_PREVIEWS,
-            **content(piece),
+            **content_of(piece),
         )
         return str(answer["ts"]) if answer else ""
 
@@ -99,11 +99,11 @@ class Posts:
         """Edit; a post that is gone is posted again. Gives the `ts`. Raises SlackError."""
         args: dict[str, Any] = {"channel": target.channel, "ts": ts, "metadata": self.metadata(target, part)}
         try:
-            await self._client.call(target.scope, "chat.update", **args, **content(piece))
+            await self._client.call(target.scope, "chat.update", **args, **content_of(piece))
         except SlackError as error:
             if error.slack_code == "streaming_state_conflict":
                 await self.end_stream(target, ts)
-                await self._client.call(target.scope, "chat.update", **args, **content(piece))
+                await self._client.call(target.scope, "chat.update", **args, **content_of(piece))
             elif error.slack_code in BAD_BLOCKS:
                 log.warning("Slack refused blocks, the answer goes without: %s", error.detail)
                 await self._client.call(target.scope, "chat.update", **args, **plain_content(piece))
@@ -139,7 +139,7 @@ class Posts:
                 user=target.ref.user_id,
                 # "only shown if there is already an active thread". Source: Slack, chat.postEphemeral.
                 thread_ts=None if target.ref.has_no_thread else target.thread or None,
-                **content(piece),
+                **content_of(piece),
             )
         except SlackError as error:
             if error.slack_code not in OUTSIDE or not target.ref.response_url:
@@ -151,7 +151,7 @@ class Posts:
         body = {
             "response_type": "ephemeral" if target.ref.is_ephemeral else "in_channel",
             **NO_PREVIEWS,
-            **content(piece),
+            **content_of(piece),
         }
         body |= {"thread_ts": target.thread} if target.thread and not target.ref.has_no_thread else {}
         try:
@@ -181,13 +181,13 @@ class Posts:
         found = [one for one in answer.get("messages") or () if one.get("ts") == target.ref.question_id]
         return not found or found[0].get("subtype") == "tombstone"
 
-    async def look_up(self, target: Target, mark: int | None = None) -> Found:
+    async def find_posts(self, target: Target, mark: int | None = None) -> FoundPosts:
         """The posts of this turn that stand there already. mark: only the one with this number.
 
         In a thread only one turn is answered at a time and each finished post carries its mark, so a message of ours without one is
         what a broken-off stream left.
         """
-        found, since = Found(), target.ref.since_ts or "0"
+        found, since = FoundPosts(), target.ref.since_ts or "0"
         try:
             us = target.ref.bot_user_id or (await self._client.identity(target.scope)).user_id
             messages = await self._since(target)
@@ -217,7 +217,7 @@ class Posts:
         return sorted(messages, key=lambda message: str(message.get("ts")))
 
 
-def content(piece: Piece) -> dict[str, Any]:
+def content_of(piece: Piece) -> dict[str, Any]:
     """A piece as arguments of a call."""
     blocks: list[Block] = list(piece.blocks)
     return {"text": piece.text or "\u2026", **({"blocks": blocks} if blocks else {})}

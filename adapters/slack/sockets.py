@@ -1,4 +1,4 @@
-"""Socket Mode: sockets held open at Slack, each noticed when it dies and replaced; acknowledged is what is written."""
+"""Socket Mode: holds sockets open at Slack, replaces those that die, and acknowledges only what was written down."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 
 import aiohttp
 
+from adapters.shared.tasks import TaskSet
 from adapters.slack.client import SlackClient
 from adapters.slack.errors import SlackError
 from adapters.slack.tokens import secret
@@ -20,9 +21,9 @@ from bot.errors import ConfigError
 HEARTBEAT_S = 8.0
 """A ping goes out this often; a socket that does not answer within half of it is dead."""
 HELLO_S = 10.0
-AGAIN_S = (0.2, 1.0, 3.0, 10.0, 30.0)
-LIVED_S = 5.0
-"""A socket that ends sooner after its hello did not serve; the next is opened after a pause."""
+PAUSES_S = (0.2, 1.0, 3.0, 10.0, 30.0)
+SERVED_S = 5.0
+"""A socket that ends sooner after its hello is a failure; the next is opened after a pause."""
 RECYCLED = "refresh_requested"
 """The one reason of a `disconnect` for which another socket is welcome at once. Source: Slack, Socket Mode."""
 REFUSED_S = 1.0
@@ -38,7 +39,7 @@ BAD_TOKEN = (
     "missing_scope",
 )
 Handle: TypeAlias = Callable[[Mapping[str, Any], Mapping[str, str]], Awaitable[tuple[bool, dict[str, Any] | None]]]
-"""Takes a payload and its retry headers; gives whether it is written, and what to answer with."""
+"""Takes a payload and its retry headers; returns whether it was written down, and what to answer with."""
 log = logging.getLogger(__name__)
 
 
@@ -48,7 +49,7 @@ class Ended:
 
     reason: str
     """Slack's word, or empty when it just broke."""
-    lived_s: float = 0.0
+    served_s: float = 0.0
     """Seconds since its hello."""
 
 
@@ -57,7 +58,7 @@ class Sockets:
 
     def __init__(self, client: SlackClient, heartbeat_s: float = HEARTBEAT_S) -> None:
         self._client, self.heartbeat_s = client, heartbeat_s
-        self._working: set[asyncio.Task[None]] = set()
+        self._deliveries = TaskSet(log, "Slack")
         self.open = 0
         """Sockets over which Slack has said hello."""
         self.connected = asyncio.Event()
@@ -66,8 +67,8 @@ class Sockets:
         """Set while there is none."""
 
     async def run(self, handle: Handle, count: int) -> None:
-        """Hold so many of them, ten at most. Raises ConfigError when Slack does not take the app-level token."""
-        await self._url()  # a wrong token is said at once, and once
+        """Hold `count` sockets, ten at most. Raises ConfigError when Slack refuses the app-level token."""
+        await self._url()  # a wrong token is reported at once, and once
         try:
             async with asyncio.TaskGroup() as group:
                 for _ in range(min(count, MAX_SOCKETS)):
@@ -75,17 +76,15 @@ class Sockets:
         except* ConfigError as errors:
             raise errors.exceptions[0] from None
         finally:
-            for task in list(self._working):
-                task.cancel()
-            await asyncio.gather(*self._working, return_exceptions=True)
+            await self._deliveries.close()
 
     async def _hold(self, handle: Handle) -> None:
         failures, clock = 0, self._client.host.clock
         while True:
             least_s = 0.0
             try:
-                ended = await self._one(handle)
-                failures = 0 if ended.lived_s >= LIVED_S or ended.reason == RECYCLED else failures + 1
+                ended = await self._hold_one(handle)
+                failures = 0 if ended.served_s >= SERVED_S or ended.reason == RECYCLED else failures + 1
                 if ended.reason not in ("", RECYCLED):
                     least_s, failures = REFUSED_S, max(failures, 1)
                     log.warning("Slack ended a socket: %s", ended.reason)
@@ -94,7 +93,7 @@ class Sockets:
                 least_s = (error.retry_after_s or 0.0) if isinstance(error, SlackError) else 0.0
                 log.warning("a Slack socket could not be opened: %s", error)
             if failures:
-                await clock.sleep(max(AGAIN_S[min(failures, len(AGAIN_S)) - 1], least_s))
+                await clock.sleep(max(PAUSES_S[min(failures, len(PAUSES_S)) - 1], least_s))
 
     async def _url(self) -> str:
         try:
@@ -104,12 +103,12 @@ class Sockets:
         except SlackError as error:
             if error.slack_code in BAD_TOKEN:
                 raise ConfigError(
-                    f"SLACK_APP_TOKEN: Slack refuses it ({error.slack_code}); it begins with xapp- and needs connections:write."
+                    f"SLACK_APP_TOKEN: Slack refuses it ({error.slack_code}). It must begin with xapp- and have connections:write."
                 ) from error
             raise
         return str(answer["url"])
 
-    async def _one(self, handle: Handle) -> Ended:
+    async def _hold_one(self, handle: Handle) -> Ended:
         """Hold one socket until it ends."""
         url = await self._url()
         async with self._client.session.ws_connect(url, heartbeat=self.heartbeat_s, max_msg_size=0) as socket:
@@ -142,13 +141,13 @@ class Sockets:
                     continue  # it closes soon, and says so again
                 return str(envelope.get("reason") or "")
             if envelope.get("envelope_id"):
-                task = asyncio.create_task(self._take(socket, envelope, handle))
-                self._working.add(task)
-                task.add_done_callback(self._working.discard)
+                self._deliveries.spawn(self._deliver(socket, envelope, handle))
         return ""
 
-    async def _take(self, socket: aiohttp.ClientWebSocketResponse, envelope: Mapping[str, Any], handle: Handle) -> None:
-        """What is not written is not acknowledged: Slack sends it again."""
+    async def _deliver(
+        self, socket: aiohttp.ClientWebSocketResponse, envelope: Mapping[str, Any], handle: Handle
+    ) -> None:
+        """Hand the envelope on. What could not be written down is not acknowledged, so that Slack sends it again."""
         retry = {}
         if envelope.get("retry_attempt"):
             retry = {"x-slack-retry-num": str(envelope["retry_attempt"])}

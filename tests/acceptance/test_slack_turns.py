@@ -797,7 +797,7 @@ async def test_after_a_downtime_what_was_missed_is_answered_once(tmp_path: Path)
             (answer,) = await w.answers(missed)
             assert "are you there?" in answer.shown
             assert "a new one" in (await w.answers(fresh))[0].shown
-            await w.adapter.history.catch_up(w.app.accept)
+            await w.adapter.history.hand_in_missed(w.app.accept)
             await w.settled()
             assert len(slack.replies(asked)) == 3
 

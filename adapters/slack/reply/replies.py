@@ -97,7 +97,7 @@ class Replies:
         target = target_of(receipt)
         if self._live.opened_here(receipt) or target.ref.is_ephemeral:
             return self._live.start(receipt.turn_id, self._runner(receipt))
-        found = await self.posts.look_up(target)
+        found = await self.posts.find_posts(target)
         runner = self._runner(receipt, tuple(found.messages))
         runner.file_names = found.file_names
         for ts in found.streaming:
