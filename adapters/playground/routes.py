@@ -16,6 +16,7 @@ from adapters.playground.renderer import Renderer
 from adapters.playground.reply import publish_to_pages
 from adapters.playground.stream import stream_events
 from bot.errors import UsageError
+from bot.media.apart import on_behalf_of
 from bot.policy.actions import actions_for
 from bot.ports import Accept, Host
 from bot.types import MODALITIES, Accepted, Address, ButtonPress, Deletion, Edit, Inbound, TimelineEntry
@@ -63,7 +64,8 @@ class Routes:
         async def known(request: web.Request) -> web.StreamResponse:
             if not self._guard.knows(request) or not person_of(request):
                 raise web.HTTPUnauthorized(text="Open the page first.\n")
-            return await handler(request)
+            with on_behalf_of(handle(person_of(request))):  # one person's long texts do not make others wait for theirs
+                return await handler(request)
 
         return self._admitted(known)
 
