@@ -30,7 +30,7 @@ PROMPT = "> "
 
 
 class GivenUp(Exception):
-    """The person no longer waits for an answer; the turn goes on without a terminal."""
+    """The person stopped waiting for an answer; the turn goes on without a terminal."""
 
 
 class Chat:
@@ -90,10 +90,10 @@ class Chat:
 
 
 async def answer(host: Host, accept: Accept, inbound: InboundMessage | Command, screen: Screen) -> Reply:
-    """Show one answer as it comes. Ctrl-C stops it, a second Ctrl-C no longer waits: then raises GivenUp."""
+    """Show one answer as it comes. Ctrl-C stops the answer; a second Ctrl-C stops waiting for it and raises GivenUp."""
     screen.begin()
     try:
-        with stoppable(lambda: stop(accept, inbound)):
+        with interruptible(lambda: stop(accept, inbound)):
             return await converse(host, accept, inbound, screen.show)
     except asyncio.CancelledError as error:
         if (task := asyncio.current_task()) is not None:
@@ -104,8 +104,8 @@ async def answer(host: Host, accept: Accept, inbound: InboundMessage | Command, 
 
 
 @contextmanager
-def stoppable(ask_to_stop: Callable[[], Any]) -> Iterator[None]:
-    """The first Ctrl-C inside calls the function and runs what it gives, the second cancels what stands inside."""
+def interruptible(ask_to_stop: Callable[[], Any]) -> Iterator[None]:
+    """On the first Ctrl-C, call the function and run what it returns; on the second, cancel the body."""
     loop, current, asked = asyncio.get_running_loop(), asyncio.current_task(), list[asyncio.Future[Any]]()
 
     def interrupted() -> None:
@@ -126,7 +126,7 @@ def stoppable(ask_to_stop: Callable[[], Any]) -> Iterator[None]:
 
 
 def attached_paths(text: str) -> list[Path]:
-    """The files that the text names: one whose name holds spaces, or several, quoted where needed."""
+    """Return the files that the text names: one whose name holds spaces, or several, quoted where needed. Raises UsageError."""
     whole = Path(text).expanduser()
     if text and whole.is_file():
         return [whole]
@@ -137,13 +137,13 @@ def attached_paths(text: str) -> list[Path]:
 
 
 async def piped_lines(source: TextIO) -> AsyncIterator[str]:
-    """The lines of standard input that is no terminal."""
+    """Yield the lines of a standard input that is not a terminal."""
     while line := await asyncio.to_thread(source.readline):
         yield line.rstrip("\n")
 
 
 async def prompted_lines(history: Path, commands: Iterable[str]) -> AsyncIterator[str]:
-    """What a person writes at the prompt: remembered, completed, several lines by Alt-Enter or by pasting."""
+    """Yield what a person writes at the prompt, with history and completion; Alt-Enter or pasting makes several lines."""
     from prompt_toolkit import PromptSession
     from prompt_toolkit.history import FileHistory
     from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
@@ -168,13 +168,13 @@ async def prompted_lines(history: Path, commands: Iterable[str]) -> AsyncIterato
 
 
 def _make_private(history: Path) -> None:
-    """What one says to Parley is no other user's business."""
+    """Create the history file, readable by its owner alone."""
     history.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     history.touch(mode=0o600)
 
 
 def completer(commands: Iterable[str]) -> Any:
-    """Completes slash commands, and paths after /attach."""
+    """Return a completer of slash commands, and of paths after /attach."""
     from prompt_toolkit.completion import Completer, Completion, PathCompleter
     from prompt_toolkit.document import Document
 
@@ -183,7 +183,7 @@ def completer(commands: Iterable[str]) -> Any:
 
     class SlashCompleter(Completer):
         def get_completions(self, document: Document, event: CompleteEvent) -> Iterator[Completion]:
-            """What may stand at the cursor."""
+            """Yield what may stand at the cursor."""
             before = document.text_before_cursor
             if before.startswith("/attach "):
                 rest = before.removeprefix("/attach ")

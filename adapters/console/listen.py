@@ -1,4 +1,4 @@
-"""One turn as the terminal lives it: hand in what was said, follow what is told about it, stop it when the person asks."""
+"""One turn at the terminal: submit the message, follow the events of its answer, stop it when the person asks."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
 from typing import Any
 
-from adapters.console.reply import told, topic
+from adapters.console.reply import read_events, topic
 from bot.errors import PlatformError
 from bot.ports import Accept, Host
 from bot.types import ButtonPress, Command, Done, InboundMessage, Reply, ReplyEvent, TextDelta, TextReset
 
 SILENCE_S = 10.0
-"""After so long without news the database is asked whether the turn has ended: news may get lost when PostgreSQL restarts."""
+"""After this long without a message the database is asked whether the turn has ended: PostgreSQL loses messages at a restart."""
 
 
 async def converse(
@@ -25,16 +25,16 @@ async def converse(
     *,
     silence_s: float = SILENCE_S,
 ) -> Reply:
-    """Give every event of the answer to `show`, its Done last, and the reply back.
+    """Pass every event of the answer to `show`, its Done last, and return the reply.
 
     Raises StoreError when the question cannot be written down.
     """
-    async with host.bus.subscribe(topic(inbound.message_id)) as news:
+    async with host.bus.subscribe(topic(inbound.message_id)) as messages:
         accepted = await accept(inbound)
         if accepted.outcome != "queued":
-            raise PlatformError("That was not taken as something to answer.", detail=accepted.outcome)
+            raise PlatformError("Parley did not accept that as something to answer.", detail=accepted.outcome)
         has_text = False
-        async with aclosing(_events(host, inbound, news, silence_s)) as events:
+        async with aclosing(_events(host, inbound, messages, silence_s)) as events:
             async for event in events:
                 if has_text or not isinstance(event, TextReset):
                     show(event)
@@ -45,14 +45,14 @@ async def converse(
 
 
 async def stop(accept: Accept, inbound: InboundMessage | Command) -> None:
-    """Stop answering it; what had come stays."""
+    """Stop the answer; what has come of it stays."""
     await accept(ButtonPress(uuid.uuid4().hex, inbound.message_id, inbound.address, inbound.author, "stop"))
 
 
 async def _events(
-    host: Host, inbound: InboundMessage | Command, news: AsyncIterator[dict[str, Any]], silence_s: float
+    host: Host, inbound: InboundMessage | Command, messages: AsyncIterator[dict[str, Any]], silence_s: float
 ) -> AsyncGenerator[ReplyEvent, None]:
-    source = told(news)
+    source = read_events(messages)
     coming = asyncio.ensure_future(anext(source))
     try:
         while True:
@@ -60,7 +60,7 @@ async def _events(
             if coming.done():
                 yield coming.result()
                 coming = asyncio.ensure_future(anext(source))
-            elif reply := await _kept(host, inbound):
+            elif reply := await _stored_reply(host, inbound):
                 yield Done(reply)
     finally:
         coming.cancel()
@@ -68,8 +68,8 @@ async def _events(
         await source.aclose()
 
 
-async def _kept(host: Host, inbound: InboundMessage | Command) -> Reply | None:
-    """The answer as the conversation keeps it, once the turn has ended."""
+async def _stored_reply(host: Host, inbound: InboundMessage | Command) -> Reply | None:
+    """Return the answer as the history has it, or None while the turn has not ended."""
     entries = await host.timeline.entries(inbound.address)
     turn_id = next((entry.turn_id for entry in entries if entry.message_id == inbound.message_id), "")
     answers = [one for one in entries if turn_id and one.turn_id == turn_id and one.role == "assistant"]

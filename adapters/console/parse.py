@@ -1,4 +1,4 @@
-"""Lines of a terminal to values. Pure, but for looking at the files that are attached."""
+"""Turns lines of a terminal into values. Pure, except that attached files are looked at."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Session:
 
 
 def open_session(conversation: str = "default") -> Session:
-    """The session of whoever is logged in, in that conversation. Raises UsageError for an empty name."""
+    """Return a session of whoever is logged in, in that conversation. Raises UsageError for an empty name."""
     if not conversation.strip():
         raise UsageError("A conversation needs a name, such as `default`.")
     name = user_name()
@@ -53,7 +53,7 @@ def open_session(conversation: str = "default") -> Session:
 
 
 def user_name() -> str:
-    """The name of whoever is logged in; `user` where the system has none, as in some containers."""
+    """Return the name of whoever is logged in; `user` where the system has none, as in some containers."""
     try:
         return getpass.getuser()
     except (OSError, KeyError):
@@ -69,7 +69,7 @@ def parse(
     now: datetime,
     speak: bool = False,
 ) -> InboundMessage | Command:
-    """What the line says: a message, or a command when it begins with a slash and a word. Raises UsageError for an unknown one."""
+    """Parse a line as a message, or as a command when it begins with a slash and a word. Raises UsageError for an unknown one."""
     event_id, files = uuid.uuid4().hex, tuple(attachments)
     if typed := typed_command(line):
         name, text = typed
@@ -84,7 +84,7 @@ def parse(
 
 
 def parse_own(line: str) -> OwnCommand | None:
-    """A command for the terminal itself, if the line is one."""
+    """Parse a command for the terminal itself; None when the line is none."""
     typed = known_command(line, OWN_COMMANDS)
     return OwnCommand(typed.name, typed.text) if typed else None  # type: ignore[arg-type]
 
@@ -95,7 +95,7 @@ def _hint(name: str, commands: Mapping[str, CommandSpec]) -> str:
 
 
 def attachment(path: Path) -> Attachment:
-    """The file as an attachment; it is read when its turn comes. Raises UsageError when it cannot be."""
+    """Return the file as an attachment, to be read when its turn comes. Raises UsageError when it cannot be read."""
     path = path.expanduser()
     try:
         size_bytes = path.stat().st_size

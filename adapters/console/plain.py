@@ -12,7 +12,7 @@ from bot.types import Reply
 
 
 def plain(value: Any) -> Any:
-    """The JSON of a value: `{"type": "text_delta", "text": "Hi"}`; times are ISO 8601. A reply has its words as `text`, too."""
+    """Return a value as JSON, such as `{"type": "text_delta", "text": "Hi"}`; times are ISO 8601. A reply has its `text`, too."""
     if dataclasses.is_dataclass(value):
         fields = {one.name: plain(getattr(value, one.name)) for one in dataclasses.fields(value)}
         words = {"text": value.text} if isinstance(value, Reply) else {}

@@ -13,13 +13,13 @@ class ConsoleRef:
     """Where an attached file is."""
 
     path: str = ""
-    """Absolute, and as it was named: a pipe of the shell has no other name."""
+    """Absolute but not resolved: a pipe of the shell has no other name."""
 
     def to_ref(self) -> dict[str, str]:
-        """As the core stores it."""
+        """Return the strings that the core stores."""
         return to_ref(self)
 
     @classmethod
     def from_ref(cls, ref: Mapping[str, str]) -> ConsoleRef:
-        """From what the core stored."""
+        """Read what the core stored."""
         return from_ref(cls, ref, {})

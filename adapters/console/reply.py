@@ -1,4 +1,4 @@
-"""The console's side of a turn: files are read from the disk, and what is shown is told to the terminal that asked.
+"""The console's side of a turn: reads attached files from the disk and sends events to the terminal that asked.
 
 A terminal listens on the bus, so that any process may answer it. Whoever has left meanwhile finds the answer in the conversation.
 """
@@ -51,14 +51,14 @@ class Console:
         self._host = host
 
     async def listen(self, accept: Accept) -> None:
-        """There is no socket to hold: each terminal hands in its own lines."""
+        """Return at once: each terminal submits its own lines."""
 
     def routes(self, accept: Accept) -> Sequence[web.AbstractRouteDef]:
-        """None."""
+        """Return no routes."""
         return ()
 
     async def download(self, attachment: Attachment) -> AsyncIterator[bytes]:
-        """Read the file. Only `parse.attachment` makes such attachments, from what the person at the terminal named."""
+        """Yield the file's bytes. Only `parse.attachment` makes such attachments, from what the person at the terminal named."""
         path = Path(ConsoleRef.from_ref(attachment.ref).path)
         try:
             with await asyncio.to_thread(path.open, "rb") as file:
@@ -70,18 +70,18 @@ class Console:
             ) from error
 
     async def open(self, turn: Turn) -> Receipt:
-        """Nothing is posted beforehand; the receipt names the answer after its question, by which the terminal knows its answer."""
+        """Post nothing. The receipt names the answer after its question, so that the terminal recognises it."""
         asked = turn.inbound.message_id
         if turn.receipt:
             return replace(turn.receipt, turn_id=turn.id)
         return Receipt(turn.inbound.address, turn.id, (asked + SUFFIX,))
 
     async def set_status(self, receipt: Receipt, text: str) -> None:
-        """Tell what is being done."""
+        """Send what is being done."""
         await self._tell(receipt, Status(text))
 
     async def stream(self, receipt: Receipt, events: AsyncIterator[ReplyEvent]) -> None:
-        """Tell each event as it comes. `finish` tells the end, which may hold more than the answer did."""
+        """Send each event as it comes. `finish` sends the end, which may hold more than the answer did."""
         has_text = False
         async for event in events:
             if isinstance(event, TextDelta) and not has_text:
@@ -91,7 +91,7 @@ class Console:
                 await self._tell(receipt, event)
 
     async def finish(self, receipt: Receipt, reply: Reply) -> Receipt:
-        """Tell the reply."""
+        """Send the final reply."""
         await self._tell(receipt, Done(reply))
         return receipt
 
@@ -99,28 +99,28 @@ class Console:
         await self._host.bus.publish(topic(receipt.message_ids[0].removesuffix(SUFFIX)), {"event": to_json(event)})
 
     async def backfill(self, inbound: InboundMessage | Command) -> Backfill:
-        """A terminal keeps no history of its own."""
+        """Return nothing: a terminal keeps no history of its own."""
         return Backfill()
 
     def command_name(self, name: str) -> str:
-        """As it is typed."""
+        """Return the command as people type it."""
         return f"/{name}"
 
     async def check(self) -> Sequence[Diagnostic]:
-        """Nothing outside can be wrong."""
+        """Report nothing: the console depends on nothing outside."""
         return ()
 
     async def close(self) -> None:
-        """Nothing is held."""
+        """Nothing to close."""
 
 
 def topic(message_id: str) -> str:
-    """Where the answer to that question is told."""
+    """Return the bus topic of the answer to that question."""
     return f"console/{message_id}"
 
 
-async def told(messages: AsyncIterator[dict[str, Any]]) -> AsyncGenerator[ReplyEvent, None]:
-    """The events that `stream` and `finish` told."""
+async def read_events(messages: AsyncIterator[dict[str, Any]]) -> AsyncGenerator[ReplyEvent, None]:
+    """Yield the events that `stream` and `finish` sent."""
     async for message in messages:
         event: ReplyEvent = from_json(message["event"])
         yield event

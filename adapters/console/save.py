@@ -16,7 +16,7 @@ UNSAFE = re.compile(r"[^\w.\- ]+")
 
 
 async def save(reply: Reply, blobs: Blobs, folder: Path, prefix: str, voice: Path | None = None) -> list[Path]:
-    """Write all that is no text into the folder; gives the paths in order. voice: where the clip goes instead.
+    """Write everything but text into the folder, and return the paths in order. voice: where the clip goes instead.
 
     prefix: begins each file's name, so that no answer writes over another's. Raises UsageError when a place cannot be written.
     """
@@ -34,7 +34,7 @@ def _kept(parts: Iterable[Part]) -> list[Image | Audio | File]:
 
 
 def _name(part: Image | Audio | File) -> str:
-    """The end of a file's name: its own, or its type's extension."""
+    """Return the end of a file's name: its own name, or its type's extension."""
     if isinstance(part, File) and part.name:
         return f"-{UNSAFE.sub('_', Path(part.name).name)}"
     return f".{extension_of(part.blob.mime_type)}"

@@ -25,23 +25,23 @@ from adapters.console.plain import plain
 from bot.types import Done, Reply, ReplyEvent, Status, TextDelta, TextReset
 
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
-"""What would steer a terminal: a model's words must not."""
+"""Characters that control a terminal; a model's text must not contain them."""
 FRAMES_PER_S = 12
 _markdown = MarkdownIt("commonmark").enable("table")
 
 
 class Screen:
-    """Plain text: the answer when it is whole. The other screens are kinds of it."""
+    """Shows the answer as plain text when it is complete. The other screens are kinds of it."""
 
     def __init__(self, out: TextIO, err: TextIO) -> None:
         self._out = out
         self._err = err
 
     def begin(self) -> None:
-        """An answer is awaited."""
+        """Begin waiting for an answer."""
 
     def show(self, event: ReplyEvent) -> None:
-        """Show one event of it."""
+        """Show one event of the answer."""
         match event:
             case Status(text):
                 self.remark(text)
@@ -49,14 +49,14 @@ class Screen:
                 self._answer(reply)
 
     def end(self) -> None:
-        """The answer has ended, or was given up."""
+        """End: the answer is complete, or nobody waits for it any more."""
 
     def remark(self, text: str) -> None:
-        """Say something beside the answer."""
-        print(clean(text), file=self._err, flush=True)
+        """Show something beside the answer."""
+        print(without_control(text), file=self._err, flush=True)
 
     def complain(self, text: str) -> None:
-        """Say what went wrong."""
+        """Show what went wrong."""
         self.remark(text)
 
     def _answer(self, reply: Reply) -> None:
@@ -72,23 +72,23 @@ class Screen:
 
 
 class StatusScreen(Screen):
-    """Only what is being done; the answer is for somebody else to show."""
+    """Shows only what is being done; the caller shows the answer."""
 
     def _answer(self, reply: Reply) -> None:
         pass
 
 
 class JsonScreen(Screen):
-    """One JSON object a line for each event."""
+    """Prints each event as one line of JSON."""
 
     def show(self, event: ReplyEvent) -> None:
-        """Print it."""
+        """Print the event."""
         print(json.dumps(plain(event), ensure_ascii=False), file=self._out, flush=True)
 
 
 class DrawnScreen(Screen):
-    """Markdown drawn while it streams. A block that is whole is printed for good; only the last one is drawn again and again,
-    so that an answer longer than the terminal scrolls as any other text does."""
+    """Draws Markdown while it streams. A complete block is printed for good and only the last one is drawn again, so that an
+    answer longer than the terminal scrolls as any other text does."""
 
     def __init__(self, out: TextIO, err: TextIO, terminal: Terminal | None = None) -> None:
         super().__init__(out, err)
@@ -103,48 +103,48 @@ class DrawnScreen(Screen):
         self._work("")
 
     def _work(self, text: str) -> None:
-        """Note what is being done; empty when nothing is but answering."""
+        """Note what is being done; empty while the answer itself is being written."""
         self._status = text
         self._spinner.update(text=Words(text or "Thinking…", style="dim"))
 
     def begin(self) -> None:
         """Show that an answer is awaited."""
         self._forget()
-        self._quiet_keys.enter_context(keys_unseen())
+        self._quiet_keys.enter_context(without_echo())
         self._live = Live(
             console=self._terminal, get_renderable=self._tail, refresh_per_second=FRAMES_PER_S, transient=True
         )
         self._live.start(refresh=True)
 
     def show(self, event: ReplyEvent) -> None:
-        """Draw it."""
+        """Draw the event."""
         match event:
             case Status(text):
-                self._work(clean(text))
+                self._work(without_control(text))
             case TextDelta(text):
-                self._text += clean(text)
+                self._text += without_control(text)
                 self._work("")
                 if "\n" in text:
-                    self._settle(settled(self._text, self._settled))
+                    self._settle(stable_end(self._text, self._settled))
             case TextReset():
                 self._start_over()
             case Done(reply):
                 self._finish(reply)
 
     def end(self) -> None:
-        """Leave only what was printed for good."""
+        """Remove everything but what was printed for good."""
         if self._live:
             self._live.stop()
             self._live = None
         self._quiet_keys.close()
 
     def remark(self, text: str) -> None:
-        """Say something beside the answer."""
-        self._terminal.print(Words(clean(text), style="dim"), soft_wrap=True)
+        """Show something beside the answer."""
+        self._terminal.print(Words(without_control(text), style="dim"), soft_wrap=True)
 
     def complain(self, text: str) -> None:
-        """Say what went wrong."""
-        self._terminal.print(Words(clean(text), style="red"), soft_wrap=True)
+        """Show what went wrong."""
+        self._terminal.print(Words(without_control(text), style="red"), soft_wrap=True)
 
     def _settle(self, end: int) -> None:
         start, self._settled = self._settled, end
@@ -157,7 +157,7 @@ class DrawnScreen(Screen):
         self._text, self._settled = "", 0
 
     def _finish(self, reply: Reply) -> None:
-        text = clean(answer_text(reply))
+        text = without_control(answer_text(reply))
         if text and text[: self._settled] != self._text[: self._settled]:
             self._start_over()
         self._text = text
@@ -166,7 +166,7 @@ class DrawnScreen(Screen):
         self._under(reply)
 
     def _tail(self) -> RenderableType:
-        """The block that is not whole yet, as much of its end as fits the terminal, and what is being done."""
+        """Return the incomplete block, as much of its end as fits the terminal, and what is being done."""
         rest = self._text[self._settled :]
         if not rest.strip():
             return self._spinner
@@ -175,20 +175,20 @@ class DrawnScreen(Screen):
         return Group(shown, self._spinner) if self._status else shown
 
     def _lines(self, text: str) -> list[list[Segment]]:
-        """The text drawn, without the empty lines that some kinds of blocks bring along at their edges."""
-        lines = self._terminal.render_lines(drawn(text), pad=False)
+        """Draw the text without the empty lines that some kinds of blocks have at their edges."""
+        lines = self._terminal.render_lines(to_renderable(text), pad=False)
         filled = [number for number, line in enumerate(lines) if any(segment.text.strip() for segment in line)]
         return lines[filled[0] : filled[-1] + 1] if filled else []
 
     def _joined(self, lines: list[list[Segment]], *, space: bool) -> Segments:
-        """One block, after an empty line unless it is the first."""
+        """Return one block, after an empty line if `space`."""
         before = [Segment.line()] if space else []
         return Segments(before + [segment for line in lines for segment in (*line, Segment.line())])
 
 
 @contextmanager
-def keys_unseen() -> Iterator[None]:
-    """What is typed meanwhile, Ctrl-C among it, is not echoed into what is drawn; it waits for the next prompt."""
+def without_echo() -> Iterator[None]:
+    """Keep the terminal from echoing what is typed, Ctrl-C included, into what is drawn; it waits for the next prompt."""
     if (keys := _terminal_keys()) is None:
         yield
         return
@@ -203,7 +203,7 @@ def keys_unseen() -> Iterator[None]:
 
 
 def _terminal_keys() -> tuple[Any, list[Any]] | None:
-    """What changes how standard input echoes, and how it does now; None where it is no terminal that can be told."""
+    """Return the module that changes how standard input echoes, and its state now; None when it is not such a terminal."""
     if not sys.stdin.isatty():
         return None
     try:
@@ -213,13 +213,13 @@ def _terminal_keys() -> tuple[Any, list[Any]] | None:
     return termios, termios.tcgetattr(sys.stdin)
 
 
-def drawn(text: str) -> RenderableType:
-    """Markdown for a terminal, the addresses of links beside their words."""
+def to_renderable(text: str) -> RenderableType:
+    """Return Markdown drawn for a terminal, with the addresses of links beside their words."""
     return Markdown(text, hyperlinks=False, code_theme="ansi_dark")
 
 
-def settled(text: str, start: int = 0) -> int:
-    """Up to where the Markdown from `start` on can no longer change: the beginning of its last block."""
+def stable_end(text: str, start: int = 0) -> int:
+    """Return up to where the Markdown from `start` on can no longer change: the beginning of its last block."""
     rest = text[start:]
     begins = [token.map[0] for token in _markdown.parse(rest) if token.level == 0 and token.map and token.nesting >= 0]
     if len(begins) < 2:
@@ -227,23 +227,23 @@ def settled(text: str, start: int = 0) -> int:
     return start + sum(len(line) for line in rest.splitlines(keepends=True)[: begins[-1]])
 
 
-def clean(text: str) -> str:
-    """The text without what would steer the terminal."""
+def without_control(text: str) -> str:
+    """Return the text without control characters."""
     return CONTROL.sub("", text)
 
 
 def answer_text(reply: Reply) -> str:
-    """The words of the answer; an error's words are none, but what had come before it is."""
+    """Return the text of the answer: empty for an error, unless part of the answer came before it."""
     return "" if reply.error and not is_partial(reply) else reply.text
 
 
 def is_partial(reply: Reply) -> bool:
-    """Whether a reply with an error holds what had come of the answer; then the error stands in its notices."""
+    """Return whether a reply with an error holds part of the answer; then the error stands in its notices."""
     return bool(reply.error and reply.notices and reply.text)
 
 
 def notices(reply: Reply) -> list[str]:
-    """What stands under the answer."""
+    """Return what stands under the answer."""
     found = list(reply.notices)
     if reply.stopped:
         found.append("Stopped.")

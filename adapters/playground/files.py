@@ -19,13 +19,13 @@ RANGE = re.compile(r"bytes=(\d*)-(\d*)")
 
 
 def page_response(name: str, *, changed: tuple[str, str] = ("", ""), status: int = 200) -> web.Response:
-    """One of the HTML pages, never cached. changed: a text in it and what stands there instead."""
+    """Return one of the HTML pages, never cached. changed: a text in it and its replacement."""
     text = (PAGE / name).read_text(encoding="utf-8").replace(*changed)
     return web.Response(text=text, content_type="text/html", status=status, headers={"Cache-Control": "no-store"})
 
 
 def asset_response(name: str) -> web.Response:
-    """A script, a style sheet or a drawing of the page. Raises HTTPNotFound."""
+    """Return a script, a style sheet or a drawing of the page. Raises HTTPNotFound."""
     if name not in ASSETS:
         raise web.HTTPNotFound(text="There is no such file.\n")
     text, headers = (PAGE / name).read_text(encoding="utf-8"), {"Cache-Control": "no-cache"}
@@ -33,7 +33,7 @@ def asset_response(name: str) -> web.Response:
 
 
 async def blob_response(request: web.Request, blobs: Blobs) -> web.Response:
-    """Bytes by their hash, whole or a range of them (players seek). Whatever they are, they cannot act as a page of ours."""
+    """Return bytes by their hash, whole or in part (players seek). Whatever they are, they cannot act as a page of ours."""
     mime_type, size = request.query.get("type", ""), request.query.get("size", "")
     is_inline = mime_type in render.INLINE_TYPES
     data = await blobs.read(
@@ -48,7 +48,7 @@ async def blob_response(request: web.Request, blobs: Blobs) -> web.Response:
 
 
 def _ranged(data: bytes, wanted: str) -> web.Response:
-    """The bytes, or the one range of them that was wanted. Source: RFC 9110, section 14."""
+    """Return the bytes, or the one range of them that was asked for. Source: RFC 9110, section 14."""
     size, found = len(data), RANGE.fullmatch(wanted.strip())
     if not found or not (found[1] or found[2]):
         return web.Response(body=data, headers={"Accept-Ranges": "bytes"})

@@ -37,7 +37,7 @@ class FormReader:
         self._handle, self._blobs, self._max_upload_bytes = handle, blobs, max_upload_bytes
 
     async def read(self, request: web.Request) -> tuple[Address, Form]:
-        """The conversation and the form. Raises UsageError for what is no form, UnreadableError for files that are too big."""
+        """Return the conversation and the form. Raises UsageError when it is not a form, UnreadableError when files are too big."""
         if not request.content_type.startswith("multipart/"):
             raise UsageError("A message is sent as a form.")
         form, room = Form(), self._max_upload_bytes
@@ -63,8 +63,8 @@ class FormReader:
         name = Path(part.filename or "file").name[:200] or "file"
         blob = await self._blobs(address).write(data, mime_type)
         if part.name != "voice":
-            return parse.attachment(blob, name, address)
-        return parse.attachment(blob, name, address, is_voice_note=True, duration_s=_seconds(fields))
+            return parse.make_attachment(blob, name, address)
+        return parse.make_attachment(blob, name, address, is_voice_note=True, duration_s=_seconds(fields))
 
 
 async def _read_all(part: BodyPartReader, room: int) -> bytes:

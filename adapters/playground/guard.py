@@ -18,7 +18,7 @@ from bot.types import Author
 PERSON_COOKIE, PASS_COOKIE = "parley_person", "parley_pass"
 YEAR_S = 365 * 24 * 3600
 ATTEMPT_S = 0.5
-"""Wrong passwords are answered one at a time, this slowly, so that guessing takes years."""
+"""A wrong password is answered after this long, one at a time, so that guessing takes years."""
 PERSON = re.compile(r"[\w-]{20,64}", re.ASCII)
 ELSEWHERE = (
     "Parley's page is served to browsers on its own machine only.\n"
@@ -27,7 +27,7 @@ ELSEWHERE = (
 
 
 class Guard:
-    """Lets requests in, or says what to do."""
+    """Decides which requests may use the page."""
 
     def __init__(self, clock: Clock, password: str) -> None:
         self._clock, self._password = clock, password
@@ -47,14 +47,14 @@ class Guard:
             raise web.HTTPForbidden(text=ELSEWHERE)
 
     def knows(self, request: web.Request) -> bool:
-        """Whether this person gave the password, or none is asked for."""
+        """Return whether this person gave the password, or none is set."""
         if not self._password:
             return True
         given = request.cookies.get(PASS_COOKIE, "")
         return hmac.compare_digest(given.encode(), self._proof(person_of(request)).encode())
 
     async def is_right(self, password: str) -> bool:
-        """Whether this is the password; a wrong one takes a while."""
+        """Return whether this is the password; for a wrong one, after a pause."""
         if not self._password:
             return True
         async with self._one_at_a_time:
@@ -64,7 +64,7 @@ class Guard:
         return right
 
     def remember(self, request: web.Request, response: web.StreamResponse, *, proven: bool = False) -> str:
-        """Give the person a cookie unless they have one; proven: they gave the password. Returns the person's id."""
+        """Give the person a cookie unless they have one, and return their id. proven: they gave the password."""
         person = person_of(request) or secrets.token_urlsafe(24)
         jar = {PERSON_COOKIE: person, **({PASS_COOKIE: self._proof(person)} if proven and self._password else {})}
         for name, value in jar.items():
@@ -78,16 +78,16 @@ class Guard:
 
 
 def person_of(request: web.Request) -> str:
-    """The id in the person's cookie, or an empty string. It is a secret: who has it is that person."""
+    """Return the id in the person's cookie, or an empty string. It is a secret: whoever has it is that person."""
     found = request.cookies.get(PERSON_COOKIE, "")
     return found if PERSON.fullmatch(found) else ""
 
 
 def author_of(request: web.Request) -> Author:
-    """The person as history names them: by a hash, for the cookie itself opens their conversations."""
+    """Return the person as the history names them: by a hash, because the cookie itself opens their conversations."""
     return Author(handle(person_of(request)), "You")
 
 
 def handle(person: str) -> str:
-    """What may be known of a person's id: the start of its hash. Their conversations' ids begin with it."""
+    """Return the public form of a person's id: the start of its hash. The ids of their conversations begin with it."""
     return hashlib.sha256(person.encode()).hexdigest()[:16]

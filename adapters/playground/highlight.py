@@ -32,7 +32,7 @@ class _TooSlow(Exception):
 
 @lru_cache(maxsize=256)
 def highlighted(code: str, language: str) -> str:
-    """The code as HTML; without classes when the language is unknown, or the code is too long or too slow to read."""
+    """Return the code as HTML; without classes when the language is unknown, or the code is too long or too slow to read."""
     if not language or len(code) > MAX_CODE or max(map(len, code.split("\n"))) > MAX_LINE:
         return html.escape(code)
     try:
@@ -44,7 +44,7 @@ def highlighted(code: str, language: str) -> str:
 
 
 def _within(budget_s: float, items: Iterable[T]) -> Iterator[T]:
-    """The items, as long as this thread spends no more CPU time on them. Raises _TooSlow."""
+    """Yield the items until this thread has spent that much CPU time on them. Raises _TooSlow."""
     until = time.thread_time() + budget_s
     for item in items:
         if time.thread_time() > until:

@@ -1,4 +1,4 @@
-"""The page as an adapter: what the engine calls, each handed to the file that does it."""
+"""The page as an adapter: passes each call of the engine to the module that does it."""
 
 from __future__ import annotations
 
@@ -45,14 +45,14 @@ class Playground:
         self._renderer = Renderer()
 
     async def listen(self, accept: Accept) -> None:
-        """Nothing to hold: the page calls our routes."""
+        """Return at once: the page calls our routes."""
 
     def routes(self, accept: Accept) -> Sequence[web.AbstractRouteDef]:
-        """The page, its files and its API."""
+        """Return the routes of the page, its files and its API."""
         return Routes(self._host, accept, self._guard, self._renderer, self._max_upload_bytes).table()
 
     async def download(self, attachment: Attachment) -> AsyncIterator[bytes]:
-        """The bytes, which were written down when the page sent them. Raises UnreadableError when they were forgotten."""
+        """Yield the bytes, which were stored when the page sent them. Raises UnreadableError when they have been deleted."""
         ref = PlaygroundRef.from_ref(attachment.ref)
         try:
             data = await self._host.blobs(Address(self.name, "local", ref.channel)).read(ref.blob)
@@ -73,19 +73,19 @@ class Playground:
         await reply.show_reply(self._host, receipt, events)
 
     async def finish(self, receipt: Receipt, reply_: Reply) -> Receipt:
-        """Tell the pages the answer in the end."""
+        """Tell the pages the final answer."""
         return await reply.finish_reply(self._host, receipt, reply_)
 
     async def backfill(self, inbound: InboundMessage | Command) -> Backfill:
-        """Nothing: all that was ever said on the page, it said through us."""
+        """Return nothing: everything said on the page came through us."""
         return Backfill()
 
     def command_name(self, name: str) -> str:
-        """As it is typed."""
+        """Return the command as people type it."""
         return f"/{name}"
 
     async def check(self) -> Sequence[Diagnostic]:
-        """Whether the page can be reached by those who should."""
+        """Report who can reach the page."""
         if self._is_open:
             text = "The page is served to browsers on this machine only, though HOST lets others in; set a password."
             return [Diagnostic("playground", "warning", text, "PLAYGROUND_PASSWORD")]

@@ -1,4 +1,4 @@
-"""What one open page sees of the answers under way: messages of the bus in, events for the page out. Pure, but for who renders."""
+"""What one open page shows of running answers: bus messages in, events for the page out. Pure, except for rendering."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ Event = tuple[str, dict[str, Any]]
 
 
 class Renders(Protocol):
-    """Gives a text as the HTML of its blocks; see `renderer.Renderer`."""
+    """Renders a text as the HTML of its blocks; see `renderer.Renderer`."""
 
     async def blocks(self, text: str) -> list[str]:
-        """Of a text that is whole."""
+        """Render a text that is complete."""
 
     async def preview(self, text: str) -> list[str]:
-        """Of a text that grows."""
+        """Render a text that is still growing."""
 
 
 @dataclass
@@ -40,7 +40,7 @@ class _Answer:
 
 
 class View:
-    """Turns what the answering process tells into what changes on one page."""
+    """Turns the messages of the answering process into the changes of one page."""
 
     def __init__(self, renderer: Renders) -> None:
         self._renderer = renderer
@@ -48,7 +48,7 @@ class View:
         self._out: list[tuple[str, dict[str, Any], Reply | None]] = []
 
     def take(self, told: Mapping[str, Any]) -> bool:
-        """Take one message of the bus; False when something before it was missed, so the whole should be asked for."""
+        """Take one bus message. Returns False when an earlier one was missed, so that the whole text has to be asked for."""
         match told:
             case {"kind": "open", "to": str(to), "turn": str(turn)}:
                 self._answers[to] = _Answer(turn)
@@ -67,13 +67,13 @@ class View:
         return True
 
     async def changes(self) -> list[Event]:
-        """What the page has to be told since the last call; renders each answer at most once.
+        """Return what the page has to be told since the last call; renders each answer at most once.
 
         What comes in meanwhile waits for the next call, or an answer's text could overtake its beginning.
         """
         out, self._out = self._out, []
         answers = list(self._answers.items())
-        told = [(name, data | (await drawn(reply, self._renderer) if reply else {})) for name, data, reply in out]
+        told = [(name, data | (await draw_reply(reply, self._renderer) if reply else {})) for name, data, reply in out]
         for to, answer in answers:
             told += _rest(to, answer)
             told += _blocks(to, answer, await self._renderer.preview(answer.text))
@@ -102,11 +102,11 @@ def _rest(to: str, answer: _Answer) -> Iterator[Event]:
     rest = (answer.status, len(answer.parts))
     if rest != answer.shown_rest:
         answer.shown_rest = rest
-        yield "rest", {"to": to, "turn": answer.turn, "status": answer.status, "parts": render.parts(answer.parts)}
+        yield "rest", {"to": to, "turn": answer.turn, "status": answer.status, "parts": render.draw_parts(answer.parts)}
 
 
 def _blocks(to: str, answer: _Answer, now: list[str]) -> Iterator[Event]:
-    """The blocks from the first one that differs: a long answer is not sent again with each word."""
+    """Yield the blocks from the first one that differs: a long answer is not sent again with each word."""
     pairs = zip(now, answer.shown, strict=False)
     same = next((at for at, (new, old) in enumerate(pairs) if new != old), min(len(now), len(answer.shown)))
     if same < max(len(now), len(answer.shown)):
@@ -114,12 +114,12 @@ def _blocks(to: str, answer: _Answer, now: list[str]) -> Iterator[Event]:
         yield "blocks", {"to": to, "turn": answer.turn, "at": same, "blocks": now[same:]}
 
 
-async def drawn(reply: Reply, renderer: Renders) -> dict[str, Any]:
-    """The answer in the end as the page draws it."""
+async def draw_reply(reply: Reply, renderer: Renders) -> dict[str, Any]:
+    """Return the final answer as the page draws it."""
     return {
         "text": reply.text,
         "blocks": await renderer.blocks(reply.text),
-        "parts": render.parts(reply.parts),
+        "parts": render.draw_parts(reply.parts),
         "notices": list(reply.notices),
         "model": reply.model,
         "error": reply.error,

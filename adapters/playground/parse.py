@@ -1,4 +1,4 @@
-"""What the page sends, as values. Pure."""
+"""Turns what the page sends into values. Pure."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ KINDS = ("image", "audio", "video")
 
 
 def address_of(channel: str, handle: str) -> Address:
-    """Where a conversation is held. Raises UsageError unless its id begins with its owner's handle."""
+    """Return the address of a conversation. Raises UsageError unless its id begins with its owner's handle."""
     if not CHANNEL.fullmatch(channel) or channel.partition("-")[0] != handle:
         raise UsageError("There is no such conversation here.")
     return Address("playground", "local", channel)
 
 
 def message_id_of(given: str) -> str:
-    """The id that the page gave a message. Raises UsageError when it has another shape."""
+    """Return the id that the page gave a message. Raises UsageError when it has another shape."""
     if not MESSAGE_ID.fullmatch(given):
         raise UsageError("There is no such message here.")
     return given
 
 
-def attachment(
+def make_attachment(
     blob: Blob, name: str, address: Address, *, is_voice_note: bool = False, duration_s: float | None = None
 ) -> Attachment:
-    """An uploaded file whose bytes are kept already."""
+    """Return an uploaded file, whose bytes are stored already, as an attachment."""
     kind = blob.mime_type.partition("/")[0]
     return Attachment(
         name=name,
@@ -49,7 +49,7 @@ def attachment(
     )
 
 
-def said(
+def parse_message(
     fields: Mapping[str, str],
     attachments: Sequence[Attachment],
     address: Address,
@@ -57,7 +57,7 @@ def said(
     sent_at: datetime,
     commands: Collection[str],
 ) -> InboundMessage | Command:
-    """A posted message, or a command when it begins with a slash and the name of one.
+    """Parse a posted message, or a command when it begins with a slash and the name of one.
 
     fields: `id` and `text`. Raises UsageError for an empty message, a longer one than is kept, or a wrong id.
     """
@@ -72,23 +72,23 @@ def said(
     )
 
 
-def edited(data: Mapping[str, Any], message_id: str, address: Address, author: Author, sent_at: datetime) -> Edit:
-    """A changed message. data: `id` of this change and `text`. Raises UsageError when nothing is left of it."""
+def parse_edit(data: Mapping[str, Any], message_id: str, address: Address, author: Author, sent_at: datetime) -> Edit:
+    """Parse an edit. data: `id` of this edit and `text`. Raises UsageError when the text is empty."""
     text = _words(str(data.get("text", "")))
     if not text:
-        raise UsageError("Nothing is left of the message; delete it instead.")
+        raise UsageError("The message is empty; delete it instead.")
     return Edit(_event(address, data), message_id_of(message_id), address, author, text, sent_at)
 
 
-def deleted(event: str, message_id: str, address: Address, author: Author, sent_at: datetime) -> Deletion:
-    """A deleted message. event: the page's id of this deletion."""
+def parse_deletion(event: str, message_id: str, address: Address, author: Author, sent_at: datetime) -> Deletion:
+    """Parse the deletion of a message. event: the page's id of this deletion."""
     return Deletion(_event(address, {"id": event}), message_id_of(message_id), address, author, sent_at)
 
 
-def pressed(
+def parse_press(
     data: Mapping[str, Any], message_id: str, address: Address, author: Author, sent_at: datetime
 ) -> ButtonPress:
-    """A button pressed under an answer. data: `id` of this press, `action` and perhaps `value`."""
+    """Parse a button pressed under an answer. data: `id` of this press, `action` and perhaps `value`."""
     action = data.get("action")
     if action not in ACTIONS:
         raise UsageError(f"The page has no button {str(action)[:40]!r}.")
@@ -96,8 +96,8 @@ def pressed(
     return ButtonPress(event, message_id_of(message_id), address, author, action, value, sent_at)
 
 
-def forgotten(command: str, event: str, address: Address, author: Author, sent_at: datetime) -> Command:
-    """The command that deletes the whole conversation. event: the page's id of this deletion."""
+def parse_forget(command: str, event: str, address: Address, author: Author, sent_at: datetime) -> Command:
+    """Return the command that deletes the whole conversation. event: the page's id of this deletion."""
     event_id = _event(address, {"id": event})
     return Command(event_id, address, author, command, sent_at=sent_at, message_id=event, is_direct=True)
 
@@ -107,7 +107,7 @@ def _event(address: Address, data: Mapping[str, Any]) -> str:
 
 
 def _words(text: str) -> str:
-    """The text as one types it; PostgreSQL keeps no NUL."""
+    """Return the text with plain line ends and without NUL, which PostgreSQL cannot store."""
     if len(text) > MAX_TEXT:
         raise UsageError(f"The message is longer than {MAX_TEXT:,} characters; send it as a file.")
     return text.replace("\r\n", "\n").replace("\x00", "").strip()

@@ -21,14 +21,14 @@ class PlaygroundRef:
 
     @property
     def blob(self) -> Blob:
-        """The bytes, as the store names them."""
+        """The bytes as the store knows them."""
         return Blob(self.sha256, self.mime_type, self.size_bytes)
 
     def to_ref(self) -> dict[str, str]:
-        """As the core stores it."""
+        """Return the strings that the core stores."""
         return to_ref(self)
 
     @classmethod
     def from_ref(cls, ref: Mapping[str, str]) -> PlaygroundRef:
-        """From what the core stored."""
+        """Read what the core stored."""
         return from_ref(cls, ref, {})

@@ -36,29 +36,29 @@ INLINE_SOUNDS = (
     "audio/flac",
 )
 INLINE_TYPES = frozenset((*INLINE_IMAGES, *INLINE_VIDEOS, *INLINE_SOUNDS))
-"""What a browser may show itself; all else, HTML and SVG above all, is only ever downloaded."""
+"""What a browser may show itself. All else is only downloaded, above all HTML and SVG."""
 
 
 def blocks(text: str, *, has_colours: bool = True) -> list[str]:
-    """The HTML of each paragraph, list, table or code block, in order. Text is never taken for HTML.
+    """Return the HTML of each paragraph, list, table or code block, in order. Text is never taken for HTML.
 
     A code fence that is still open is shown as code, so every beginning of a text renders too. has_colours: whether code is
     highlighted, which takes most of the time where there is much of it. The time is linear in the length of the text.
     """
     if len(text) > MAX_MARKDOWN:
-        return plain(text)
+        return plain_block(text)
     parser, env = _parser(), {"has_colours": has_colours}
     tokens = parser.parse(text, env)
     return [parser.renderer.render(group, parser.options, env) for group in _groups(tokens)]
 
 
-def plain(text: str) -> list[str]:
-    """The text as it is, in one block of HTML: for what cannot be rendered in time."""
+def plain_block(text: str) -> list[str]:
+    """Return the text as it is, escaped, in one block of HTML: for what cannot be rendered in time."""
     return [f'<pre class="plain">{html.escape(text)}</pre>']
 
 
-def part(item: Part) -> dict[str, Any] | None:
-    """A part as the page draws it, or None for what is not shown."""
+def draw_part(item: Part) -> dict[str, Any] | None:
+    """Return a part as the page draws it, or None for what is not shown."""
     match item:
         case Text(text):
             return {"type": "text", "text": text}
@@ -82,24 +82,24 @@ def part(item: Part) -> dict[str, Any] | None:
             return None
 
 
-def parts(items: Sequence[Part]) -> list[dict[str, Any]]:
-    """What the page draws beside the words."""
-    drawn = (part(item) for item in items if not isinstance(item, Text))
+def draw_parts(items: Sequence[Part]) -> list[dict[str, Any]]:
+    """Return what the page draws beside the text."""
+    drawn = (draw_part(item) for item in items if not isinstance(item, Text))
     return [item for item in drawn if item]
 
 
-def words(items: Sequence[Part]) -> str:
-    """The text of a message."""
+def text_of(items: Sequence[Part]) -> str:
+    """Return the text of a message."""
     return "\n\n".join(item.text for item in items if isinstance(item, Text) and item.text)
 
 
 def blob_url(blob: Blob, name: str) -> str:
-    """Where the page fetches the bytes. The hash is the key: who does not know the content cannot name it."""
+    """Return the address of the bytes. The hash is the key: only somebody who knows the content can name it."""
     return f"/api/blobs/{blob.sha256}?type={quote(blob.mime_type)}&size={blob.size_bytes}&name={quote(name)}"
 
 
 def _groups(tokens: Sequence[Token]) -> list[list[Token]]:
-    """Tokens of each top-level block."""
+    """Group the tokens by top-level block."""
     groups, current = list[list[Token]](), list[Token]()
     for token in tokens:
         current.append(token)
@@ -141,7 +141,7 @@ def _is_safe_link(url: str) -> bool:
 
 
 def _link_bare(state: StateCore) -> None:
-    """Addresses written out become links, unless they stand in one."""
+    """Turn addresses in the text into links, unless they stand in one."""
     for token in state.tokens:
         if token.type == "inline" and "://" in token.content:
             depth, children = 0, list[Token]()
@@ -171,7 +171,7 @@ def _text(content: str) -> Token:
 
 
 def _images_to_links(state: StateCore) -> None:
-    """A picture elsewhere is not fetched, for that would tell its server who reads this; it becomes a link to it."""
+    """Turn a picture of another site into a link: fetching it would tell that site who reads this."""
     for token in state.tokens:
         if token.type == "inline" and "![" in token.content:
             token.children = [made for child in token.children or () for made in _image_to_link(child)]
@@ -192,14 +192,14 @@ def _harden_links(state: StateCore) -> None:
 
 
 def _align_by_class(state: StateCore) -> None:
-    """The page forbids style attributes; a column's alignment is a class instead."""
+    """Replace the style attribute of an aligned column, which the page's policy forbids, by a class."""
     for token in state.tokens:
         if token.type in ("th_open", "td_open") and "style" in token.attrs:
             token.attrs = {"class": str(token.attrs["style"]).rpartition(":")[2]}
 
 
 def _mark_tasks(state: StateCore) -> None:
-    """`[ ]` and `[x]` at the start of a list item become boxes."""
+    """Turn `[ ]` and `[x]` at the start of a list item into boxes."""
     for item, before, token in zip(state.tokens, state.tokens[1:], state.tokens[2:], strict=False):
         if token.type != "inline" or before.type != "paragraph_open" or not token.children:
             continue

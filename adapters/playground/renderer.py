@@ -1,7 +1,7 @@
-"""Rendering away from the event loop: other processes do it, in bounded time, and what they gave is kept for the next page.
+"""Rendering away from the event loop: other processes do it in bounded time, and the result is cached by its text.
 
-Whatever a text does to the Markdown parser or to a lexer, sockets and turns of everybody else go on meanwhile. A text that takes
-too long is rendered without colours in its code, and when that takes too long as well it is shown as it is.
+Whatever a text does to the Markdown parser or to a lexer, everybody else's sockets and turns go on. A text that takes too long is
+rendered without highlighting; if that takes too long as well, it is shown as plain text.
 """
 
 from __future__ import annotations
@@ -20,25 +20,25 @@ PROCESSES = 2
 DEADLINE_S = 5.0
 """For rendering one text once, ten times what the worst of 16,000 characters takes; an ordinary answer takes 5 ms."""
 PATIENCE_S = 10.0
-"""For all of it, the waiting for others included: then a page is shown the plain text, until it asks again."""
+"""For all attempts, waiting for other texts included; then the page shows plain text until it asks again."""
 SHORT = 300
-"""Characters that are previewed at once while no process runs, so that an answer's first words never wait: 15 ms at worst."""
+"""Characters that are rendered on the event loop while no process runs, so that first words never wait: 15 ms at worst."""
 IDLE_S = 600.0
-"""A process waits this long for the next text, for people think between two questions; it takes 40 MB."""
+"""A process, which takes 40 MB, waits this long for the next text: people think between two questions."""
 MAX_KEPT = 4_000_000
-"""Characters of HTML that are remembered."""
+"""Characters of HTML in the cache."""
 MAX_LATE, LATE_S = 256, 60.0
-"""Texts that took too long are not tried again for a minute: it may have been the machine."""
+"""Texts that took too long are tried again after a minute: the machine may have been busy."""
 log = logging.getLogger(__name__)
 
 
 class Renderer:
-    """Gives texts as the HTML of their blocks."""
+    """Renders texts as the HTML of their blocks."""
 
     def __init__(
         self, readers: Readers | None = None, *, patience_s: float = PATIENCE_S, max_kept: int = MAX_KEPT
     ) -> None:
-        """readers: the processes to use. max_kept: characters of HTML that are remembered."""
+        """readers: the processes to use. max_kept: characters of HTML in the cache."""
         self._readers = readers or Readers(PROCESSES, deadline_s=DEADLINE_S, idle_s=IDLE_S)
         self._patience_s = patience_s
         self._kept: LRUCache[str, list[str]] = LRUCache(max_kept, getsizeof=_size)
@@ -47,20 +47,20 @@ class Renderer:
         self._warming = TaskSet(log, "the page's renderer")
 
     async def blocks(self, text: str) -> list[str]:
-        """As `render.blocks`, or the plain text in one block when that cannot be had in time."""
+        """Render as `render.blocks` does, or return the plain text in one block when that takes too long."""
         if not text:
             return []
         if (kept := self._kept.get(text)) is not None:
             return kept
         made = None if text in self._late else await self._made_in_time(text)
         if made is None:
-            return render.plain(text)
+            return render.plain_block(text)
         if _size(made) <= self._kept.maxsize:
             self._kept[text] = made
         return made
 
     async def preview(self, text: str) -> list[str]:
-        """As `blocks`, for an answer that is still growing: its first words wait for no process, and lack colours in code."""
+        """Render an answer that is still growing. Its first words do not wait for a process, and their code is not highlighted."""
         if self._is_cold() and len(text) <= SHORT:
             self.warm_up()
             return render.blocks(text, has_colours=False)
@@ -77,7 +77,7 @@ class Renderer:
         self._readers.close()
 
     def _is_cold(self) -> bool:
-        """Whether the next text would wait until a process has started, which takes half a second."""
+        """Return whether the next text would have to wait for a process to start, which takes half a second."""
         return not self._readers.idle() and self._running <= len(self._warming)
 
     async def _made_in_time(self, text: str) -> list[str] | None:

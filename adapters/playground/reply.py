@@ -37,7 +37,7 @@ PACE_S = 0.03
 """Between two deltas: faster than the eye, slow enough for the bus."""
 
 
-async def tell(host: Host, channel: str, told: dict[str, Any]) -> None:
+async def publish_to_pages(host: Host, channel: str, told: dict[str, Any]) -> None:
     """Publish a message to the pages of this conversation.
 
     It is a courtesy: when the bus is away the answer goes on, and a page that hears nothing looks into the history.
@@ -49,17 +49,17 @@ async def tell(host: Host, channel: str, told: dict[str, Any]) -> None:
 
 
 async def open_reply(host: Host, turn: Turn) -> Receipt:
-    """Tell the pages that an answer begins. The answer's id follows from the question's, so a repeat is the same post."""
+    """Tell the pages that an answer begins. Its id is derived from the question's, so a repeat is the same post."""
     asked = turn.inbound.message_id or turn.id
     receipt = Receipt(turn.inbound.address, turn.id, (answer_id(asked),))
     if turn.receipt is not None:
         receipt = replace(turn.receipt, turn_id=turn.id)
-    await tell(host, receipt.address.channel, {"kind": "open", "to": question_id(receipt), "turn": turn.id})
+    await publish_to_pages(host, receipt.address.channel, {"kind": "open", "to": question_id(receipt), "turn": turn.id})
     return receipt
 
 
 async def show_reply(host: Host, receipt: Receipt, events: AsyncIterator[ReplyEvent]) -> None:
-    """Tell the events as they come, and the whole so far to pages that ask."""
+    """Tell the pages the events as they come, and the whole so far to pages that ask for it."""
     draft = _Draft(host, receipt)
     async with draft.telling():
         async for event in events:
@@ -67,31 +67,31 @@ async def show_reply(host: Host, receipt: Receipt, events: AsyncIterator[ReplyEv
 
 
 async def finish_reply(host: Host, receipt: Receipt, reply: Reply) -> Receipt:
-    """Tell the pages the answer in the end."""
+    """Tell the pages the final answer."""
     parts = tuple(_light(part) for part in reply.parts if not isinstance(part, ToolCall | ToolResult))
     plain = to_json(replace(reply, parts=parts))
     told = {"kind": "done", "to": question_id(receipt), "turn": receipt.turn_id, "reply": plain}
-    await tell(host, receipt.address.channel, told)
+    await publish_to_pages(host, receipt.address.channel, told)
     return receipt
 
 
 def answer_id(question: str) -> str:
-    """The platform's id of the answer to a question."""
+    """Return the id of the answer to a question."""
     return question + SUFFIX
 
 
 def question_id(receipt: Receipt) -> str:
-    """The platform's id of the question that this answers."""
+    """Return the id of the question that this answers."""
     return receipt.message_ids[0].removesuffix(SUFFIX)
 
 
 def _light(part: Part) -> Part:
-    """The part without what no page shows."""
+    """Return the part without what no page shows."""
     return replace(part, segments=()) if isinstance(part, Audio) else part
 
 
 class _Draft:
-    """The answer so far, and which of it the pages know."""
+    """The answer so far, and how much of it the pages know."""
 
     def __init__(self, host: Host, receipt: Receipt) -> None:
         self._host, self._receipt = host, receipt
@@ -103,7 +103,7 @@ class _Draft:
         self._one_at_a_time = asyncio.Lock()
 
     def take(self, event: ReplyEvent) -> None:
-        """Put the event in the draft; `telling` passes it on."""
+        """Add the event to the draft; `telling` publishes it."""
         match event:
             case TextDelta(text):
                 self._text += text
@@ -122,7 +122,7 @@ class _Draft:
 
     @asynccontextmanager
     async def telling(self) -> AsyncIterator[None]:
-        """While open, changes go out at a steady pace; at the end the last ones do."""
+        """Publish changes at a steady pace while the context is open, and the last ones at its end."""
         tasks = [asyncio.create_task(self._tell_changes()), asyncio.create_task(self._answer_late_pages())]
         try:
             yield
@@ -146,11 +146,11 @@ class _Draft:
                 self._changed.set()
 
     async def _tell(self) -> None:
-        """Tell what is not told yet, after what is being told."""
+        """Publish what is not published yet, after any publishing that runs."""
         async with self._one_at_a_time:
             if due := self._due():
                 head = {"to": question_id(self._receipt), "turn": self._receipt.turn_id, "epoch": self._epoch}
-                await tell(self._host, self._receipt.address.channel, {**head, **due})
+                await publish_to_pages(self._host, self._receipt.address.channel, {**head, **due})
 
     def _due(self) -> dict[str, Any]:
         at, self._told = self._told, len(self._text)

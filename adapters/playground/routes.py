@@ -13,9 +13,10 @@ from adapters.playground.files import asset_response, blob_response, page_respon
 from adapters.playground.forms import MAX_FILES, FormReader
 from adapters.playground.guard import Guard, author_of, handle, person_of
 from adapters.playground.renderer import Renderer
-from adapters.playground.reply import tell
+from adapters.playground.reply import publish_to_pages
 from adapters.playground.stream import stream_events
 from bot.errors import UsageError
+from bot.media.apart import on_behalf_of
 from bot.policy.actions import actions_for
 from bot.ports import Accept, Host
 from bot.types import MODALITIES, Accepted, Address, ButtonPress, Deletion, Edit, Inbound, TimelineEntry
@@ -31,7 +32,7 @@ class Routes:
         self._max_upload_bytes = max_upload_bytes
 
     def table(self) -> Sequence[web.AbstractRouteDef]:
-        """The routes for the web server to mount."""
+        """Return the routes for the web server to mount."""
         conversation = "/api/conversations/{channel}"
         message = conversation + "/messages/{message}"
         return [
@@ -63,7 +64,8 @@ class Routes:
         async def known(request: web.Request) -> web.StreamResponse:
             if not self._guard.knows(request) or not person_of(request):
                 raise web.HTTPUnauthorized(text="Open the page first.\n")
-            return await handler(request)
+            with on_behalf_of(handle(person_of(request))):  # one person's long texts do not make others wait for theirs
+                return await handler(request)
 
         return self._admitted(known)
 
@@ -88,7 +90,7 @@ class Routes:
     # --- What there is ---------------------------------------------------------------------------------------------
 
     async def _status(self, request: web.Request) -> web.Response:
-        """What the page needs to begin: whose it is, the commands, and what answers for each modality."""
+        """Return what the page needs to begin: the person's handle, the commands, and the model of each modality."""
         chosen, ways = self._host.models, self._ways()
         models = [
             {"modality": modality, "model": chosen.get(modality, ""), "way": ways.get(modality, "")}
@@ -104,7 +106,7 @@ class Routes:
         )
 
     def _ways(self) -> dict[str, str]:
-        """What brings each part that is off: in the overview's words, which name after a colon what to do."""
+        """Return how to turn on each modality that is off: the part of its diagnostic after the colon."""
         if all(self._host.models.get(modality) for modality in MODALITIES):
             return {}
         return {one.subject: one.text.rpartition(": ")[2] for one in self._host.diagnostics() if one.level == "off"}
@@ -121,7 +123,7 @@ class Routes:
         return web.json_response(await asyncio.gather(*(self._entry(entry) for entry in shown)))
 
     async def _entry(self, entry: TimelineEntry) -> dict[str, Any]:
-        text = render.words(entry.parts)
+        text = render.text_of(entry.parts)
         blocks = await self._renderer.blocks(text) if entry.role == "assistant" else []
         return _entry(entry, text, blocks)
 
@@ -140,26 +142,26 @@ class Routes:
         address, form = await FormReader(author.id, self._host.blobs, self._max_upload_bytes).read(request)
         now, names = self._host.clock.now(), self._host.commands
         return await self._hand_in(
-            parse.said(form.fields, form.files, address, author, now, names), {"kind": "changed"}
+            parse.parse_message(form.fields, form.files, address, author, now, names), {"kind": "changed"}
         )
 
     async def _edit(self, request: web.Request) -> web.Response:
         data, where = await _json(request), self._where(request)
-        return await self._hand_in(parse.edited(data, *where), {"kind": "changed"})
+        return await self._hand_in(parse.parse_edit(data, *where), {"kind": "changed"})
 
     async def _delete(self, request: web.Request) -> web.Response:
         return await self._hand_in(
-            parse.deleted(request.query.get("id", ""), *self._where(request)), {"kind": "changed"}
+            parse.parse_deletion(request.query.get("id", ""), *self._where(request)), {"kind": "changed"}
         )
 
     async def _press(self, request: web.Request) -> web.Response:
         data = await _json(request)
-        return await self._hand_in(parse.pressed(data, *self._where(request)))
+        return await self._hand_in(parse.parse_press(data, *self._where(request)))
 
     async def _forget(self, request: web.Request) -> web.Response:
         """Delete a conversation for good: the command of that name, as if it were typed there."""
         event, now = request.query.get("id", ""), self._host.clock.now()
-        return await self._hand_in(parse.forgotten("forget", event, _address(request), author_of(request), now))
+        return await self._hand_in(parse.parse_forget("forget", event, _address(request), author_of(request), now))
 
     def _where(self, request: web.Request) -> tuple[str, Address, Any, Any]:
         return request.match_info["message"], _address(request), author_of(request), self._host.clock.now()
@@ -167,14 +169,14 @@ class Routes:
     async def _hand_in(self, inbound: Inbound, told: dict[str, Any] | None = None) -> web.Response:
         accepted: Accepted = await self._accept(inbound)
         if told:
-            await tell(self._host, inbound.address.channel, told)
+            await publish_to_pages(self._host, inbound.address.channel, told)
         status = 200 if isinstance(inbound, Edit | Deletion | ButtonPress) else 202
         answer = {"outcome": accepted.outcome, "turn": accepted.turn_id, "position": accepted.position}
         return web.json_response(answer, status=status)
 
 
 def _address(request: web.Request) -> Address:
-    """The conversation a request is about. Raises UsageError when it is not this person's."""
+    """Return the conversation a request is about. Raises UsageError when it is not this person's."""
     channel = request.match_info.get("channel") or request.query.get("conversation", "")
     return parse.address_of(channel, handle(person_of(request)))
 
@@ -187,7 +189,7 @@ def _entry(entry: TimelineEntry, text: str, blocks: list[str]) -> dict[str, Any]
         "is_editable": entry.is_editable,
         "text": text,
         "blocks": blocks,
-        "parts": render.parts(entry.parts),
+        "parts": render.draw_parts(entry.parts),
         "notices": list(entry.notices),
         "model": entry.model,
         "error": entry.error,
@@ -203,7 +205,7 @@ async def _json(request: web.Request) -> dict[str, Any]:
     try:
         data = await request.json()
     except ValueError as error:
-        raise UsageError("That is no JSON.") from error
+        raise UsageError("The request is not valid JSON.") from error
     if not isinstance(data, dict):
-        raise UsageError("That is no JSON object.")
+        raise UsageError("The request is not a JSON object.")
     return data

@@ -25,15 +25,15 @@ MAX_PACE_S = 1.0
 RENDER_SHARE = 5
 """An answer that takes long to render is painted less often: the pause is so many times as long as the paint took."""
 HEARTBEAT_S = 15.0
-"""Proxies close streams that are silent for longer, often after 30 or 60 s. The page, told so, looks whether it missed the end."""
+"""Proxies close streams that are silent for longer, often after 30 or 60 s. Told so, the page looks whether it missed anything."""
 
 
 async def stream_events(
     request: web.Request, host: Host, renderer: Renderer, address: Address, *, heartbeat_s: float = HEARTBEAT_S
 ) -> web.StreamResponse:
-    """Stream until the browser leaves. A page that comes late, or again, is told the whole so far first.
+    """Stream until the browser leaves. A page that comes late, or again, first gets the whole text so far.
 
-    `ready` is sent once nothing can be missed any more: what the page reads of the conversation after it, or hears, is all.
+    `ready` is sent once the subscriptions are open: from then on the page misses nothing, so it reads the history after it.
     """
     response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"})
     told, settled = host.bus.subscribe(topics.answers(address.channel)), host.bus.subscribe(settled_topic(address))
@@ -77,7 +77,7 @@ async def _write_changes(
     readers: tuple[asyncio.Task[None], ...],
     heartbeat_s: float,
 ) -> None:
-    """Until the browser leaves or the messages end. A slow browser gets fewer, larger changes."""
+    """Write until the browser leaves or the messages end. A slow browser gets fewer, larger changes."""
     while not any(reader.done() for reader in readers):
         try:
             await asyncio.wait_for(changed.wait(), heartbeat_s)

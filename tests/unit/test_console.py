@@ -23,9 +23,9 @@ from rich.console import Console as Terminal
 from adapters.console.chat import Chat, GivenUp, answer, attached_paths, completer, prompted_lines
 from adapters.console.listen import converse, stop
 from adapters.console.parse import OwnCommand, attachment, open_session, parse, parse_own
-from adapters.console.reply import Console, told, topic
+from adapters.console.reply import Console, read_events, topic
 from adapters.console.save import save
-from adapters.console.screen import DrawnScreen, JsonScreen, Screen, settled
+from adapters.console.screen import DrawnScreen, JsonScreen, Screen, stable_end
 from bot.app import App
 from bot.engine.commands import SPECS
 from bot.errors import UnreadableError, UsageError
@@ -279,7 +279,7 @@ class Loud:
             for one in self.messages:
                 yield one
 
-        return [event async for event in told(each())]
+        return [event async for event in read_events(each())]
 
 
 async def test_an_answer_that_is_shown_again_starts_over() -> None:
@@ -374,7 +374,7 @@ def test_what_is_settled_never_changes(pieces: list[str]) -> None:
     text, end = "", 0
     for piece in pieces:
         text += piece
-        new_end = settled(text, end)
+        new_end = stable_end(text, end)
         assert end <= new_end <= len(text)
         assert new_end == 0 or text[new_end - 1] == "\n"
         end = new_end

@@ -25,7 +25,7 @@ ID = "11112222333344445555"
 
 def said(text: str, **fields: str) -> InboundMessage | Command:
     """A message as the page posts it."""
-    return parse.said({"id": ID, "text": text, **fields}, (), ADDRESS, ANN, NOW, {"imagine", "help"})
+    return parse.parse_message({"id": ID, "text": text, **fields}, (), ADDRESS, ANN, NOW, {"imagine", "help"})
 
 
 def test_a_message_keeps_its_words_and_its_id() -> None:
@@ -62,8 +62,8 @@ def test_nothing_is_not_a_message(text: str) -> None:
 def test_a_file_alone_is_a_message() -> None:
     """Its kind follows its claimed type, and a voice note is marked as one."""
     blob = Blob("ab" * 32, "audio/webm", 10)
-    voice = parse.attachment(blob, "v.webm", ADDRESS, is_voice_note=True, duration_s=2.5)
-    message = parse.said({"id": ID}, (voice,), ADDRESS, ANN, NOW, ())
+    voice = parse.make_attachment(blob, "v.webm", ADDRESS, is_voice_note=True, duration_s=2.5)
+    message = parse.parse_message({"id": ID}, (voice,), ADDRESS, ANN, NOW, ())
     assert message.attachments[0].kind == "audio"
     assert message.attachments[0].is_voice_note
     assert message.attachments[0].ref["sha256"] == blob.sha256
@@ -81,10 +81,10 @@ def test_wrong_ids_and_buttons_are_refused() -> None:
     with pytest.raises(UsageError):
         said("x", id="../..")
     with pytest.raises(UsageError, match="no button"):
-        parse.pressed({"id": ID, "action": "explode"}, ID, ADDRESS, ANN, NOW)
+        parse.parse_press({"id": ID, "action": "explode"}, ID, ADDRESS, ANN, NOW)
     with pytest.raises(UsageError, match="delete it"):
-        parse.edited({"id": ID, "text": " "}, ID, ADDRESS, ANN, NOW)
-    assert parse.pressed({"id": ID, "action": "stop"}, ID, ADDRESS, ANN, NOW).action == "stop"
+        parse.parse_edit({"id": ID, "text": " "}, ID, ADDRESS, ANN, NOW)
+    assert parse.parse_press({"id": ID, "action": "stop"}, ID, ADDRESS, ANN, NOW).action == "stop"
 
 
 def delta(at: int, add: str, epoch: float = 1.0) -> dict[str, object]:

@@ -120,7 +120,7 @@ def test_bare_addresses_become_links_without_their_full_stop() -> None:
 
 
 def test_remote_pictures_are_links() -> None:
-    """The page fetches no picture from elsewhere: it would tell its server who reads."""
+    """The page fetches no picture from elsewhere: that would tell its server who reads."""
     html = to_html("![a cat](https://e.example/cat.png)")
     assert "<img" not in html
     assert '<a href="https://e.example/cat.png"' in html
@@ -158,7 +158,7 @@ def test_a_huge_text_is_shown_plainly() -> None:
 def test_parts_become_what_the_page_draws() -> None:
     """Pictures, sound and files carry an address of ours; tool calls are not shown."""
     blob = Blob(SHA, "audio/ogg", 7)
-    drawn = render.parts(
+    drawn = render.draw_parts(
         [
             Text("t"),
             Image(blob, description="a cat"),

@@ -119,7 +119,7 @@ def test_code_is_highlighted_in_linear_time(language: str, piece: str) -> None:
         assert taken < limit, f"{taken:.2f} s"
 
 
-@pytest.mark.parametrize("work", [render.words, render.parts], ids=["words", "parts"])
+@pytest.mark.parametrize("work", [render.text_of, render.draw_parts], ids=["words", "parts"])
 def test_the_other_functions_take_linear_time(work: Callable[[Any], object]) -> None:
     """Joining the words of many parts, and leaving them out."""
     assert_linear(lambda text: work([Text(letter) for letter in text]), lambda n: "a" * n)
