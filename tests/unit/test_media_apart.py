@@ -21,7 +21,7 @@ from PIL import Image
 
 from bot.errors import UnreadableError
 from bot.media import documents, images, jail, wire
-from bot.media.apart import DOCUMENTS, PICTURES, READER, ROOT, Readers, _result
+from bot.media.apart import DOCUMENTS, PICTURES, READER, ROOT, Readers, _result, on_behalf_of
 from bot.media.reader import GRACE_S
 from tests import making
 
@@ -211,6 +211,26 @@ async def test_what_a_library_prints_is_no_answer(make_readers: Callable[..., Re
     await readers.run("a", print, "a warning of a library")
     assert await readers.run("a", os.write, 1, b"another\n") == 8
     assert await readers.run("a", len, b"four") == 4
+
+
+async def test_one_person_s_files_hold_up_nobody_else(make_readers: Callable[..., Readers]) -> None:
+    """Four documents made to be read for ever, by one person; a colleague's 17 bytes are read meanwhile, within 5 s."""
+    readers = make_readers(2, deadline_s=AGES_S)
+    endless = making.endless_pdf()
+    with on_behalf_of("mallory"):
+        hostile = [
+            asyncio.create_task(readers.run("a.pdf", documents.read, endless, "a.pdf", "application/pdf"))
+            for _ in range(4)
+        ]
+    await asyncio.sleep(0)
+    async with asyncio.timeout(5):
+        with on_behalf_of("ann"):
+            found = await readers.run("a.txt", documents.read, b"seventeen letters", "a.txt")
+    assert found.text == "seventeen letters"
+    assert not any(task.done() for task in hostile)
+    for task in hostile:
+        task.cancel()
+    await asyncio.gather(*hostile, return_exceptions=True)
 
 
 def test_a_process_whose_parley_is_gone_ends() -> None:
