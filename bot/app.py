@@ -6,6 +6,7 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from typing import Any, TypeAlias
@@ -25,6 +26,7 @@ from bot.inbox import Inbox
 from bot.jobs.inline import InlineJobs
 from bot.jobs.recorded import RecordedJobs
 from bot.models_chosen import choose_models, create_providers, hints
+from bot.policy.limits import LIMITS
 from bot.ports import Adapter, Clock, Host, Jobs, Provider, Step
 from bot.ports.plugins import AdapterPlugin
 from bot.readiness import Readiness
@@ -151,6 +153,7 @@ class App:
             system_prompt=self.config.system_prompt,
             personas=personas(self.config.personas),
             max_attachment_bytes=self.config.max_attachment_mb * 2**20,
+            limits=replace(LIMITS, recording_s=self.config.max_recording_minutes * 60.0),
         )
         self.inbox = Inbox(self.store, self.jobs, self.bus, self.clock, SPECS)
         self.readiness = Readiness(

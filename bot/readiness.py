@@ -59,7 +59,7 @@ class Readiness:
             found += await provider.check({modality: model for modality, owner, _, model in used if owner == name})
         for adapter in self.adapters.values():
             found += await adapter.check()
-        found += await _readers()
+        found += await readers_shut_in()
         return _each_once(self.diagnostics(), found)
 
     def _store(self) -> Diagnostic:
@@ -100,9 +100,9 @@ class Readiness:
         return rows
 
 
-async def _readers() -> list[Diagnostic]:
+async def readers_shut_in(readers: apart.Readers = apart.DOCUMENTS) -> list[Diagnostic]:
     """A warning where the system does not shut in the processes that open strangers' files."""
-    if not (lacking := await apart.DOCUMENTS.run("The limits of readers", jail.lacking)):
+    if not (lacking := await readers.run("The limits of readers", jail.lacking)):
         return []
     text = f"a file that takes over the process that reads it is not shut in here: {', and '.join(lacking)}"
     return [Diagnostic("readers", "warning", f"{text}; Linux with Landlock and seccomp shuts it in")]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
@@ -249,10 +250,8 @@ async def _hear(turn: Turn, item: _Item, runtime: Runtime) -> tuple[list[Part], 
 def _check_length(name: str, duration_s: float, limit_s: float) -> None:
     """Before anything is decoded or paid. It is no UnreadableError: of a long film the pictures are still looked at."""
     if duration_s > limit_s:
-        hours, most = f"{duration_s / 3_600:.1f}", f"{limit_s / 3_600:g}"
-        raise UsageError(
-            f"{name} is {hours} hours long, and I listen to {most} hours at most. Please send a part of it."
-        )
+        long, most = f"{math.ceil(duration_s / 60):,} minutes", f"{limit_s / 60:g}"
+        raise UsageError(f"{name} is {long} long, and I listen to {most} minutes at most. Please send a part of it.")
 
 
 def _clean(transcript: Transcript) -> Transcript:

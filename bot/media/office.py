@@ -13,6 +13,8 @@ from bot.media.reading import Document, markdown_table
 LAST_ROW = 1_048_576
 """Of a sheet. A file may claim a row of any number, and the rows before it are counted up to. Source: Excel specifications."""
 MAX_ROWS = 10_000
+MAX_ROWS_PASSED = 200_000
+"""With the empty ones, which cost as much: formatting alone fills a sheet with tens of thousands."""
 MAX_COLUMNS = 200
 
 
@@ -89,7 +91,9 @@ def _rows(sheet: Any, room: int) -> tuple[list[list[str]], bool]:
     """The rows that hold something, and whether there are more."""
     sheet.reset_dimensions()  # the file may claim any size
     rows: list[list[str]] = []
-    for row in sheet.iter_rows(values_only=True, max_col=MAX_COLUMNS, max_row=LAST_ROW):
+    for number, row in enumerate(sheet.iter_rows(values_only=True, max_col=MAX_COLUMNS, max_row=LAST_ROW)):
+        if number == MAX_ROWS_PASSED:
+            return rows, True
         if row.count(None) == len(row):  # there may be a million of these
             continue
         if len(rows) == MAX_ROWS or room <= 0:

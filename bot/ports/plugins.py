@@ -52,6 +52,9 @@ class FolderOptions(BaseModel):
     )
     host: str = Field("127.0.0.1", description="Address the web server listens on.")
     max_attachment_mb: int = Field(200, ge=1, description="Attachments above this size are refused, in MiB.")
+    max_recording_minutes: int = Field(
+        120, ge=1, le=240, description="Longer recordings are refused: listening is paid by the minute."
+    )
 
     def operator_models(self) -> tuple[str, ...]:
         """The chat models that the operator names, as `provider:model`: the one that answers first, then those on offer."""

@@ -374,7 +374,7 @@ async def test_sound_is_paid_by_what_is_there(app: App, platform: FakeAdapter) -
     """100 kB that claim 27.8 hours, and more than two hours that are really there, reach no model; the person reads why."""
     for name, rate_hz, size, told in (
         ("day.wav", 1, 100_000, "day.wav: It claims a rate of 1 Hz"),
-        ("long.wav", 4_000, 4_000 * 7_300, "long.wav is 2.0 hours long, and I listen to 2 hours at most."),
+        ("long.wav", 4_000, 4_000 * 7_300, "long.wav is 122 minutes long, and I listen to 120 minutes at most."),
     ):
         shown = await answer(app, platform, platform.says("", files={name: making.wav_claiming(rate_hz, size)}))
         assert shown.text.startswith(told)

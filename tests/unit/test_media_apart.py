@@ -19,9 +19,10 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from bot import readiness
 from bot.errors import UnreadableError
-from bot.media import documents, images, jail, wire
-from bot.media.apart import DOCUMENTS, PICTURES, READER, ROOT, Readers, _result
+from bot.media import audio, documents, images, jail, wire
+from bot.media.apart import DOCUMENTS, PICTURES, READER, ROOT, Readers, _result, on_behalf_of
 from bot.media.reader import GRACE_S
 from tests import making
 
@@ -181,6 +182,41 @@ async def test_a_reader_can_do_nothing_else(what: str, make_readers: Callable[..
     assert await readers.run("a", len, b"four") == 4
 
 
+@pytest.mark.parametrize("machine", ["", "a processor without a list"])
+async def test_doctor_says_what_nothing_holds(
+    machine: str, make_readers: Callable[..., Readers], tmp_path: Path
+) -> None:
+    """One warning where the kernel does not shut readers in, and none where it does; files are read either way."""
+    readers = make_readers()
+    if machine:
+        (tmp_path / "on_a_strange_machine.py").write_text(
+            f"import platform\nplatform.machine = lambda: {machine!r}\nfrom bot.media.reader import main\nmain()\n"
+        )
+        sys.path.append(str(tmp_path))
+        readers = make_readers(reader="on_a_strange_machine")
+    try:
+        told = [(one.subject, one.level) for one in await readiness.readers_shut_in(readers)]
+        assert told == ([("readers", "warning")] if machine or sys.platform != "linux" else [])
+        assert (await readers.run("a.txt", documents.read, b"words", "a.txt")).text == "words"
+    finally:
+        sys.path[:] = [path for path in sys.path if path != str(tmp_path)]
+
+
+async def test_cutting_sound_ends_when_nobody_wants_it(make_readers: Callable[..., Readers]) -> None:
+    """An hour of sound is being cut and encoded when the person stops it: the process is gone at once."""
+    readers = make_readers()
+    pid = await readers.run("a", os.getpid)
+    data = making.wav_claiming(4_000, 4_000 * 3_600)
+    cutting = asyncio.create_task(readers.run("a", audio.split_at_silences, data, max_bytes=10**6, max_s=60.0))
+    async with asyncio.timeout(10):
+        while readers.idle():
+            await asyncio.sleep(0.005)
+        cutting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await cutting
+        assert await readers.run("a", os.getpid) != pid
+
+
 LIES = {
     "pickle": b"\x80\x05\x95",
     "an endless header": struct.pack("<QQ", 2**62, 0),
@@ -211,6 +247,26 @@ async def test_what_a_library_prints_is_no_answer(make_readers: Callable[..., Re
     await readers.run("a", print, "a warning of a library")
     assert await readers.run("a", os.write, 1, b"another\n") == 8
     assert await readers.run("a", len, b"four") == 4
+
+
+async def test_one_person_s_files_hold_up_nobody_else(make_readers: Callable[..., Readers]) -> None:
+    """Four documents made to be read for ever, by one person; a colleague's 17 bytes are read meanwhile, within 5 s."""
+    readers = make_readers(2, deadline_s=AGES_S)
+    endless = making.endless_pdf()
+    with on_behalf_of("mallory"):
+        hostile = [
+            asyncio.create_task(readers.run("a.pdf", documents.read, endless, "a.pdf", "application/pdf"))
+            for _ in range(4)
+        ]
+    await asyncio.sleep(0)
+    async with asyncio.timeout(5):
+        with on_behalf_of("ann"):
+            found = await readers.run("a.txt", documents.read, b"seventeen letters", "a.txt")
+    assert found.text == "seventeen letters"
+    assert not any(task.done() for task in hostile)
+    for task in hostile:
+        task.cancel()
+    await asyncio.gather(*hostile, return_exceptions=True)
 
 
 def test_a_process_whose_parley_is_gone_ends() -> None:

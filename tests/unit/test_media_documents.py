@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import io
 import json
+import os
 import time
 import zipfile
 from collections.abc import Mapping
@@ -306,6 +307,26 @@ def test_a_row_of_any_number_costs_no_time() -> None:
 def test_markup_without_end_is_read_at_once(piece: str) -> None:
     """A page's time grows with its length, however often a tag is begun."""
     assert "Hello" in in_time(f"<html><body><p>Hello</p>{piece * 100_000}".encode(), "a.html").text
+
+
+def padded(data: bytes, member: str, body: bytes) -> bytes:
+    """A document with another member in place of that one, beside 420 kB that do not compress."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(data)) as old, zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as new:
+        for entry in old.infolist():
+            new.writestr(entry, body if entry.filename == member else old.read(entry))
+        new.writestr("padding.bin", os.urandom(420_000))
+    return out.getvalue()
+
+
+@pytest.mark.parametrize(("count", "told"), [(4_000_000, "unpacks to"), (1_200_000, "larger than I can read")])
+def test_padding_hides_no_bomb(count: int, told: str) -> None:
+    """Millions of empty paragraphs are refused by their own ratio or by their number, whatever lies beside them."""
+    whole = making.word()
+    with zipfile.ZipFile(io.BytesIO(whole)) as archive:
+        body = archive.read("word/document.xml").replace(b"<w:body>", b"<w:body>" + b"<w:p/>" * count)
+    with pytest.raises(UnreadableError, match=told):
+        read(padded(whole, "word/document.xml", body), "a.docx")
 
 
 def test_a_very_long_page_is_cut() -> None:
