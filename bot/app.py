@@ -26,7 +26,7 @@ from bot.inbox import Inbox
 from bot.jobs.inline import InlineJobs
 from bot.jobs.recorded import RecordedJobs
 from bot.models_chosen import choose_models, create_providers, hints
-from bot.policy.limits import LIMITS
+from bot.policy.limits import LIMITS, Limits
 from bot.ports import Adapter, Clock, Host, Jobs, Provider, Step
 from bot.ports.plugins import AdapterPlugin
 from bot.readiness import Readiness
@@ -73,11 +73,13 @@ class App:
         sweep_s: float = SWEEP_S,
         more: Mapping[str, Adapter] | None = None,
         plugins: Mapping[str, AdapterPlugin[Any]] | None = None,
+        limits: Limits | None = None,
     ) -> None:
         """only: the adapters to have, None for all that are set up. name: of this process, when the environment names none.
 
         durable: False keeps jobs in memory alone, for tests. sweep_s: between looks for what dead processes left.
         more: adapters made elsewhere. plugins: by name, in place of those that the folders hold.
+        limits: in place of those that the configuration gives.
         """
         self.config = config
         self.clock: Clock = clock or SystemClock()
@@ -89,6 +91,7 @@ class App:
         self._name = name
         self._durable = durable
         self._sweep_s = sweep_s
+        self._limits = limits
         self._sockets: Sequence[socket.socket] = ()
 
     async def accept(self, inbound: Inbound) -> Accepted:
@@ -153,7 +156,7 @@ class App:
             system_prompt=self.config.system_prompt,
             personas=personas(self.config.personas),
             max_attachment_bytes=self.config.max_attachment_mb * 2**20,
-            limits=replace(LIMITS, recording_s=self.config.max_recording_minutes * 60.0),
+            limits=self._limits or replace(LIMITS, recording_s=self.config.max_recording_minutes * 60.0),
         )
         self.inbox = Inbox(self.store, self.jobs, self.bus, self.clock, SPECS)
         self.readiness = Readiness(

@@ -8,14 +8,14 @@ from datetime import datetime
 from functools import partial
 from typing import TypeAlias
 
-from bot.engine.commands import SPECS, set_setting, usage_table
+from bot.engine.commands import SPECS, Chooser, set_setting, usage_table
 from bot.engine.runtime import Runtime
 from bot.ports import Clock, Host, Installation
 from bot.store import Store, conversations, tenants
 from bot.store.blobs import TenantBlobs
 from bot.store.tenants import Seal
 from bot.store.timeline import load_timeline
-from bot.types import Address, Blob, Conversation, Diagnostic, ResumePoint, Scope, Settings, TimelineEntry
+from bot.types import Address, Author, Blob, Conversation, Diagnostic, ResumePoint, Scope, Settings, TimelineEntry
 
 USAGE_DAYS = 30
 TenantOf: TypeAlias = Callable[[Address], Awaitable[int]]
@@ -103,7 +103,7 @@ class StoredPersonalSettings:
     async def set(self, address: Address, author_id: str, scope: Scope, name: str, value: str) -> str:
         """Set or reset a setting; returns the sentence for the person."""
         async with self.runtime.store.begin(await self.tenant_of(address)) as tx:
-            return await set_setting(tx, self.runtime, address, author_id, scope, name, value)
+            return await set_setting(tx, self.runtime, Chooser(Author(author_id), address), scope, name, value)
 
 
 async def _usage(runtime: Runtime, tenant_of: TenantOf, address: Address, author_id: str) -> str:

@@ -20,6 +20,7 @@ from bot.store import Store, Transaction, context, conversations, deletion, even
 from bot.types import (
     Accepted,
     Address,
+    Author,
     ButtonPress,
     Command,
     CommandSpec,
@@ -173,7 +174,11 @@ class Inbox:
         await messages.add_user_message(
             tx, conversation_id, sequence, inbound, for_model=is_in_context(inbound, self._commands)
         )
-        return _queued(await self._queue(tx, conversation_id, sequence, sequence, now)) if is_due else NOTED
+        return (
+            _queued(await self._queue(tx, inbound.author, conversation_id, sequence, sequence, now))
+            if is_due
+            else NOTED
+        )
 
     async def _is_followed(self, tx: Transaction, conversation_id: int, inbound: InboundMessage) -> bool:
         settings = await tenants.effective_settings(tx, inbound.address, inbound.author.id)
@@ -187,25 +192,26 @@ class Inbox:
         await messages.add_user_message(
             tx, conversation_id, sequence, inbound, for_model=is_in_context(inbound, self._commands)
         )
-        turn = await self._queue(tx, conversation_id, sequence, sequence, now)
+        turn = await self._queue(tx, inbound.author, conversation_id, sequence, sequence, now)
         if spec and spec.begins_anew:
             await conversations.close_conversation(tx, conversation_id)
         return _queued(turn)
 
     async def _queue(
-        self, tx: Transaction, conversation_id: int, sequence: int, source_id: int, now: datetime
+        self, tx: Transaction, requester: Author, conversation_id: int, sequence: int, source_id: int, now: datetime
     ) -> _QueuedTurn:
         owner = "" if self._store.is_shared else self._jobs.name
-        turn_id = await turns.add_turn(tx, conversation_id, sequence, source_id, now, owner=owner)
+        turn_id = await turns.add_turn(tx, requester.id, conversation_id, sequence, source_id, now, owner=owner)
         position = await turns.waiting_before(tx, conversation_id, sequence)
         return _QueuedTurn(turn_id, conversation_id, sequence, position)
 
-    async def _requeue(self, tx: Transaction, message: references.MessageRef, sequence: int, now: datetime) -> _Written:
+    async def _requeue(
+        self, tx: Transaction, requester: Author, message: references.MessageRef, sequence: int, now: datetime
+    ) -> _Written:
         """Ask for a further answer to the same question, which takes the place of the earlier one."""
         stopped = await self._stop(tx, message)
-        return _queued(
-            await self._queue(tx, message.conversation_id, sequence, message.source_id, now), stopped=stopped
-        )
+        queued = await self._queue(tx, requester, message.conversation_id, sequence, message.source_id, now)
+        return _queued(queued, stopped=stopped)
 
     async def _stop(self, tx: Transaction, message: references.MessageRef) -> tuple[str, ...]:
         """Ask the turn about this message to stop, if it runs; gives the turns to be told."""
@@ -227,9 +233,11 @@ class Inbox:
             return IGNORED  # a link unfolded, or a command, which is not revised
         await messages.edit_message(tx, message, replace(answered_at(original, inbound), text=inbound.text))
         if message.turn_id:
-            return await self._requeue(tx, message, sequence, now)
+            return await self._requeue(tx, inbound.author, message, sequence, now)
         if is_asked_now:
-            return _queued(await self._queue(tx, message.conversation_id, sequence, message.source_id, now))
+            return _queued(
+                await self._queue(tx, inbound.author, message.conversation_id, sequence, message.source_id, now)
+            )
         return NOTED
 
     async def _deletion(self, tx: Transaction, inbound: Deletion) -> _Written:
@@ -259,7 +267,7 @@ class Inbox:
                 await turns.give_feedback(tx, message.turn_id, inbound.author.id, value, now)
                 return DONE
             case "regenerate":
-                return await self._requeue(tx, message, sequence, now)
+                return await self._requeue(tx, inbound.author, message, sequence, now)
         return await self._queue_instruction(tx, inbound, message, sequence, now)
 
     async def _queue_instruction(
@@ -287,7 +295,7 @@ class Inbox:
         await messages.add_user_message(
             tx, about.conversation_id, sequence, message, for_model=is_in_context(message, self._commands)
         )
-        return _queued(await self._queue(tx, about.conversation_id, sequence, sequence, now))
+        return _queued(await self._queue(tx, inbound.author, about.conversation_id, sequence, sequence, now))
 
 
 def _cleaned(inbound: Inbound) -> Inbound:

@@ -15,6 +15,7 @@ import pytest
 from bot import config as configuration
 from bot.app import SWEEP_S, App
 from bot.config import Config
+from bot.policy.limits import Limits
 from tests.emulators import vendor
 from tests.fakes import PLATFORM, FakeAdapter, FakeClock
 
@@ -118,9 +119,13 @@ def make_app(make_config: MakeConfig, platform: FakeAdapter, clock: FakeClock) -
     """A whole Parley around the fake platform, its jobs in memory unless asked otherwise."""
 
     @asynccontextmanager
-    async def make(*, durable: bool = False, sweep_s: float = SWEEP_S, **values: Any) -> AsyncIterator[App]:
+    async def make(
+        *, durable: bool = False, sweep_s: float = SWEEP_S, limits: Limits | None = None, **values: Any
+    ) -> AsyncIterator[App]:
         more = {PLATFORM: platform}
-        app = App(make_config(**values), only=(), clock=clock, durable=durable, sweep_s=sweep_s, more=more)
+        app = App(
+            make_config(**values), only=(), clock=clock, durable=durable, sweep_s=sweep_s, more=more, limits=limits
+        )
         async with app.running():
             yield app
 

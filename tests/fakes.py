@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -92,6 +92,10 @@ class FakeAdapter:
         """How often each file was fetched, by its name."""
         self.fail_fetch: PlatformError | None = None
         self.before = Backfill()
+        self.may_read: Callable[[Author, Address], bool] = lambda reader, place: False
+        """What the platform lets a person read."""
+        self.asked_rights: list[frozenset[Address]] = []
+        """The places of each question about somebody's rights."""
         self.changed = asyncio.Condition()
         self._count = 0
 
@@ -163,6 +167,11 @@ class FakeAdapter:
     async def backfill(self, inbound: InboundMessage | Command) -> Backfill:
         """What the test laid ready."""
         return self.before
+
+    async def readable_by(self, reader: InboundMessage | Command, places: Collection[Address]) -> Collection[Address]:
+        """What the test allows."""
+        self.asked_rights.append(frozenset(places))
+        return [place for place in places if self.may_read(reader.author, place)]
 
     def command_name(self, name: str) -> str:
         """As it is typed."""

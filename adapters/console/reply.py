@@ -6,7 +6,7 @@ A terminal listens on the bus, so that any process may answer it. Whoever has le
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from adapters.console.ref import ConsoleRef
 from bot.errors import UnreadableError
 from bot.ports import Accept, Host
 from bot.types import (
+    Address,
     Attachment,
     Backfill,
     Command,
@@ -101,6 +102,10 @@ class Console:
     async def backfill(self, inbound: InboundMessage | Command) -> Backfill:
         """Return nothing: a terminal keeps no history of its own."""
         return Backfill()
+
+    async def readable_by(self, reader: InboundMessage | Command, places: Collection[Address]) -> Collection[Address]:
+        """None: here the person is alone with Parley."""
+        return ()
 
     def command_name(self, name: str) -> str:
         """Return the command as people type it."""

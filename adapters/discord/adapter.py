@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import replace
 
 from aiohttp import web
@@ -20,6 +20,7 @@ from adapters.discord.reply import Replies
 from adapters.shared.streams import only_status
 from bot.ports import Accept, Host
 from bot.types import (
+    Address,
     Attachment,
     Backfill,
     Capabilities,
@@ -82,6 +83,10 @@ class Discord:
     async def backfill(self, inbound: InboundMessage | Command) -> Backfill:
         """What was said there before."""
         return await self.history.backfill(inbound)
+
+    async def readable_by(self, reader: InboundMessage | Command, places: Collection[Address]) -> Collection[Address]:
+        """None: nobody is asked yet."""
+        return ()
 
     def command_name(self, name: str) -> str:
         """As it is typed."""

@@ -29,6 +29,7 @@ from adapters.discord.post import HOOK, MESSAGE, NO_EMBEDS, QUIET
 from adapters.discord.ref import DiscordRef
 from adapters.shared.buttons import THANKS
 from bot.errors import BotError
+from bot.policy.visibility import is_private_answer
 from bot.ports import Accept
 from bot.types import Accepted, ButtonPress, Command, InboundMessage, Intent
 
@@ -95,7 +96,7 @@ class Interactions:
         """Hand it in. Without a response in time, the answer goes through the channel, if we may write there."""
         ref = DiscordRef.from_ref(inbound.ref)
         if not in_time:
-            if not is_member(data) or getattr(inbound, "ephemeral", False):
+            if not is_member(data) or self._is_private(inbound):
                 return None
             ref = replace(ref, token="", edits_original=False)
         ref = replace(ref, token_expires_at=self._client.host.clock.now().timestamp() + TOKEN_S)
@@ -105,11 +106,14 @@ class Interactions:
             await self._followup_ephemeral(data, error.text)
             raise
 
+    def _is_private(self, inbound: InboundMessage | Command | ButtonPress) -> bool:
+        return not isinstance(inbound, ButtonPress) and is_private_answer(inbound, self._client.host.commands)
+
     # --- commands and menus ---
 
     async def _command(self, data: Payload, accept: Accept) -> None:
         inbound = parse_command(data, self._client.host.commands)
-        in_time = await self._respond(data, DEFER, {"flags": EPHEMERAL} if inbound.ephemeral else None)
+        in_time = await self._respond(data, DEFER, {"flags": EPHEMERAL} if self._is_private(inbound) else None)
         await self._accept(data, inbound, accept, in_time=in_time)
 
     async def _menu(self, data: Payload, accept: Accept) -> None:

@@ -113,7 +113,6 @@ def parse_command(interaction: Payload, specs: Mapping[str, CommandSpec]) -> Com
         sent_at=moment("", interaction_id),
         message_id=interaction_id,
         is_direct=place.is_direct,
-        ephemeral=bool(spec and spec.is_private),
         ref=ref_of(interaction, edits_original=True).to_ref(),
     )
 

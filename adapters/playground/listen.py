@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 
 from aiohttp import web
 
@@ -79,6 +79,10 @@ class Playground:
     async def backfill(self, inbound: InboundMessage | Command) -> Backfill:
         """Return nothing: everything said on the page came through us."""
         return Backfill()
+
+    async def readable_by(self, reader: InboundMessage | Command, places: Collection[Address]) -> Collection[Address]:
+        """None: here everybody is alone with Parley."""
+        return ()
 
     def command_name(self, name: str) -> str:
         """Return the command as people type it."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 
 from aiohttp import web
 
@@ -25,7 +25,18 @@ from adapters.slack.manifest import command_name
 from adapters.slack.reply import DEFAULT_LIMITS, Replies, ReplyLimits
 from bot.errors import BotError
 from bot.ports import Accept, Host
-from bot.types import Attachment, Backfill, Command, Diagnostic, InboundMessage, Receipt, Reply, ReplyEvent, Turn
+from bot.types import (
+    Address,
+    Attachment,
+    Backfill,
+    Command,
+    Diagnostic,
+    InboundMessage,
+    Receipt,
+    Reply,
+    ReplyEvent,
+    Turn,
+)
 
 log = logging.getLogger(__name__)
 
@@ -101,6 +112,10 @@ class Slack:
     async def backfill(self, inbound: InboundMessage | Command) -> Backfill:
         """Fetch what was said there before."""
         return await self.history.backfill(inbound)
+
+    async def readable_by(self, reader: InboundMessage | Command, places: Collection[Address]) -> Collection[Address]:
+        """None: nobody is asked yet."""
+        return ()
 
     def command_name(self, name: str) -> str:
         """How a command is typed here: by its own name, or behind `/parley` where one serves for all."""

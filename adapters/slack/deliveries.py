@@ -20,6 +20,7 @@ from adapters.slack.intake import Intake
 from adapters.slack.parse import parse
 from adapters.slack.parse_parts import Payload, looked_at_channel, scope_of, workspace
 from bot.policy.addressing import is_answerable
+from bot.policy.visibility import is_private_answer
 from bot.ports import Accept
 from bot.types import Accepted, ButtonPress, Command, Inbound
 
@@ -76,8 +77,11 @@ class Deliveries:
             self._tasks.spawn(self._home.thank(inbound))
         if isinstance(inbound, ButtonPress) and accepted.outcome == "refused":
             self._tasks.spawn(self._home.followup_ephemeral(inbound, accepted.reason))
-        spec = self._client.host.commands.get(inbound.name) if isinstance(inbound, Command) else None
-        return {"response_type": "in_channel"} if spec is not None and not spec.is_private else ""
+        commands = self._client.host.commands
+        is_public = (
+            isinstance(inbound, Command) and inbound.name in commands and not is_private_answer(inbound, commands)
+        )
+        return {"response_type": "in_channel"} if is_public else ""
 
     async def ask_about(self, body: Payload, ack: AsyncAck) -> None:
         """Open the modal that asks for a question; its trigger lives for three seconds."""

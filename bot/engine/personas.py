@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from bot.errors import UsageError
+from bot.policy.changes import PERSONA_OFF as OFF
 
-OFF = "default"
 BUILT_IN: Mapping[str, str] = {
     "brief": "Answer in as few words as carry the whole answer: a sentence or two, or a short list. No greeting, no summary.",
     "teacher": "Teach: begin from what the person seems to know, explain one step at a time with a small example, and end with "

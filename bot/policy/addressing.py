@@ -73,7 +73,6 @@ def as_command(inbound: Inbound, commands: Mapping[str, CommandSpec]) -> Inbound
         sent_at=inbound.sent_at,
         message_id=inbound.message_id,
         is_direct=inbound.is_direct,
-        ephemeral=commands[typed.name].is_private,
         wants_speech=inbound.wants_speech,
         ref=inbound.ref,
     )

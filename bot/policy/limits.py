@@ -35,6 +35,14 @@ class Limits:
     """One tool may take. Large pictures take two minutes where the server is busy."""
     search_results: int = 10
     """That `/search` shows: as many as one reads in a message."""
+    search_words: int = 20
+    """Of one search: each is looked for in every message."""
+    search_page: int = 100
+    """Matches that are looked at in a step, of which those are shown that the asker may read."""
+    search_pages: int = 10
+    """Steps of one search. Who may read little would otherwise have everything read for them."""
+    search_places: int = 100
+    """Places about which one search asks the platform who may read them."""
 
 
 LIMITS = Limits()

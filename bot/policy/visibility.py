@@ -5,17 +5,21 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
+from bot.policy.changes import is_announced
 from bot.types import Address, Command, CommandSpec, InboundMessage
 
 
 def concerns_one_person(inbound: InboundMessage | Command, commands: Mapping[str, CommandSpec]) -> bool:
-    """Whether it is a command whose answer concerns only the person who gave it, such as `/usage`, wherever it was given."""
+    """Whether it is a command that concerns only the person who gave it, such as `/usage`, wherever it was given."""
     return isinstance(inbound, Command) and inbound.name in commands and commands[inbound.name].is_private
 
 
 def is_private_answer(inbound: InboundMessage | Command, commands: Mapping[str, CommandSpec]) -> bool:
-    """Whether the answer is for the asker's eyes only: asked for in private, or by a command that concerns only its author."""
-    return inbound.ephemeral or concerns_one_person(inbound, commands)
+    """Whether the answer is for the asker's eyes only: asked for in private, or by a command that concerns only its author.
+
+    A choice that holds for others too is told where they read it.
+    """
+    return inbound.ephemeral or (concerns_one_person(inbound, commands) and not is_announced(inbound))
 
 
 def is_in_context(inbound: InboundMessage | Command, commands: Mapping[str, CommandSpec]) -> bool:
@@ -32,23 +36,27 @@ def is_in_context(inbound: InboundMessage | Command, commands: Mapping[str, Comm
 class SearchScope:
     """What a person's search may look at, as the place it is made from allows."""
 
-    author_id: str
+    reader_id: str
     place: Address | None
     """The shared place it is made from; None for a conversation that only this person and Parley have."""
 
-    def includes(self, at: Address, speakers: Collection[str], *, is_direct: bool) -> bool:
+    def is_open(self, at: Address) -> bool:
+        """Whether a shared place needs no question to the platform: the person is there now."""
+        return self.place is not None and (self.place.channel, self.place.thread) == (at.channel, at.thread)
+
+    def includes(
+        self, at: Address, speakers: Collection[str], readable: Collection[Address], *, is_direct: bool
+    ) -> bool:
         """Whether the messages of a conversation may be found.
 
         at: where it is held. speakers: who said something in it that all who are there could read; copies fetched as context are
-        nobody's words there. A thread is not found from beside it: whether a person may read it is only sure once they spoke in it.
+        nobody's words there. readable: the shared places that the platform lets this person read now.
         """
         if is_direct:
-            return self.place is None and set(speakers) == {self.author_id}
-        return self.author_id in speakers or (
-            self.place is not None and (self.place.channel, self.place.thread) == (at.channel, at.thread)
-        )
+            return self.place is None and set(speakers) == {self.reader_id}
+        return self.is_open(at) or at in readable
 
 
-def searchable_from(address: Address, author_id: str, *, is_direct: bool) -> SearchScope:
+def searchable_from(address: Address, reader_id: str, *, is_direct: bool) -> SearchScope:
     """What this person may find from there. What was said to Parley alone is never found from a place that others share."""
-    return SearchScope(author_id, None if is_direct else address)
+    return SearchScope(reader_id, None if is_direct else address)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from bot.types import (
     Accepted,
+    Address,
     Attachment,
     Backfill,
     Capabilities,
@@ -61,6 +62,13 @@ class Adapter(Protocol):
     async def backfill(self, inbound: InboundMessage | Command) -> Backfill:
         """What was said at the inbound's place before it, for a conversation that Parley joins late; nothing where the platform
         cannot tell. Attachments come along unfetched."""
+
+    async def readable_by(self, reader: InboundMessage | Command, places: Collection[Address]) -> Collection[Address]:
+        """Those of these shared places, all of the reader's workspace, whose history the platform lets this person read now.
+
+        What cannot be asked is not readable. Rights are kept for at most a minute, and dropped when the platform says that they
+        changed. Raises nothing for a person or a place that is unknown.
+        """
 
     def command_name(self, name: str) -> str:
         """How people write the command of that name here, such as `/help`."""

@@ -57,6 +57,10 @@ def _tenant() -> Column[int]:
     return Column("tenant_id", Key, ForeignKey("tenants.id", ondelete="CASCADE"), nullable=False)
 
 
+def _author(comment: str) -> Column[str]:
+    return Column("author_id", String(255), nullable=False, server_default=text("''"), comment=comment)
+
+
 def _json(name: str, **options: Any) -> Column[Any]:
     return Column(name, JSON(none_as_null=True), **options)
 
@@ -119,6 +123,7 @@ turns = Table(
         "source_id", Key, nullable=False, comment="The inbox row that it answers; an edit or a regeneration keeps it."
     ),
     Column("attempt", Integer, nullable=False, server_default="1"),
+    _author("Who asked for it, and pays and waits for it."),
     Column("state", String(16), nullable=False, comment="queued, running, done, failed, stopped"),
     Column(
         "owner",
@@ -140,6 +145,13 @@ turns = Table(
     Index(
         "ix_turns_unfinished",
         "sequence",
+        sqlite_where=text("ended_at IS NULL"),
+        postgresql_where=text("ended_at IS NULL"),
+    ),
+    Index(
+        "ix_turns_unfinished_of",
+        "tenant_id",
+        "author_id",
         sqlite_where=text("ended_at IS NULL"),
         postgresql_where=text("ended_at IS NULL"),
     ),
@@ -214,8 +226,10 @@ blobs = Table(
     Column("mime_type", String(255), nullable=False),
     Column("size_bytes", Key, nullable=False),
     Column("data", LargeBinary, nullable=False),
+    _author("Who brought them first; empty for what Parley made."),
     Column("created_at", Moment, nullable=False),
     PrimaryKeyConstraint("tenant_id", "sha256"),
+    Index(None, "tenant_id", "author_id", "size_bytes"),
 )
 
 blob_uses = Table(
@@ -293,4 +307,13 @@ outcomes = Table(
     Column("recorded_at", Moment, nullable=False),
     PrimaryKeyConstraint("job_id", "ordinal"),
     Index(None, "recorded_at"),
+)
+
+page_sessions = Table(
+    "page_sessions",
+    metadata,
+    Column("token_hash", String(64), primary_key=True, comment="SHA-256 of what the browser holds."),
+    Column("visitor", String(255), nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("last_seen_at", Moment, nullable=False),
 )

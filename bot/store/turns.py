@@ -41,6 +41,7 @@ INSERT_TURN = turns.insert()
 
 async def add_turn(
     tx: Transaction,
+    author_id: str,
     conversation_id: int,
     sequence: int,
     source_id: int,
@@ -48,7 +49,10 @@ async def add_turn(
     *,
     owner: str = "",
 ) -> str:
-    """Queue an answer to a source; returns the turn's id. An event that asks for its own answer has no earlier turn."""
+    """Queue an answer to a source; returns the turn's id. An event that asks for its own answer has no earlier turn.
+
+    author_id: who asked for it, now.
+    """
     attempt = 1 if sequence == source_id else await _attempts(tx, source_id) + 1
     row = {
         "id": uuid.uuid4().hex,
@@ -57,6 +61,7 @@ async def add_turn(
         "sequence": sequence,
         "source_id": source_id,
         "attempt": attempt,
+        "author_id": author_id,
         "state": "queued",
         "owner": owner,
         "created_at": now,

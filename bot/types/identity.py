@@ -40,6 +40,8 @@ class Author:
     is_bot: bool = False
     groups: tuple[str, ...] = ()
     """Ids of the person's roles or user groups, where the platform sends them along."""
+    is_manager: bool = False
+    """The platform lets them manage the place where they did this, at that moment."""
 
 
 NOBODY = Author("")

@@ -64,7 +64,7 @@ async def test_who_asks_again_pays(app: App, platform: FakeAdapter) -> None:
         found = await references.find_message(tx, ROOM, message.message_id)
         sequence = await events.record_event(tx, press.event_id, press, now)
         assert found and sequence
-        turn_id = await turns.add_turn(tx, found.conversation_id, sequence, found.source_id, now)
+        turn_id = await turns.add_turn(tx, ANN.id, found.conversation_id, sequence, found.source_id, now)
     loaded = await turns.load_turn(app.store, turn_id)
     assert loaded and loaded.turn.requester == BEN and loaded.turn.inbound.author == ANN
     await app.inbox.requeue_unfinished("")

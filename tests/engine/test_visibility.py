@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from bot.app import App
 from bot.engine.commands import SPECS
 from bot.inbox import Inbox
+from bot.policy.limits import Limits
 from bot.policy.visibility import searchable_from
 from bot.ports import Job
 from bot.store import Store, answers, context, deletion, open_store, schema, turns
@@ -176,8 +177,9 @@ async def test_a_copy_is_found_by_no_search(app: App, platform: FakeAdapter) -> 
 
 
 async def test_a_private_thread_is_not_found_from_its_channel(app: App, platform: FakeAdapter) -> None:
-    """Threads share their channel's id and not its readers: only who spoke in one, or searches in it, finds it."""
+    """Threads share their channel's id and not its readers: the platform says who may read one; in it, one searches it anyway."""
     private = replace(GENERAL, thread="T-private")
+    platform.may_read = lambda reader, place: place != private or reader == ANN
     await answer(app, platform, shared(platform, "ALBATROSS", ANN, address=private, mentions_bot=True))
     await answer(app, platform, shared(platform, "hello", BEN, mentions_bot=True))
     for address, is_direct in ((GENERAL, False), (replace(GENERAL, thread="T2"), False), (BENS, True)):
@@ -187,6 +189,48 @@ async def test_a_private_thread_is_not_found_from_its_channel(app: App, platform
     assert (await searched(app, platform, "ALBATROSS", BEN, GENERAL)).startswith(
         "Nothing"
     )  # nobody there saw that he looked
+
+
+async def test_who_left_finds_nothing_any_more(make_app: MakeApp, platform: FakeAdapter, store_url: str) -> None:
+    """Having spoken somewhere is no right to read on: what the platform lets one read now is found, from wherever one searches."""
+    async with make_app(database_url=store_url) as app:
+        await answer(app, platform, shared(platform, "GANNET one", BEN, mentions_bot=True))
+        platform.may_read = lambda reader, place: place == GENERAL
+        assert "GANNET" in await searched(app, platform, "GANNET", BEN, BENS, is_direct=True)
+        assert "GANNET" in await searched(app, platform, "GANNET", ANN, ANNS, is_direct=True)
+        platform.may_read = lambda reader, place: False
+        for author, place in ((BEN, BENS), (ANN, ANNS)):
+            assert (await searched(app, platform, "GANNET", author, place, is_direct=True)).startswith("Nothing")
+
+
+async def test_the_platform_is_asked_little(app: App, platform: FakeAdapter) -> None:
+    """It is asked about each place that holds a match once, and about no other; about the place one searches in, never."""
+    for number in range(4):
+        place = Address("fake", "W1", f"C-{number % 2}")
+        text = f"the {'GANNET' if number < 3 else 'other'} {number}"
+        await answer(app, platform, shared(platform, text, BEN, address=place, mentions_bot=True))
+    await searched(app, platform, "GANNET", ANN, Address("fake", "W1", "C-1"))
+    assert platform.asked_rights == [{Address("fake", "W1", "C-0")}]
+
+
+async def test_who_may_read_little_finds_that_all_the_same(make_app: MakeApp, platform: FakeAdapter) -> None:
+    """Newer matches that one may not read do not hide the older ones that one may, as far as a search looks."""
+    async with make_app(limits=Limits(search_page=2, search_pages=3, search_places=3)) as app:
+        mine = Address("fake", "W1", "C-mine")
+        platform.may_read = lambda reader, place: place == mine
+        await app.accept(shared(platform, "GANNET of mine", ANN, address=mine))
+        for number in range(4):
+            await app.accept(shared(platform, f"GANNET {number}", BEN))
+        assert "GANNET of mine" in await searched(app, platform, "GANNET", ANN, ANNS, is_direct=True)
+        for number in range(4):
+            await app.accept(shared(platform, f"GANNET again {number}", BEN))
+        assert (await searched(app, platform, "GANNET", ANN, ANNS, is_direct=True)).startswith("Nothing")
+
+
+async def test_a_search_of_a_thousand_words_is_refused(app: App, platform: FakeAdapter) -> None:
+    """Each word costs a look at every message: the error says how many one may search for."""
+    said = await searched(app, platform, "word " * 1_500, ANN, ANNS, is_direct=True)
+    assert said == "That is 1,500 words; search for at most 20 at a time."
 
 
 async def test_a_direct_conversation_is_not_found_from_a_shared_place(app: App, platform: FakeAdapter) -> None:
@@ -326,7 +370,17 @@ class World:
         """The words that this person finds from there."""
         scope = searchable_from(self.at(place), author.id, is_direct=PLACES[place][2])
         async with self.store.read(self.tenant_id) as tx:
-            return {hit.text for hit in await search_messages(tx, ["word"], scope, 1_000)}
+            hits = await search_messages(tx, ["word"], scope, 1_000)
+        there = replace(CHANNEL, workspace=self.workspace)
+        allowed = self.readable(author)
+        places = [(hit, replace(there, channel=hit.channel, thread=hit.thread)) for hit in hits]
+        return {hit.text for hit, at in places if hit.is_direct or scope.is_open(at) or at in allowed}
+
+    def readable(self, author: Author) -> set[Address]:
+        """The shared places that the platform lets this person read."""
+        return {
+            self.at(place) for place, (_, readers, is_direct) in PLACES.items() if author in readers and not is_direct
+        }
 
     def findable(self, author: Author, place: str) -> set[str]:
         """The words that the rule lets this person find from there: those that all could read, in the places it includes."""
@@ -336,7 +390,9 @@ class World:
         return {
             word
             for word, said in open_words.items()
-            if scope.includes(self.at(said.place), speakers[said.place], is_direct=PLACES[said.place][2])
+            if scope.includes(
+                self.at(said.place), speakers[said.place], self.readable(author), is_direct=PLACES[said.place][2]
+            )
         }
 
 

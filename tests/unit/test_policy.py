@@ -10,10 +10,11 @@ import pytest
 from bot.engine.commands import SPECS
 from bot.errors import UsageError
 from bot.policy.addressing import addresses_bot, as_command, follows, is_answerable, known_command, typed_command
+from bot.policy.changes import SettingsChange, is_announced, settings_change
 from bot.policy.limits import LIMITS
 from bot.policy.permissions import forgettable_author, may_change, may_press, may_set
 from bot.policy.prompts import ACTION_PROMPTS
-from bot.policy.settings import MODEL_DEPENDENT, SETTINGS, known_name, merge_settings, parse_setting, scopes
+from bot.policy.settings import MODEL_DEPENDENT, SETTINGS, known_name, merge_settings, parse_setting
 from bot.policy.visibility import is_in_context, is_private_answer
 from bot.types import ACTIONS, Address, Author, ButtonPress, Command, Deletion, Edit, InboundMessage, Settings
 
@@ -81,7 +82,7 @@ def test_only_known_commands_are_commands() -> None:
     mention = replace(SAID, text="/usage 7", mentions_bot=True, wants_speech=True)
     command = as_command(mention, SPECS)
     assert isinstance(command, Command)
-    assert (command.name, command.text, command.ephemeral, command.wants_speech) == ("usage", "7", True, True)
+    assert (command.name, command.text, command.ephemeral, command.wants_speech) == ("usage", "7", False, True)
     for talk in (
         replace(mention, mentions_bot=False),
         replace(mention, text="/nonsense"),
@@ -122,7 +123,7 @@ def test_who_may_press(action: Any) -> None:
     """The asker may press every button and a manager too; others may only judge an answer."""
     press = ButtonPress("P1", "R1", HERE, BEN, action)
     assert may_press(press, BEN.id)
-    assert may_press(press, ANN.id, is_manager=True)
+    assert may_press(replace(press, author=replace(BEN, is_manager=True)), ANN.id)
     assert may_press(press, ANN.id) is action.startswith("thumbs")
 
 
@@ -132,8 +133,9 @@ def test_who_may_edit_and_delete() -> None:
     for change in (edit, deletion):
         assert may_change(change, BEN.id) and not may_change(change, ANN.id)
         assert may_change(replace(change, author=Author("")), ANN.id)
-    assert may_change(deletion, ANN.id, is_manager=True)
-    assert not may_change(edit, ANN.id, is_manager=True)
+    manager = replace(BEN, is_manager=True)
+    assert may_change(replace(deletion, author=manager), ANN.id)
+    assert not may_change(replace(edit, author=manager), ANN.id)
 
 
 def test_what_forget_reaches() -> None:
@@ -142,9 +144,83 @@ def test_what_forget_reaches() -> None:
     assert forgettable_author(Command("E7", HERE, ANN, "forget", is_direct=True)) is None
 
 
-def test_everybody_may_set_so_far() -> None:
-    """Whoever talks somewhere may choose a setting for any of its scopes."""
-    assert all(may_set(scope) for scope, _ in scopes(HERE, ANN.id))
+BEN_THE_MANAGER = replace(BEN, is_manager=True)
+IN_THREAD = replace(HERE, thread="T1")
+
+
+@pytest.mark.parametrize(
+    ("scope", "address", "is_direct", "member", "manager"),
+    [
+        ("person", HERE, False, True, True),
+        ("conversation", IN_THREAD, False, True, True),
+        ("conversation", replace(HERE, thread=""), False, False, True),
+        ("channel", IN_THREAD, False, False, True),
+        ("channel", HERE, False, False, True),
+        ("channel", HERE, True, True, True),
+        ("conversation", HERE, True, True, True),
+    ],
+)
+def test_who_may_set(scope: Any, address: Address, is_direct: bool, member: bool, manager: bool) -> None:
+    """What holds for a whole channel is for those who manage it; oneself, a thread one talks in and a direct place are free."""
+    assert may_set(scope, BEN, address, is_direct=is_direct) is member
+    assert may_set(scope, BEN_THE_MANAGER, address, is_direct=is_direct) is manager
+
+
+def said_by(author: Author, text: str, name: str = "settings", **changes: Any) -> Command:
+    """A command at the place, outside any thread."""
+    return Command("E8", replace(HERE, thread=""), author, name, text, **changes)
+
+
+@pytest.mark.parametrize(
+    ("command", "change"),
+    [
+        (said_by(BEN, ""), None),
+        (said_by(BEN, "show"), None),
+        (said_by(BEN, "set effort low"), SettingsChange("person", "effort", "low")),
+        (said_by(BEN_THE_MANAGER, "set effort low"), SettingsChange("conversation", "effort", "low")),
+        (said_by(BEN, "effort low for channel"), SettingsChange("channel", "effort", "low")),
+        (said_by(BEN, "set system_prompt Answer for me"), SettingsChange("person", "system_prompt", "Answer")),
+        (said_by(BEN, "reset"), SettingsChange("person")),
+        (said_by(BEN, "RESET effort FOR Channel"), SettingsChange("channel", "effort")),
+        (said_by(BEN, "", "persona"), None),
+        (said_by(BEN, "brief", "persona"), SettingsChange("person", "persona", "brief")),
+        (said_by(BEN, "off", "persona", is_direct=True), SettingsChange("conversation", "persona")),
+    ],
+)
+def test_what_a_command_would_change(command: Command, change: SettingsChange | None) -> None:
+    """A choice without a scope holds for the conversation, or for the person where they may not choose for the conversation."""
+    assert settings_change(command) == change
+
+
+@pytest.mark.parametrize("text", ["set", "set effort", "effort", "set for channel"])
+def test_a_choice_that_is_written_wrongly(text: str) -> None:
+    """The error shows the right way, and nobody else is told."""
+    with pytest.raises(UsageError, match="/settings set NAME VALUE"):
+        settings_change(said_by(BEN, text))
+    assert not is_announced(said_by(BEN, text))
+
+
+@pytest.mark.parametrize(
+    ("command", "told"),
+    [
+        (said_by(BEN_THE_MANAGER, "set effort low for channel"), True),
+        (said_by(BEN_THE_MANAGER, "reset for channel"), True),
+        (said_by(BEN_THE_MANAGER, "brief", "persona"), True),
+        (said_by(BEN_THE_MANAGER, "set effort nonsense for channel"), False),
+        (said_by(BEN_THE_MANAGER, "set effort low for me"), False),
+        (said_by(BEN_THE_MANAGER, "show"), False),
+        (said_by(BEN, "set effort low for channel"), False),
+        (said_by(BEN, "set effort low"), False),
+        (replace(said_by(BEN, "set effort low"), address=IN_THREAD), True),
+        (said_by(BEN, "set effort low for channel", is_direct=True), False),
+        (said_by(BEN_THE_MANAGER, "for channel", "help"), False),
+    ],
+)
+def test_choices_that_hold_for_others_are_announced(command: Command, told: bool) -> None:
+    """The answer to a valid choice for a shared place stands where the others read it; all else about settings is private."""
+    assert is_announced(command) is told
+    assert is_private_answer(command, SPECS) is not told
+    assert not is_in_context(command, SPECS)
 
 
 def test_every_button_that_stands_for_words_has_them() -> None:

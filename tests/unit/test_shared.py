@@ -11,12 +11,69 @@ from hypothesis import strategies as st
 
 from adapters.shared.live import LiveReplies, LiveText
 from adapters.shared.pacing import SlidingWindow
+from adapters.shared.rights import RightsCache
 from adapters.shared.tasks import TaskSet, cancel
 from adapters.shared.uploads import code_extension, extension_of, upload_name
 from bot.errors import PlatformError
+from bot.store.bus import MemoryBus
 from bot.types import Address, Audio, Blob, Done, File, Image, Receipt, Reply, Status, TextDelta, TextReset
+from tests.fakes import FakeClock
 
 LOG = logging.getLogger("tests.shared")
+
+
+class Rights:
+    """A platform whose answers are counted; it answers when the test lets it."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+        self.may_answer = asyncio.Event()
+        self.may_answer.set()
+
+    async def ask(self) -> int:
+        """How often it was asked."""
+        self.asked += 1
+        count = self.asked
+        await self.may_answer.wait()
+        return count
+
+
+async def test_rights_are_kept_for_a_minute_at_most() -> None:
+    """The platform is asked once a minute for each key."""
+    clock, rights = FakeClock(), Rights()
+    cache = RightsCache[int](MemoryBus(), clock, "test")
+    assert [await cache.get(("W", "ann"), rights.ask) for _ in range(3)] == [1, 1, 1]
+    assert await cache.get(("W", "ben"), rights.ask) == 2
+    await clock.sleep(59)
+    assert await cache.get(("W", "ann"), rights.ask) == 1
+    await clock.sleep(1)
+    assert await cache.get(("W", "ann"), rights.ask) == 3
+
+
+async def test_rights_that_changed_are_asked_for_anew_in_every_process() -> None:
+    """A change that one process hears of reaches the others; keys that it does not concern stay."""
+    bus, rights = MemoryBus(), Rights()
+    here, there = (RightsCache[int](bus, FakeClock(), "test") for _ in range(2))
+    listening = asyncio.create_task(there.listen())
+    for key in (("W", "C1", "ann"), ("W", "C2", "ann")):
+        await there.get(key, rights.ask)
+    await here.drop("W", "C1")
+    while await there.get(("W", "C1", "ann"), rights.ask) == 1:
+        await asyncio.sleep(0)
+    assert await there.get(("W", "C2", "ann"), rights.ask) == 2
+    await cancel(listening)
+
+
+async def test_an_answer_that_a_change_overtook_is_not_kept() -> None:
+    """What the platform said before somebody left is not remembered after it."""
+    cache, rights = RightsCache[int](MemoryBus(), FakeClock(), "test"), Rights()
+    rights.may_answer.clear()
+    asking = asyncio.create_task(cache.get(("W", "ann"), rights.ask))
+    await asyncio.sleep(0)
+    await cache.drop("W")
+    rights.may_answer.set()
+    assert await asking == 1
+    assert await cache.get(("W", "ann"), rights.ask) == 2
 
 
 async def test_work_that_fails_is_logged_and_disturbs_nobody(caplog: pytest.LogCaptureFixture) -> None:

@@ -18,7 +18,8 @@ from adapters.slack.reply.plan import Plan
 from adapters.slack.reply.runner import Runner
 from adapters.slack.reply.session import Session, Surroundings
 from adapters.slack.target import Target, is_ts, target_of
-from bot.types import Command, Receipt, Reply, ReplyEvent, Turn
+from bot.policy.visibility import is_private_answer
+from bot.types import Receipt, Reply, ReplyEvent, Turn
 
 UNKNOWN_AGE_S = 60.0
 """Posts of a turn whose question has no time are looked for this far back."""
@@ -66,8 +67,7 @@ class Replies:
 
     def _receipt(self, turn: Turn) -> Receipt:
         inbound = turn.inbound
-        spec = self._client.host.commands.get(inbound.name) if isinstance(inbound, Command) else None
-        is_private = spec is not None and spec.is_private
+        is_private = not inbound.ephemeral and is_private_answer(inbound, self._client.host.commands)
         ref = replace(
             SlackRef.from_ref(inbound.ref),
             team=inbound.address.workspace,

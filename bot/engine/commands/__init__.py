@@ -8,7 +8,7 @@ from contextlib import aclosing
 from bot.engine.commands import ask, media, privacy, search, settings, usage
 from bot.engine.commands import help as help_command
 from bot.engine.commands.registry import CommandContext, SlashCommand, with_platform_command_names
-from bot.engine.commands.settings import set_setting
+from bot.engine.commands.settings import Chooser, set_setting
 from bot.engine.commands.usage import usage_table
 from bot.errors import StoppedError, UsageError
 from bot.types import CommandSpec, ReplyEvent
@@ -51,6 +51,7 @@ async def run_command(context: CommandContext, name: str) -> AsyncGenerator[Repl
 __all__ = [
     "COMMANDS",
     "SPECS",
+    "Chooser",
     "CommandContext",
     "run_command",
     "set_setting",

@@ -1,13 +1,14 @@
-"""/search: earlier messages, among what the asker may see from here."""
+"""/search: earlier messages, among what the platform lets the asker read now."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 
 from bot.engine.commands.registry import TEXT, CommandContext, command, require_text
-from bot.policy.visibility import searchable_from
-from bot.store.search import search_messages
-from bot.types import ReplyEvent, TextDelta
+from bot.errors import UsageError
+from bot.policy.visibility import SearchScope, searchable_from
+from bot.store.search import SearchHit, search_messages
+from bot.types import Address, ReplyEvent, TextDelta
 
 SNIPPET = 160
 """Characters around the word that was found."""
@@ -17,10 +18,12 @@ SNIPPET = 160
 async def search(context: CommandContext) -> AsyncGenerator[ReplyEvent]:
     """Over what the asker may see from here."""
     words = require_text(context.text, "/search WORDS").split()
-    inbound, runtime = context.turn.inbound, context.runtime
+    limits = context.runtime.limits
+    if len(words) > limits.search_words:
+        raise UsageError(f"That is {len(words):,} words; search for at most {limits.search_words} at a time.")
+    inbound = context.turn.inbound
     scope = searchable_from(inbound.address, inbound.author.id, is_direct=inbound.is_direct)
-    async with runtime.store.read(context.turn.tenant_id) as tx:
-        found = await search_messages(tx, words, scope, runtime.limits.search_results)
+    found = await find_readable(context, words, scope)
     if not found:
         yield TextDelta(f"Nothing that you can see here holds: {' '.join(words)}.")
         return
@@ -29,6 +32,41 @@ async def search(context: CommandContext) -> AsyncGenerator[ReplyEvent]:
         for one in found
     ]
     yield TextDelta("\n".join(lines))
+
+
+async def find_readable(context: CommandContext, words: Sequence[str], scope: SearchScope) -> list[SearchHit]:
+    """The newest matches that the asker may read, as far as the limits let one look for them.
+
+    The platform is asked about each place once, and never about one that the question does not touch.
+    """
+    limits, found, known, before = context.runtime.limits, list[SearchHit](), dict[Address, bool](), None
+    for _ in range(limits.search_pages):
+        async with context.runtime.store.read(context.turn.tenant_id) as tx:
+            page = await search_messages(tx, words, scope, limits.search_page, before=before)
+        await _ask_rights(context, scope, page, known)
+        found += [hit for hit in page if hit.is_direct or known.get(_place_of(context, hit), False)]
+        if len(found) >= limits.search_results or len(page) < limits.search_page:
+            break
+        before = page[-1].id
+    return found[: limits.search_results]
+
+
+def _place_of(context: CommandContext, hit: SearchHit) -> Address:
+    here = context.turn.inbound.address
+    return Address(here.platform, here.workspace, hit.channel, hit.thread)
+
+
+async def _ask_rights(
+    context: CommandContext, scope: SearchScope, page: Sequence[SearchHit], known: dict[Address, bool]
+) -> None:
+    """Learn which shared places of these hits the asker may read, up to a number of places for one search."""
+    room = context.runtime.limits.search_places - len(known)
+    places = dict.fromkeys(_place_of(context, hit) for hit in page if not hit.is_direct)
+    asked = [place for place in places if place not in known][:room]
+    inbound = context.turn.inbound
+    outside = [place for place in asked if not scope.is_open(place)]
+    readable = await context.runtime.adapter_for(inbound).readable_by(inbound, outside) if outside else ()
+    known |= {place: scope.is_open(place) or place in readable for place in asked}
 
 
 def _snippet(text: str, word: str) -> str:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from bot.engine.commands.registry import CommandContext, command
 from bot.engine.personas import OFF, known_persona
 from bot.engine.runtime import Models, Runtime
 from bot.errors import UsageError
-from bot.policy.permissions import may_set
-from bot.policy.settings import MODEL_DEPENDENT, SCOPE_WORDS, SETTINGS, known_name, parse_setting, scopes
+from bot.policy.changes import SettingsChange, settings_change
+from bot.policy.permissions import is_shared_choice, may_set
+from bot.policy.settings import MODEL_DEPENDENT, SETTINGS, known_name, parse_setting, scopes
 from bot.store import Transaction, tenants
-from bot.types import Address, CommandOption, ReplyEvent, Scope, Settings, TextDelta
+from bot.types import Address, Author, Command, CommandOption, ReplyEvent, Scope, Settings, TextDelta
 
 
 @command(
@@ -28,30 +29,14 @@ from bot.types import Address, CommandOption, ReplyEvent, Scope, Settings, TextD
 )
 async def settings(context: CommandContext) -> AsyncGenerator[ReplyEvent]:
     """Show, set and reset, for this conversation, the channel or the person."""
-    words, scope = _scope(context.text.split())
-    action = words[0].lower() if words else "show"
-    if action == "show":
-        yield TextDelta(await _shown(context))
-    elif action == "reset":
-        yield TextDelta(await _reset(context, scope, words[1] if len(words) > 1 else None))
-    else:
-        words = words[1:] if action == "set" else words
-        if len(words) < 2:
-            raise UsageError(
-                "Write it like this: /settings set NAME VALUE, with `for channel` or `for me` behind it if you like."
-            )
-        yield TextDelta(await _set(context, scope, words[0], " ".join(words[1:])))
+    change = settings_change(_command(context))
+    yield TextDelta(await (_change(context, change) if change else _shown(context)))
 
 
-def _scope(words: list[str]) -> tuple[list[str], Scope]:
-    """The words without `for SCOPE`, and the scope: this conversation unless said otherwise."""
-    if len(words) >= 2 and words[-2].lower() == "for" and words[-1].lower() in SCOPE_WORDS:
-        return words[:-2], SCOPE_WORDS[words[-1].lower()]
-    return words, "conversation"
-
-
-def _scope_id(context: CommandContext, scope: Scope) -> str:
-    return dict(scopes(context.turn.inbound.address, context.turn.inbound.author.id))[scope]
+def _command(context: CommandContext) -> Command:
+    inbound = context.turn.inbound
+    assert isinstance(inbound, Command)  # only commands are run as such
+    return inbound
 
 
 async def _shown(context: CommandContext) -> str:
@@ -79,40 +64,63 @@ def _cell(text: str) -> str:
     return flat if len(flat) <= 60 else f"{flat[:57]}…"
 
 
-async def _set(context: CommandContext, scope: Scope, name: str, text: str) -> str:
-    turn, runtime = context.turn, context.runtime
-    async with runtime.store.begin(turn.tenant_id) as tx:
-        return await set_setting(tx, runtime, turn.inbound.address, turn.inbound.author.id, scope, name, text)
+async def _change(context: CommandContext, change: SettingsChange) -> str:
+    command, runtime = _command(context), context.runtime
+    asked = Chooser(command.author, command.address, is_direct=command.is_direct)
+    async with runtime.store.begin(context.turn.tenant_id) as tx:
+        if not change.name:
+            return await _reset_all(tx, asked, change.scope)
+        return await set_setting(tx, runtime, asked, change.scope, change.name, change.value)
 
 
-async def _reset(context: CommandContext, scope: Scope, name: str | None) -> str:
-    turn, runtime = context.turn, context.runtime
-    if name is not None:
-        async with runtime.store.begin(turn.tenant_id) as tx:
-            return await set_setting(tx, runtime, turn.inbound.address, turn.inbound.author.id, scope, name, "")
-    async with runtime.store.begin(turn.tenant_id) as tx:
-        count = await tenants.reset_settings(tx, scope, _scope_id(context, scope))
-    return "Everything is as configured again." if count else "Nothing was changed: it was as configured already."
+@dataclass(frozen=True)
+class Chooser:
+    """Who chooses a setting, and where."""
+
+    author: Author
+    address: Address
+    is_direct: bool = False
+
+    def scope_id(self, scope: Scope) -> str:
+        """The id of the scope here. Raises UsageError when this person may not choose for it."""
+        if not may_set(scope, self.author, self.address, is_direct=self.is_direct):
+            raise UsageError(
+                "Only those who manage this channel can set that for everybody in it. `for me` behind it sets it for you alone."
+            )
+        return dict(scopes(self.address, self.author.id))[scope]
+
+    def whom(self, scope: Scope) -> str:
+        """For whom it holds, in words. Where others read it, whoever chose is named."""
+        whom = {"conversation": "this conversation", "channel": "this channel", "person": "you"}[scope]
+        is_shared = is_shared_choice(scope, is_direct=self.is_direct)
+        return f"{whom}, as {self.author.name or 'somebody'} chose" if is_shared else whom
 
 
-async def set_setting(
-    tx: Transaction, runtime: Runtime, address: Address, author_id: str, scope: Scope, name: str, text: str
-) -> str:
+async def _reset_all(tx: Transaction, asked: Chooser, scope: Scope) -> str:
+    count = await tenants.reset_settings(tx, scope, asked.scope_id(scope))
+    whom = asked.whom(scope)
+    return (
+        f"Everything is as configured again for {whom}."
+        if count
+        else f"Nothing was changed for {whom}: it was as configured already."
+    )
+
+
+async def set_setting(tx: Transaction, runtime: Runtime, asked: Chooser, scope: Scope, name: str, text: str) -> str:
     """Set a setting, or reset it when the text is empty; gives the sentence for the person. Raises UsageError, UnavailableError."""
-    if not may_set(scope):
-        raise UsageError("Only those who manage this place can set that for all.")
-    scope_id = dict(scopes(address, author_id))[scope]
+    scope_id, whom = asked.scope_id(scope), asked.whom(scope)
     if not text.strip():
         name = known_name(name)
         count = await tenants.reset_settings(tx, scope, scope_id, name)
-        return f"{name} is as configured again." if count else f"{name} was as configured already."
+        return (
+            f"{name} is as configured again for {whom}." if count else f"{name} was as configured already for {whom}."
+        )
     name, value = parse_setting(name, text)
     if name == "persona":
         value = known_persona(text, runtime.personas)
-    chosen = await tenants.effective_settings(tx, address, author_id)
+    chosen = await tenants.effective_settings(tx, asked.address, asked.author.id)
     warning = _setting_warning(runtime.models, replace(chosen, **{name: value}), name)
     await tenants.set_setting(tx, scope, scope_id, name, value)
-    whom = {"conversation": "this conversation", "channel": "this channel", "person": "you"}[scope]
     return f"{name} is now `{text.strip()}` for {whom}.{warning}"
 
 
@@ -139,12 +147,9 @@ def _setting_warning(models: Models, chosen: Settings, name: str) -> str:
 async def persona(context: CommandContext) -> AsyncGenerator[ReplyEvent]:
     """Ways of answering, to choose from by name."""
     known = context.runtime.personas
-    if context.text.strip():
-        name = known_persona(context.text, known)
-        said = await (
-            _set(context, "conversation", "persona", name) if name else _reset(context, "conversation", "persona")
-        )
-        yield TextDelta(said)
+    if change := settings_change(_command(context)):
+        name = known_persona(change.value, known)
+        yield TextDelta(await _change(context, replace(change, value=name)))
         return
     now = context.turn.settings.persona or OFF
     lines = [f"- `{name}` {' '.join(text.split())}" for name, text in known.items()]
