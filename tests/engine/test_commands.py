@@ -112,7 +112,8 @@ async def test_summarize_sums_up_the_conversation(app: App, platform: FakeAdapte
 
 
 async def test_search_finds_what_the_asker_may_see(app: App, platform: FakeAdapter) -> None:
-    """`/search` finds by words over this channel and one's own conversations, never in another person's direct one."""
+    """`/search` finds by words in what the platform lets one read and one's own conversations, never in another's direct one."""
+    platform.may_read = lambda reader, place: True
     private = Address("fake", "W1", "D-ben")
     await answer(app, platform, platform.says("my secret garden", address=private, author=BEN))
     await answer(app, platform, platform.says("the garden party is on Sunday", is_direct=False, mentions_bot=True))

@@ -298,6 +298,7 @@ async def test_a_private_answer_is_found_by_nobody_else(app: App, platform: Fake
     board = Address("fake", "W1", "C-board")
     salary = platform.says("my salary is zebra 100k", address=board, is_direct=False, mentions_bot=True)
     await answer(app, platform, salary)
+    platform.may_read = lambda reader, place: reader == ANN
     private = {"address": ROOM, "is_direct": False, "ephemeral": True}
     assert "100k" in (await answer(app, platform, platform.commands("search", "zebra", **private))).text
     found = await answer(app, platform, platform.commands("search", "zebra", author=BEN, **private))
