@@ -15,7 +15,7 @@ import adapters as adapter_folders
 from bot import telemetry
 from bot.background import keep_listening, keep_pruning, warm_up
 from bot.clock import SystemClock
-from bot.config import Config
+from bot.config import Config, secrets_of
 from bot.database import migrated, store_url
 from bot.engine import run_job
 from bot.engine.commands import SPECS
@@ -30,6 +30,7 @@ from bot.policy.limits import LIMITS, Limits
 from bot.ports import Adapter, Clock, Host, Jobs, Provider, Step
 from bot.ports.plugins import AdapterPlugin
 from bot.readiness import Readiness
+from bot.redaction import Secrets
 from bot.store import Store, open_store, tenants
 from bot.store.bus import MemoryBus, open_bus
 from bot.store.outcomes import StoreStepJournal
@@ -92,6 +93,7 @@ class App:
         self._durable = durable
         self._sweep_s = sweep_s
         self._limits = limits
+        self._secrets = Secrets()
         self._sockets: Sequence[socket.socket] = ()
 
     async def accept(self, inbound: Inbound) -> Accepted:
@@ -108,6 +110,8 @@ class App:
         of the same installation left.
         """
         async with AsyncExitStack() as stack:
+            self._secrets.learn(*secrets_of(self.config))
+            stack.callback(self._secrets.close)
             if serve:
                 self._bind(stack)
             await self._open_store(stack)
@@ -162,7 +166,7 @@ class App:
         self.readiness = Readiness(
             self.config, self.store, self.clock, self.providers, self.adapters, self.models, hinted
         )
-        self.host = make_host(self.runtime, self.seal, self.inbox.tenant_of, self.readiness.diagnostics)
+        self.host = make_host(self.runtime, self.seal, self._secrets, self.inbox.tenant_of, self.readiness.diagnostics)
 
     def _create_adapters(self, stack: AsyncExitStack) -> None:
         self.adapters.update(self._more)

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
+from urllib.parse import unquote, unquote_plus
 
 from pydantic import Field, SecretStr, ValidationError, create_model, field_validator
 from pydantic.fields import FieldInfo
@@ -31,6 +32,8 @@ DEFAULT_SYSTEM_PROMPT = (
 
 MAX_SHOWN = 60
 """Characters of a wrong value that an error shows."""
+PASSWORD = re.compile(r"://[^/:@\s]{0,128}:([^@\s]{1,512})@")
+PASSWORD_ARGUMENT = re.compile(r"[?&](?:\w{0,32}password|passfile|api_?key|token)=([^&\s#]{1,512})", re.IGNORECASE)
 NUMBERS: Mapping[Any, str] = {int: "a whole number", float: "a number"}
 
 
@@ -214,4 +217,22 @@ def is_secret(field: FieldInfo) -> bool:
     return "SecretStr" in str(field.annotation)
 
 
-__all__ = ["MODALITIES", "Config", "CoreOptions", "is_secret", "load", "variable_groups"]
+def secrets_of(config: Config) -> Iterator[str]:
+    """Every secret that the environment gave: keys and tokens, each of several, and the passwords in addresses."""
+    for name in type(config).model_fields:
+        value = getattr(config, name)
+        said = value.get_secret_value() if isinstance(value, SecretStr) else str(value)
+        if isinstance(value, SecretStr) and "://" not in said:
+            yield from (said, *said.replace(",", " ").split())
+        yield from _passwords(said)
+
+
+def _passwords(text: str) -> Iterator[str]:
+    """The passwords of the addresses in a text, as they stand there and as they are meant."""
+    for found in PASSWORD.finditer(text):
+        yield from (found[1], unquote(found[1]))
+    for found in PASSWORD_ARGUMENT.finditer(text):
+        yield from (found[1], unquote_plus(found[1]))
+
+
+__all__ = ["MODALITIES", "Config", "CoreOptions", "is_secret", "load", "secrets_of", "variable_groups"]

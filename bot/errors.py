@@ -16,12 +16,15 @@
         ├── RejectedError        the server rejected our request (400); `param` names the setting at fault
         └── CutOffError          the answer broke off in the middle; `partial` is what had come
 
-The text is for the person who waits for an answer: what happened and what to do, without secrets and without a traceback.
+The text is for the person who waits for an answer: what happened and what to do, without secrets and without a traceback. What a
+server said stands in it and in the detail with every secret of ours struck out.
 """
 
 from __future__ import annotations
 
 from typing import Any, ClassVar
+
+from bot.redaction import redact, redact_within
 
 
 class BotError(Exception):
@@ -35,18 +38,18 @@ class BotError(Exception):
     """The Usage of what was paid for before it failed, where a provider knows; stays within the process."""
 
     def __init__(self, text: str, *, retry_after_s: float | None = None, detail: str = "") -> None:
-        """text: for the person. detail: for the log alone, never a secret. retry_after_s: what the other side asked for."""
-        super().__init__(text)
-        self.text = text
+        """text: for the person. detail: for the log alone. retry_after_s: what the other side asked for."""
+        super().__init__(redact(text))
+        self.text = redact(text)
         self.retry_after_s = retry_after_s
-        self.detail = detail
+        self.detail = redact(detail)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _rebuild, (type(self), self.text, self.__dict__)
 
     def to_json(self) -> dict[str, Any]:
         """The plain form that a remembered step keeps; `from_json` gives an equal error back."""
-        state = {name: value for name, value in self.__dict__.items() if name != "billed"}
+        state = {name: redact_within(value, redact) for name, value in self.__dict__.items() if name != "billed"}
         return {**state, "code": self.code}
 
 

@@ -11,6 +11,7 @@ from typing import TypeAlias
 from bot.engine.commands import SPECS, Chooser, set_setting, usage_table
 from bot.engine.runtime import Runtime
 from bot.ports import Clock, Host, Installation
+from bot.redaction import Secrets
 from bot.store import Store, conversations, tenants
 from bot.store.blobs import TenantBlobs
 from bot.store.tenants import Seal
@@ -44,18 +45,22 @@ class PlaceBlobs:
 
 @dataclass(frozen=True)
 class StoredInstallations:
-    """`Installations` in the database, their secrets sealed."""
+    """`Installations` in the database, their secrets sealed, and struck out of every text once they are known."""
 
     store: Store
     seal: Seal
     clock: Clock
+    secrets: Secrets
 
     async def find(self, platform: str, workspace: str) -> Installation | None:
         """What was kept when Parley was installed there."""
-        return await tenants.installation(self.store, self.seal, platform, workspace)
+        found = await tenants.installation(self.store, self.seal, platform, workspace)
+        self.secrets.learn(*(found.secrets.values() if found else ()))
+        return found
 
     async def keep(self, installation: Installation) -> None:
         """Keep it, its secrets sealed."""
+        self.secrets.learn(*installation.secrets.values())
         await tenants.keep_installation(self.store, self.seal, installation, self.clock.now())
 
     async def drop(self, platform: str, workspace: str) -> None:
@@ -112,14 +117,18 @@ async def _usage(runtime: Runtime, tenant_of: TenantOf, address: Address, author
 
 
 def make_host(
-    runtime: Runtime, seal: Seal, tenant_of: TenantOf, diagnostics: Callable[[], Sequence[Diagnostic]]
+    runtime: Runtime,
+    seal: Seal,
+    secrets: Secrets,
+    tenant_of: TenantOf,
+    diagnostics: Callable[[], Sequence[Diagnostic]],
 ) -> Host:
-    """The host that lends this runtime's store, clock and bus."""
+    """The host that lends this runtime's store, clock and bus. secrets: learns the tokens of installations."""
     return Host(
         clock=runtime.clock,
         bus=runtime.bus,
         blobs=partial(PlaceBlobs, runtime.store, tenant_of),
-        installations=StoredInstallations(runtime.store, seal, runtime.clock),
+        installations=StoredInstallations(runtime.store, seal, runtime.clock, secrets),
         timeline=StoredTimeline(runtime.store, tenant_of),
         settings=StoredPersonalSettings(runtime, tenant_of),
         usage=partial(_usage, runtime, tenant_of),

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import shlex
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 import adapters as folders
@@ -14,11 +15,14 @@ from bot.errors import BotError
 from bot.media import apart, jail
 from bot.models_chosen import profile_of
 from bot.ports import Adapter, Clock, Provider
+from bot.redaction import redact
 from bot.store import Store
 from bot.types import MODALITIES, Diagnostic, Modality
+from bot.visible import visible
 
 LEVELS = ("ok", "off", "warning", "error")
 """Of diagnostics, the worst last."""
+log = logging.getLogger(__name__)
 WARN_BEFORE = timedelta(days=180)
 """How long before its shutdown date a model is warned about."""
 
@@ -49,18 +53,20 @@ class Readiness:
 
     def diagnostics(self) -> list[Diagnostic]:
         """What is on, and what is off with the setting that brings it; asks nobody outside."""
-        return [self._store(), *self._files(), *(self._model(modality) for modality in MODALITIES), *self._platforms()]
+        models = (self._model(modality) for modality in MODALITIES)
+        return [_shown(one) for one in (self._store(), *self._files(), *models, *self._platforms())]
 
     async def checked(self) -> list[Diagnostic]:
         """The same, and what each provider and adapter finds when it asks outside: what `doctor` shows."""
         found: list[Diagnostic] = []
         for name, provider in self.providers.items():
             used = [(modality, *model.partition(":")) for modality, model in self.models.items()]
-            found += await provider.check({modality: model for modality, owner, _, model in used if owner == name})
-        for adapter in self.adapters.values():
-            found += await adapter.check()
+            models = {modality: model for modality, owner, _, model in used if owner == name}
+            found += await _checked(name, provider.check(models))
+        for name, adapter in self.adapters.items():
+            found += await _checked(name, adapter.check())
         found += await readers_shut_in()
-        return _each_once(self.diagnostics(), found)
+        return _each_once(self.diagnostics(), [_shown(one) for one in found])
 
     def _store(self) -> Diagnostic:
         url = self.store.url.set(drivername=self.store.url.get_backend_name())
@@ -106,6 +112,22 @@ async def readers_shut_in(readers: apart.Readers = apart.DOCUMENTS) -> list[Diag
         return []
     text = f"a file that takes over the process that reads it is not shut in here: {', and '.join(lacking)}"
     return [Diagnostic("readers", "warning", f"{text}; Linux with Landlock and seccomp shuts it in")]
+
+
+async def _checked(name: str, check: Awaitable[Sequence[Diagnostic]]) -> Sequence[Diagnostic]:
+    """What a check found; a check that fails is a finding, and does not keep the others from being shown."""
+    try:
+        return await check
+    except BotError as error:
+        return [Diagnostic(name, "error", error.text)]
+    except Exception as error:  # the edge of a check: a server may answer with anything
+        log.exception("the check of %s failed", name)
+        return [Diagnostic(name, "error", f"it answers with what cannot be understood ({type(error).__name__})")]
+
+
+def _shown(found: Diagnostic) -> Diagnostic:
+    """As a terminal may show it: names and errors in it are a server's words."""
+    return replace(found, text=visible(redact(found.text)))
 
 
 def _each_once(overview: Sequence[Diagnostic], checked: Sequence[Diagnostic]) -> list[Diagnostic]:

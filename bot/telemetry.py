@@ -1,10 +1,9 @@
-"""Logging with tenant and turn in context, and the counters and timings behind /metrics. No secret passes into a log line."""
+"""Logging with tenant and turn in context, and the counters and timings behind /metrics. No secret passes into either."""
 
 from __future__ import annotations
 
 import json
 import logging
-import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +11,10 @@ from contextvars import ContextVar
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
+from bot.redaction import redact
+from bot.visible import visible, visible_lines
+
+INDENT = "    "
 _turn: ContextVar[str] = ContextVar("turn", default="-")
 _tenant: ContextVar[str] = ContextVar("tenant", default="-")
 
@@ -32,19 +35,10 @@ calls = Counter("parley_model_calls", "Calls of models.", ["modality", "model", 
 tokens = Counter("parley_tokens", "Tokens of model calls.", ["model", "direction"], registry=registry)
 cost = Counter("parley_cost_micro_usd", "Cost of model calls, where the price is known.", ["model"], registry=registry)
 
-SECRET = re.compile(
-    r"(sk-|xox[abeprs]-|xapp-|xwfp-|Bot\s+|Bearer\s+)[\w\-.]{6,}"
-    r"|(://[^/:@\s]+:)[^@\s]+(?=@)"
-    r"|((?:webhooks|interactions)/\d+/)[\w\-]{20,}"
-    r"|(?<![\w\-.])[\w\-]{23,28}\.[\w\-]{6,7}\.[\w\-]{27,}"
-)
-"""Keys of OpenAI and Slack, tokens in headers, passwords in addresses, Discord's tokens in addresses and bare (the id, a time and a
-signature in base64)."""
-
 
 def metrics() -> bytes:
     """All of it in Prometheus' text format."""
-    return generate_latest(registry)
+    return redact(generate_latest(registry).decode()).encode()
 
 
 @contextmanager
@@ -58,17 +52,23 @@ def in_turn(tenant_id: int, turn_id: str) -> Iterator[None]:
         _turn.reset(tokens_[1])
 
 
-def redact(text: str) -> str:
-    """The text with everything that looks like a secret struck out."""
-    return SECRET.sub(lambda found: f"{found[1] or found[2] or found[3] or ''}***", text)
-
-
 class _Formatter(logging.Formatter):
-    """Adds the context and strikes out secrets, in tracebacks too."""
+    """Adds the context, strikes out secrets and makes control characters visible: each record is one line that nobody can forge.
+
+    A traceback keeps its lines; they are indented, so that none of them looks like a record.
+    """
 
     def format(self, record: logging.LogRecord) -> str:
         record.tenant, record.turn = _tenant.get(), _turn.get()
-        return redact(super().format(record))
+        record.message, record.asctime = _message(record), self.formatTime(record, self.datefmt)
+        lines = [visible(self.formatMessage(record)), *(visible_lines(one, INDENT) for one in self._below(record))]
+        return "\n".join(lines)
+
+    def _below(self, record: logging.LogRecord) -> list[str]:
+        """The traceback, and where it was logged, if the record holds them."""
+        is_here = record.exc_info and record.exc_info[0]
+        raised = self.formatException(record.exc_info) if is_here else record.exc_text  # type: ignore[arg-type]
+        return [redact(one) for one in (raised, record.stack_info) if one]
 
 
 class _JsonFormatter(_Formatter):
@@ -78,14 +78,26 @@ class _JsonFormatter(_Formatter):
         line = {
             "at": self.formatTime(record, "%Y-%m-%dT%H:%M:%S%z"),
             "level": record.levelname,
-            "logger": record.name,
+            "logger": visible(record.name),
             "tenant": _tenant.get(),
-            "turn": _turn.get(),
-            "message": record.getMessage(),
+            "turn": visible(_turn.get()),
+            "message": visible(_message(record)),
         }
-        if record.exc_info:
-            line["traceback"] = self.formatException(record.exc_info)
-        return redact(json.dumps(line, ensure_ascii=False))
+        if below := self._below(record):
+            line["traceback"] = visible_lines("\n".join(below))
+        return json.dumps(line, ensure_ascii=False)
+
+
+def _message(record: logging.LogRecord) -> str:
+    try:
+        said = record.getMessage()
+    except (
+        TypeError,
+        ValueError,
+        KeyError,
+    ):  # a library's call whose arguments do not fit: logging would print them as they are
+        said = f"{record.msg} {record.args}"
+    return redact(said)
 
 
 def _quieter(record: logging.LogRecord) -> bool:

@@ -62,9 +62,11 @@ class State:
         quiet: the log stays silent unless --debug was given, for commands that tell a person what went wrong themselves.
         """
         from bot import config as configuration
+        from bot.redaction import Secrets
         from bot.telemetry import configure_logging
 
         config = configuration.load()
+        Secrets().learn(*configuration.secrets_of(config))  # for as long as the process lives
         configure_logging("DEBUG" if self.debug else config.log_level, config.log_format)
         if quiet and not self.debug:
             for handler in logging.getLogger().handlers:
@@ -107,7 +109,7 @@ class Parley(click.Group):
             status = super().main(args, prog_name or "parley", complete_var, standalone_mode=False, obj=state, **extra)
         except BaseException as error:  # the edge of the process
             if state.debug and isinstance(error, Exception) and not isinstance(error, click.ClickException):
-                traceback.print_exception(error)
+                click.echo(_shown("".join(traceback.format_exception(error))), err=True)
             status = _told(error)
         sys.exit(status if isinstance(status, int) else DONE)
 
@@ -147,9 +149,17 @@ def _told(error: BaseException) -> int:
 
 
 def _complain(text: str, status: int) -> int:
-    for line in text.splitlines():
+    for line in _shown(text).split("\n"):
         click.echo(f"parley: {line}", err=True)
     return status
+
+
+def _shown(text: str) -> str:
+    """The text as a terminal may show it: without secrets, and without commands to the terminal."""
+    from bot.redaction import redact
+    from bot.visible import visible_lines
+
+    return visible_lines(redact(text.strip("\n")))
 
 
 class Command(click.Command):

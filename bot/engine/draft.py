@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from bot.redaction import redact_long
 from bot.types import Message, Part, PartReady, Reply, ReplyEvent, Text, TextDelta, Usage
 
 
@@ -34,7 +35,8 @@ class Draft:
 
     def reply(self) -> Reply:
         """What it is now."""
-        words: tuple[Part, ...] = (Text(self.text.strip()),) if self.text.strip() else ()
+        said = redact_long(self.text.strip())
+        words: tuple[Part, ...] = (Text(said),) if said else ()
         return Reply(
             parts=(*words, *self.parts),
             notices=tuple(dict.fromkeys(self.notices)),

@@ -13,6 +13,7 @@ from bot.errors import BotError, CutOffError, StoreError
 from bot.jobs import retry_until_available
 from bot.policy.visibility import is_in_context
 from bot.ports import Step, settled_topic
+from bot.redaction import redact_long
 from bot.store import answers
 from bot.types import Message, Receipt, Reply, StepRecord, Text, ToolCall, Turn
 
@@ -35,7 +36,7 @@ class Ended:
 
 def error_reply(error: BotError) -> Reply:
     """An error as the person sees it, with what of the answer had come."""
-    partial = error.partial.strip() if isinstance(error, CutOffError) else ""
+    partial = redact_long(error.partial.strip()) if isinstance(error, CutOffError) else ""
     if partial:
         return Reply(parts=(Text(partial),), notices=(error.text,), error=error.code)
     return Reply(parts=(Text(error.text),), error=error.code)

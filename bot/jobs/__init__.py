@@ -21,6 +21,7 @@ from typing import Any, TypeVar
 from bot import errors
 from bot.errors import BotError, OverloadedError, StoreError
 from bot.ports import Clock
+from bot.redaction import redact_long, redact_within
 from bot.types import StepRecord, from_json, to_json
 
 T = TypeVar("T")
@@ -123,8 +124,8 @@ def elapsed_ms(began: float) -> float:
 
 
 def encode_result(result: Any) -> str:
-    """A step's result as one line of JSON."""
-    return json.dumps({"result": to_json(result)})
+    """A step's result as one line of JSON, without long secrets: a server may have quoted one in what it gave."""
+    return json.dumps({"result": redact_within(to_json(result), redact_long)})
 
 
 def encode_error(error: BotError) -> str:

@@ -8,10 +8,11 @@ from datetime import datetime
 
 from sqlalchemy import bindparam, delete, select, update
 
+from bot.redaction import redact, redact_within
 from bot.store import Transaction
 from bot.store.blobs import note_uses
 from bot.store.conversations import touch
-from bot.store.messages import blobs_of, delete_messages, insert_message, message_row, plain_text
+from bot.store.messages import blobs_of, delete_messages, insert_message, kept_words, message_row
 from bot.store.schema import messages, steps
 from bot.store.turns import is_superseded, note_receipt, update_turn
 from bot.types import (
@@ -22,7 +23,6 @@ from bot.types import (
     StepRecord,
     Turn,
     from_json,
-    to_json,
 )
 
 SELECT_QUESTION_ID = select(messages.c.id).where(
@@ -92,7 +92,7 @@ async def _end_turn(tx: Transaction, outcome: TurnOutcome, now: datetime) -> Non
         "state": outcome.state,
         "error": reply.error,
         "model": reply.model,
-        "notices": list(reply.notices),
+        "notices": redact_within(reply.notices, redact),
         "truncated": reply.truncated,
         "ended_at": now,
     }
@@ -109,7 +109,7 @@ async def _keep_understood(tx: Transaction, turn: Turn, user: Message | None) ->
     if message_id is None:
         return False
     if user is not None:
-        values = {"message": message_id, "parts": to_json(user.parts), "text": plain_text(user)}
+        values = {"message": message_id, **kept_words(user)}
         await tx.connection.execute(UPDATE_MESSAGE, values)
         await note_uses(tx, message_id, blobs_of(user))
     return True

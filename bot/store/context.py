@@ -12,9 +12,9 @@ from typing import Any
 from sqlalchemy import select, update
 
 from bot.store import Transaction
-from bot.store.messages import delete_messages, insert_message, message_row, parts_of, plain_text, with_text
+from bot.store.messages import delete_messages, insert_message, kept_words, message_row, parts_of, with_text
 from bot.store.schema import messages, posts, turns
-from bot.types import Backfill, Edit, InboundMessage, Message, Text, from_json, to_json
+from bot.types import Backfill, Edit, InboundMessage, Message, Text, from_json
 
 PARTIAL = Message("system", (Text("Earlier messages of this conversation exist, but could not be read."),))
 
@@ -65,7 +65,7 @@ async def edit_copies(tx: Transaction, edit: Edit) -> int:
     copies = (await tx.connection.execute(select(messages.c.id, messages.c.role, messages.c.parts).where(*where))).all()
     for row in copies:
         message = Message(row.role, with_text(from_json(row.parts), edit.text))
-        values = {"text": plain_text(message), "parts": to_json(message.parts)}
+        values = kept_words(message)
         await tx.connection.execute(update(messages).where(messages.c.id == row.id).values(values))
     return len(copies)
 

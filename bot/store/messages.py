@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import Integer, Row, Select, and_, bindparam, delete, or_, select, update
 
+from bot.redaction import redact_long, redact_within
 from bot.store import Transaction, prepared
 from bot.store.blobs import drop_unused, note_uses
 from bot.store.conversations import touch
@@ -86,10 +87,15 @@ def message_row(
         "source_id": source_id,
         "ordinal": ordinal,
         "role": message.role,
-        "text": plain_text(message),
-        "parts": to_json(message.parts),
+        **kept_words(message),
         "created_at": now,
     }
+
+
+def kept_words(message: Message) -> dict[str, Any]:
+    """The columns that hold what a message says. A secret of ours is not kept, whoever wrote it."""
+    parts = redact_within(to_json(message.parts), redact_long)
+    return {"text": redact_long(plain_text(message)), "parts": parts}
 
 
 INSERT_MESSAGE = prepared(messages, lambda made: made.on_conflict_do_nothing().returning(messages.c.id))
@@ -126,7 +132,7 @@ async def edit_message(tx: Transaction, ref: MessageRef, inbound: InboundMessage
     )
     row = (await tx.connection.execute(select(messages.c.id, messages.c.parts).where(*where))).one()
     message = Message("user", with_text(from_json(row.parts), inbound.text))
-    values = {"text": plain_text(message), "parts": to_json(message.parts)}
+    values = kept_words(message)
     await tx.connection.execute(update(messages).where(messages.c.id == row.id).values(values))
     await replace_payload(tx, ref.source_id, inbound)
 
@@ -203,6 +209,6 @@ async def replace_attachment(tx: Transaction, message_id: int, attachment: Attac
     for part in from_json(row.parts):
         made += parts if isinstance(part, UnreadAttachment) and part.attachment == attachment else [part]
     message = Message(row.role, tuple(made))
-    values = {"parts": to_json(message.parts), "text": plain_text(message)}
+    values = kept_words(message)
     await tx.connection.execute(update(messages).where(messages.c.id == message_id).values(values))
     await note_uses(tx, message_id, blobs_of(message))
