@@ -22,7 +22,9 @@ from adapters.slack.install import Install
 from adapters.slack.intake import Intake
 from adapters.slack.listen import Listener
 from adapters.slack.manifest import command_name
+from adapters.slack.ref import SlackRef
 from adapters.slack.reply import DEFAULT_LIMITS, Replies, ReplyLimits
+from adapters.slack.rights import Rights
 from bot.errors import BotError
 from bot.ports import Accept, Host
 from bot.types import (
@@ -49,14 +51,15 @@ class Slack:
 
     def __init__(self, options: Options, host: Host, reply_limits: ReplyLimits = DEFAULT_LIMITS) -> None:
         self.client = SlackClient(options, host)
-        self.directory = Directory(self.client)
+        self.rights = Rights(self.client)
+        self.directory = Directory(self.client, self.rights)
         self.files = Files(self.client)
         self.replies = Replies(self.client, self.files, reply_limits)
-        self.history = History(self.client, self.directory)
+        self.history = History(self.client, self.directory, self.rights)
         self.home = Home(self.client)
         self.install = Install(self.client)
-        self.intake = Intake(self.client, self.directory, self.files)
-        self.listener = Listener(self.client, self.intake, self.home, self.install)
+        self.intake = Intake(self.client, self.directory, self.files, self.rights)
+        self.listener = Listener(self.client, self.intake, self.home, self.install, self.rights)
         self._options = options
 
     async def listen(self, accept: Accept) -> None:
@@ -114,8 +117,11 @@ class Slack:
         return await self.history.backfill(inbound)
 
     async def readable_by(self, reader: InboundMessage | Command, places: Collection[Address]) -> Collection[Address]:
-        """None: nobody is asked yet."""
-        return ()
+        """Those of the places whose history Slack lets the reader read now."""
+        ref = SlackRef.from_ref(reader.ref, reader.address.workspace)
+        user = ref.user_id or reader.author.id.partition("@")[0]
+        known = await self.rights.readable(ref.scope, user, {place.channel for place in places})
+        return [place for place in places if place.channel in known]
 
     def command_name(self, name: str) -> str:
         """How a command is typed here: by its own name, or behind `/parley` where one serves for all."""
@@ -129,4 +135,5 @@ class Slack:
         """Let go of connections."""
         await self.listener.close()
         await self.directory.close()
+        await self.rights.close()
         await self.client.close()

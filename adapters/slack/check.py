@@ -8,7 +8,8 @@ from typing import Any
 from adapters.slack import NAME
 from adapters.slack.client import SlackClient
 from adapters.slack.errors import SlackError
-from adapters.slack.manifest import BOT_EVENTS, BOT_SCOPES
+from adapters.slack.event_names import BOT_EVENTS, RIGHTS_EVENTS, SPOKEN_EVENTS
+from adapters.slack.manifest import BOT_SCOPES
 from adapters.slack.ref import TokenScope
 from adapters.slack.tokens import secret
 from bot.errors import BotError
@@ -94,8 +95,13 @@ def manifest_findings(manifest: Mapping[str, Any]) -> Sequence[Diagnostic]:
     settings, features = manifest.get("settings") or {}, manifest.get("features") or {}
     held = (settings.get("event_subscriptions") or {}).get("bot_events") or ()
     found: list[Diagnostic] = []
-    if lacking := missing_from(BOT_EVENTS, held):
+    if lacking := missing_from(SPOKEN_EVENTS, held):
         found.append(Diagnostic("slack events", "error", f"not subscribed: {', '.join(lacking)}", "SLACK_CONFIG_TOKEN"))
+    if lacking := missing_from(RIGHTS_EVENTS, held):
+        text = (
+            f"not subscribed: {', '.join(lacking)}; so who left a channel may find its messages for up to a minute more"
+        )
+        found.append(Diagnostic("slack events", "warning", text, "SLACK_CONFIG_TOKEN"))
     if not (settings.get("interactivity") or {}).get("is_enabled"):
         found.append(
             Diagnostic("slack events", "error", "interactivity is off: buttons do nothing", "SLACK_CONFIG_TOKEN")

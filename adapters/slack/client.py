@@ -13,6 +13,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from adapters.slack import Options
 from adapters.slack.errors import SlackError, refusal
+from adapters.slack.hosts import SlackHosts, public_session
 from adapters.slack.limiter import RateLimiter
 from adapters.slack.ref import TokenScope
 from adapters.slack.tokens import Tokens
@@ -35,6 +36,7 @@ FORM_METHODS = frozenset(
         "files.getUploadURLExternal",
         "files.info",
         "usergroups.list",
+        "users.conversations",
         "users.info",
     )
 )
@@ -61,7 +63,9 @@ class SlackClient:
         self.host = host
         self.limiter = RateLimiter(host.clock)
         self.tokens = Tokens(options, host, self.call_without_bot)
+        self.hosts = SlackHosts(options.slack_api_url)
         self._session: aiohttp.ClientSession | None = None
+        self._public_session: aiohttp.ClientSession | None = None
         self._clients: LRUCache[str, AsyncWebClient] = LRUCache(MAX_TOKENS)
         self._identities: LRUCache[str, Identity] = LRUCache(MAX_TOKENS)
 
@@ -73,10 +77,19 @@ class SlackClient:
             self._session = aiohttp.ClientSession(timeout=timeout)
         return self._session
 
+    def session_for(self, url: str) -> aiohttp.ClientSession:
+        """The session for an address that came with a delivery: it reaches public addresses, or the emulator, and nothing else."""
+        if self.hosts.is_emulator(url):
+            return self.session
+        if self._public_session is None or self._public_session.closed:
+            self._public_session = public_session()
+        return self._public_session
+
     async def close(self) -> None:
         """Let go of connections."""
-        if self._session is not None:
-            await self._session.close()
+        for session in (self._session, self._public_session):
+            if session is not None:
+                await session.close()
 
     # --- who we are ---
 

@@ -14,11 +14,15 @@ from slack_bolt.response import BoltResponse
 from adapters.shared.tasks import TaskSet
 from adapters.slack.callback_ids import ASK, EDIT_IMAGE, PREFIX, SETTINGS
 from adapters.slack.client import SlackClient
+from adapters.slack.event_names import CHANNEL_SUBTYPES, MEMBER_SUBTYPES, RIGHTS_EVENTS
 from adapters.slack.home import Home
 from adapters.slack.install import Install
 from adapters.slack.intake import Intake
 from adapters.slack.parse import parse
 from adapters.slack.parse_parts import Payload, looked_at_channel, scope_of, workspace
+from adapters.slack.rights import Rights
+from adapters.slack.signed import JunkError
+from bot.errors import BotError
 from bot.policy.addressing import is_answerable
 from bot.policy.visibility import is_private_answer
 from bot.ports import Accept
@@ -35,15 +39,23 @@ class Deliveries:
     """The listeners. Slack waits three seconds for an answer, so what is not for the inbox and takes long is done afterwards."""
 
     def __init__(
-        self, client: SlackClient, intake: Intake, home: Home, install: Install, tasks: TaskSet, accept: Accept
+        self,
+        client: SlackClient,
+        intake: Intake,
+        home: Home,
+        install: Install,
+        rights: Rights,
+        tasks: TaskSet,
+        accept: Accept,
     ) -> None:
         """tasks: for what is done afterwards."""
-        self._client, self._intake, self._home, self._install = client, intake, home, install
+        self._client, self._intake, self._home, self._install, self._rights = client, intake, home, install, rights
         self._tasks, self._accept = tasks, accept
 
     def register(self, app: AsyncApp) -> None:
         """Listen to all that Parley understands. Of several listeners that fit, Bolt takes the first."""
         app.middleware(self.note_rate_limit)
+        app.error(self.failed)
         for name in SPOKEN_EVENTS:
             app.event(name)(self.hand_in)
         app.event("app_home_opened")(self.home_opened)
@@ -52,6 +64,8 @@ class Deliveries:
         app.event("assistant_thread_context_changed")(self.thread_context_changed)
         app.event("app_uninstalled")(self.uninstalled)
         app.event("tokens_revoked")(self.tokens_revoked)
+        for name in RIGHTS_EVENTS:
+            app.event(name)(self._rights.note_change)
         app.command(EVERY)(self.hand_in)
         app.message_shortcut(ASK)(self.ask_about)
         app.message_shortcut(OURS)(self.hand_in)
@@ -61,10 +75,23 @@ class Deliveries:
         app.view(SETTINGS)(self.change_setting)
         app.view(OURS)(self.hand_in)
 
+    async def failed(self, error: Exception, body: Payload) -> BoltResponse:
+        """What a listener raised: Slack is told that it was not taken."""
+        if isinstance(error, JunkError):
+            log.warning("a delivery of Slack is none: %s", error)
+            return BoltResponse(status=400)
+        if isinstance(error, BotError):
+            log.warning("a delivery of Slack could not be taken: %s", error.detail or error.text)
+        else:
+            log.error("a delivery of Slack failed", exc_info=error)
+        return BoltResponse(status=500)
+
     # --- what people do ---
 
     async def hand_in(self, body: Payload, ack: AsyncAck) -> None:
         """Write down what the delivery stands for. Raises StoreError: then Slack delivers it again."""
+        if (body.get("event") or {}).get("subtype") in (*MEMBER_SUBTYPES, *CHANNEL_SUBTYPES):
+            await self._rights.note_change(body)
         inbound, answer = parse(body, self._client.host.commands), ""
         if inbound is not None and is_answerable(inbound.author):
             accepted = await self._intake.hand_in(body, inbound, self._accept)

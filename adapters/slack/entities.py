@@ -1,10 +1,11 @@
-"""Names for Slack's entities: people, channels, user groups and links in a text, looked up once and kept for a while."""
+"""Names for Slack's entities: people, channels, groups and links in a text, as far as Slack would show them to who reads it."""
 
 from __future__ import annotations
 
 import asyncio
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from html import unescape as unescape_html
 from typing import Any, TypeAlias
@@ -13,14 +14,17 @@ from cachetools import TTLCache
 
 from adapters.shared.tasks import cancel
 from adapters.slack.client import SlackClient
+from adapters.slack.errors import SlackError
 from adapters.slack.ref import SlackRef, TokenScope
-from bot.errors import PlatformError
+from adapters.slack.rights import Rights
 from bot.types import Author, ButtonPress, Command, Deletion, Edit, Inbound, InboundMessage
 
 PATIENCE_S = 1.5
 """Looking names up takes at most this long: Slack wants its answer within 3 s."""
 KEEP_S = 3_600.0
 MAX_KEPT = 20_000
+MAX_ASKED = 40
+"""Names of each kind that one text makes us ask for: a text that is all mentions must not use up what a workspace may ask."""
 _ENTITY = re.compile(r"<([@#!]|https?://|mailto:|tel:)([^<>|\n]*)(?:\|([^<>\n]*))?>")
 
 
@@ -85,14 +89,25 @@ def ids_in(text: str) -> tuple[set[str], set[str], set[str]]:
 
 
 Key: TypeAlias = tuple[str, str, str]
-"""Of a name: the workspace, so that none learns another's names; "person", "channel" or "group"; the id."""
+"""Of a name: the workspace, so that none learns another's names; "person" or "group"; the id."""
+
+
+@dataclass(frozen=True)
+class Reader:
+    """For whom the names of channels are looked up."""
+
+    user_id: str
+    place: str
+    """The channel where it is read."""
+    is_direct: bool = False
+    """Nobody else reads it."""
 
 
 class Directory:
     """Looks names up at Slack and remembers them."""
 
-    def __init__(self, client: SlackClient) -> None:
-        self._client = client
+    def __init__(self, client: SlackClient, rights: Rights) -> None:
+        self._client, self._rights = client, rights
         self._known: TTLCache[Key, str] = TTLCache(MAX_KEPT, KEEP_S, client.host.clock.monotonic)
         self._asking: dict[Key, asyncio.Task[str]] = {}
 
@@ -102,33 +117,48 @@ class Directory:
             return inbound
         ref = SlackRef.from_ref(inbound.ref, inbound.address.workspace)
         text = "" if isinstance(inbound, ButtonPress) else inbound.text
-        names = await self.names(ref.scope, text, {ref.user_id} - {""}, patience_s)
+        reader = Reader(ref.user_id, inbound.address.channel, _is_direct(inbound))
+        names = await self.names(ref.scope, text, {ref.user_id} - {""}, reader, patience_s)
         author = replace(inbound.author, name=names.people.get(ref.user_id) or inbound.author.name)
         return _renamed(_with_mentioned(inbound, ref, names), text, names, author)
 
-    async def names(self, scope: TokenScope, text: str, people: set[str], patience_s: float = PATIENCE_S) -> Names:
-        """The names that a text needs, and those of these people."""
+    async def names(
+        self,
+        scope: TokenScope,
+        text: str,
+        people: set[str],
+        reader: Reader | None = None,
+        patience_s: float = PATIENCE_S,
+    ) -> Names:
+        """The names that a text needs, and those of these people. Without a reader no channel's name is told."""
         in_text, channels, groups = ids_in(text)
-        ids: dict[str, set[str]] = {"person": in_text | people, "channel": channels, "group": groups}
-        wanted = [(scope.team, kind, one) for kind, of_kind in ids.items() for one in of_kind]
-        found = await self._all(scope, wanted, patience_s)
-        return Names(
-            *({one: found.get((scope.team, kind, one), "") for one in of_kind} for kind, of_kind in ids.items())
+        in_text |= people
+        told = asyncio.create_task(self._channel_names(scope, channels, reader, patience_s))
+        named = await asyncio.gather(
+            self._all(scope, "person", sorted(people) + sorted(in_text - people), patience_s),
+            self._all(scope, "group", sorted(groups), patience_s),
         )
+        return Names(named[0], await told, named[1])
 
-    async def _all(self, scope: TokenScope, wanted: list[Key], patience_s: float) -> dict[Key, str]:
-        found: dict[Key, str] = {}
-        waiting: dict[Key, asyncio.Task[str]] = {}
-        for key in wanted:
-            if (known := self._known.get(key)) is not None:
-                found[key] = known
-            else:
-                waiting[key] = self._ask(scope, key)
+    async def _channel_names(
+        self, scope: TokenScope, channels: set[str], reader: Reader | None, patience_s: float
+    ) -> dict[str, str]:
+        if not channels or reader is None:
+            return {}
+        asked = sorted(channels, key=lambda one: (one != reader.place, one))[:MAX_ASKED]
+        with suppress(TimeoutError):
+            async with asyncio.timeout(patience_s):
+                return await self._rights.names(scope, reader.user_id, reader.place, asked, is_direct=reader.is_direct)
+        return {}
+
+    async def _all(self, scope: TokenScope, kind: str, ids: list[str], patience_s: float) -> dict[str, str]:
+        """The names by their ids; what is not known in time is left out."""
+        found = {one: name for one in ids if (name := self._known.get((scope.team, kind, one))) is not None}
+        unknown = [one for one in ids if one not in found][:MAX_ASKED]
+        waiting = {one: self._ask(scope, (scope.team, kind, one)) for one in unknown}
         if waiting:
             await asyncio.wait(waiting.values(), timeout=patience_s)
-        for key, task in waiting.items():
-            found[key] = task.result() if task.done() and not task.cancelled() else ""
-        return found
+        return found | {one: task.result() for one, task in waiting.items() if task.done() and not task.cancelled()}
 
     def _ask(self, scope: TokenScope, key: Key) -> asyncio.Task[str]:
         """The request for this name that is under way, or a new one."""
@@ -142,7 +172,9 @@ class Directory:
         _, kind, id_ = key
         try:
             name = await LOOK_UPS[kind](self, scope, id_)
-        except PlatformError:
+        except SlackError as error:
+            if error.retry_after_s is not None:
+                return ""  # asked again next time; a refusal is remembered
             name = ""
         self._known[key] = name
         return name
@@ -151,11 +183,7 @@ class Directory:
         user: dict[str, Any] = (await self._client.call(scope, "users.info", user=id_)).get("user") or {}
         profile = user.get("profile") or {}
         names = (profile.get("display_name"), profile.get("real_name"), user.get("real_name"), user.get("name"))
-        return next((unescape_html(str(name)) for name in names if name), "")
-
-    async def _channel(self, scope: TokenScope, id_: str) -> str:
-        channel = (await self._client.call(scope, "conversations.info", channel=id_)).get("channel") or {}
-        return str(channel.get("name") or "")
+        return " ".join(next((unescape_html(str(name)) for name in names if name), "").split())
 
     async def _group(self, scope: TokenScope, id_: str) -> str:
         groups = (await self._client.call(scope, "usergroups.list")).get("usergroups") or ()
@@ -168,7 +196,14 @@ class Directory:
         await cancel(*self._asking.values())
 
 
-LOOK_UPS = {"person": Directory._person, "channel": Directory._channel, "group": Directory._group}
+LOOK_UPS = {"person": Directory._person, "group": Directory._group}
+
+
+def _is_direct(inbound: InboundMessage | Edit | Command | ButtonPress) -> bool:
+    """Of changes Slack tells only where we are, so that a direct message among them is one with us."""
+    if isinstance(inbound, InboundMessage | Command):
+        return inbound.is_direct
+    return isinstance(inbound, Edit) and inbound.address.channel.startswith("D")
 
 
 def _with_mentioned(

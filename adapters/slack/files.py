@@ -6,7 +6,7 @@ import asyncio
 import re
 from collections.abc import AsyncIterator, Sequence
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urljoin
 
 import aiohttp
 
@@ -78,31 +78,35 @@ class Files:
         return url
 
     async def _download(self, url: str, attachment: Attachment) -> AsyncIterator[bytes]:
+        if not self._client.hosts.takes_token(url):
+            raise UnreadableError(f"{attachment.name} is not kept at Slack; please upload the file itself.")
         token = await self._client.tokens.find(SlackFileRef.from_ref(attachment.ref).scope)
         for hop in range(MAX_REDIRECTS):
-            headers = {"Authorization": f"Bearer {token}"} if self.is_slack(url) else {}
+            headers = {"Authorization": f"Bearer {token}"} if self._client.hosts.takes_token(url) else {}
             try:
-                async with self._client.session.get(url, headers=headers, allow_redirects=False) as response:
+                session = self._client.session_for(url)
+                async with session.get(url, headers=headers, allow_redirects=False) as response:
                     if response.status in (301, 302, 303, 307, 308):
-                        url = urljoin(url, response.headers.get("Location", ""))
+                        url = self._redirected(url, response.headers.get("Location", ""), attachment)
                         continue
                     async for piece in _checked(response, attachment, was_led=hop > 0):
                         yield piece
                     return
-            except (TimeoutError, aiohttp.ClientError) as error:
+            except (TimeoutError, aiohttp.ClientError, OSError, ValueError) as error:
                 raise PlatformError(
                     f"{attachment.name} could not be fetched from Slack.", detail=type(error).__name__
                 ) from error
         raise PlatformError(f"{attachment.name} could not be fetched from Slack.", detail="too many redirects")
 
-    def is_slack(self, url: str) -> bool:
-        """Whether the token may go there: Slack's own hosts by https, or the host of SLACK_API_URL."""
-        asked, api = urlsplit(url), urlsplit(self._client.options.slack_api_url)
-        host = asked.hostname or ""
-        if (host, asked.port, asked.scheme) == (api.hostname, api.port, api.scheme):
-            return True
-        slacks = {"slack.com", (api.hostname or "") if api.scheme == "https" else ""} - {""}  # slack-gov.com, say
-        return asked.scheme == "https" and any(host == slack or host.endswith(f".{slack}") for slack in slacks)
+    def _redirected(self, url: str, location: str, attachment: Attachment) -> str:
+        """Where it goes on. Raises PlatformError when that is no place of Slack's; ValueError for what is no address."""
+        to = urljoin(url, location)
+        if not self._client.hosts.may_lead_to(to):
+            raise PlatformError(
+                f"{attachment.name} could not be fetched from Slack: it is not there but elsewhere.",
+                detail="download: led away from Slack",
+            )
+        return to
 
     async def upload(self, target: Target, name: str, data: bytes, *, title: str = "", alt: str = "") -> str:
         """Put a file into the thread; gives its id. Raises SlackError."""
@@ -125,8 +129,11 @@ class Files:
 
     async def _send(self, url: str, name: str, data: bytes) -> None:
         timeout = aiohttp.ClientTimeout(total=UPLOAD_S)
+        if not self._client.hosts.takes_token(url):
+            raise SlackError(f"{name} could not be uploaded to Slack.", detail="upload: led away from Slack")
         try:
-            async with self._client.session.post(url, data=data, timeout=timeout) as response:
+            session = self._client.session_for(url)
+            async with session.post(url, data=data, timeout=timeout, allow_redirects=False) as response:
                 if response.status != 200:
                     raise SlackError(f"Slack did not take {name}.", detail=f"upload: {response.status}")
         except (TimeoutError, aiohttp.ClientError) as error:

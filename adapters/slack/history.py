@@ -12,11 +12,12 @@ from cachetools import TTLCache
 
 from adapters.slack import NAME, entities
 from adapters.slack.client import SlackClient
-from adapters.slack.entities import Directory
+from adapters.slack.entities import Directory, Reader
 from adapters.slack.errors import OUTSIDE, SlackError
 from adapters.slack.parse_events import parse_event
 from adapters.slack.parse_parts import SPOKEN_SUBTYPES, attachments, blocks_text, cards_text, moment
 from adapters.slack.ref import SlackRef, TokenScope
+from adapters.slack.rights import Rights
 from adapters.slack.target import is_ts
 from bot.errors import BotError
 from bot.ports import Accept
@@ -42,9 +43,12 @@ log = logging.getLogger(__name__)
 class History:
     """Reads Slack's own history."""
 
-    def __init__(self, client: SlackClient, directory: Directory) -> None:
-        self._client, self._directory = client, directory
-        self._unreadable: TTLCache[str, bool] = TTLCache(MAX_UNREADABLE, UNREADABLE_S, client.host.clock.monotonic)
+    def __init__(self, client: SlackClient, directory: Directory, rights: Rights) -> None:
+        self._client, self._directory, self._rights = client, directory, rights
+        self._unreadable: TTLCache[tuple[str, str], bool] = TTLCache(
+            MAX_UNREADABLE, UNREADABLE_S, client.host.clock.monotonic
+        )
+        """By workspace and channel."""
 
     # --- before Parley joined ---
 
@@ -52,32 +56,35 @@ class History:
         """The thread up to the question, or the channel a command or the agent panel is about."""
         ref = SlackRef.from_ref(inbound.ref, inbound.address.workspace)
         scope, us, channel, thread = ref.scope, ref.bot_user_id, inbound.address.channel, inbound.address.thread
-        if ref.looking_at:
-            return await self._read(scope, us, ref.looking_at, "", "", CHANNEL_MESSAGES, label=True)
+        reader = Reader(ref.user_id, channel, inbound.is_direct)
+        if ref.looking_at and await self._rights.readable(scope, ref.user_id, [ref.looking_at]):
+            return await self._read(scope, us, reader, ref.looking_at, "", "", CHANNEL_MESSAGES)
         if isinstance(inbound, Command):
-            return await self._read(scope, us, channel, "", "", CHANNEL_MESSAGES)
+            return await self._read(scope, us, reader, channel, "", "", CHANNEL_MESSAGES)
         before = ref.about_ts or inbound.message_id
         if not thread or thread == inbound.message_id:
             return Backfill()
         latest = before if is_ts(before) and not ref.is_shortcut else ""
-        earlier = await self._read(scope, us, channel, thread, latest, PAGE)
+        earlier = await self._read(scope, us, reader, channel, thread, latest, PAGE)
         kept = tuple(one for one in earlier.messages if not (ref.is_shortcut and one.message_id == before))
         return replace(earlier, messages=kept)
 
     async def _read(
-        self, scope: TokenScope, us: str, channel: str, thread: str, latest: str, limit: int, *, label: bool = False
+        self, scope: TokenScope, us: str, reader: Reader, channel: str, thread: str, latest: str, limit: int
     ) -> Backfill:
-        if channel in self._unreadable:
+        """What was said in a channel, which the reader sees. Elsewhere than where they ask, it is named beside who said it."""
+        is_elsewhere = channel != reader.place
+        if (scope.team, channel) in self._unreadable:
             return Backfill(is_complete=False)
         try:
             us = us or (await self._client.identity(scope)).user_id
             messages, is_complete = await self._pages(scope, channel, thread, latest, limit)
         except SlackError as error:
             log.info("history of %s: %s", channel, error.detail or error.text)
-            if label and error.slack_code in OUTSIDE:  # looked at by a person, and not ours to read
-                self._unreadable[channel] = True
+            if is_elsewhere and error.slack_code in OUTSIDE:  # looked at by a person, and not ours to read
+                self._unreadable[scope.team, channel] = True
             return Backfill(is_complete=False)
-        found = await self._values(scope, channel, messages, us, label=label)
+        found = await self._values(scope, reader, channel, messages, us)
         return Backfill(tuple(found), is_complete)
 
     async def _pages(
@@ -106,13 +113,14 @@ class History:
         return _sorted(found), False
 
     async def _values(
-        self, scope: TokenScope, channel: str, messages: Sequence[Mapping[str, Any]], us: str, *, label: bool
+        self, scope: TokenScope, reader: Reader, channel: str, messages: Sequence[Mapping[str, Any]], us: str
     ) -> list[InboundMessage]:
+        is_elsewhere = channel != reader.place
         spoken = [one for one in messages if one.get("subtype") in SPOKEN_SUBTYPES]
         people = {str(one.get("user")) for one in spoken if one.get("user")}
-        texts = "\n".join(full_text(one) for one in spoken) + (f" <#{channel}>" if label else "")
-        names = await self._directory.names(scope, texts, people, NAMES_S)
-        where = f" in #{names.channels.get(channel) or channel}" if label else ""
+        texts = "\n".join(full_text(one) for one in spoken) + (f" <#{channel}>" if is_elsewhere else "")
+        names = await self._directory.names(scope, texts, people, reader, NAMES_S)
+        where = f" in #{names.channels.get(channel) or channel}" if is_elsewhere else ""
         return [value for one in spoken if (value := _value(scope, channel, one, names, us, where))]
 
     # --- after a downtime ---

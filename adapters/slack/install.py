@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import html
 import logging
+import re
 import secrets
 from collections.abc import Mapping
 from typing import Any
@@ -23,6 +24,10 @@ from bot.ports import Installation
 
 COOKIE = "parley_slack_state"
 STATE_S = 600
+MAX_CODE = 500
+"""Characters of the code, or the error, with which Slack leads back."""
+_STATE = re.compile(r"[0-9]{1,12}\.[0-9a-f]{64}", re.ASCII)
+_NONCE = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 log = logging.getLogger(__name__)
 
 
@@ -50,14 +55,13 @@ class Install:
         api = f"{self._client.options.slack_api_url.rstrip('/')}/"
         address = f"{urljoin(api, '../oauth/v2/authorize')}?{urlencode(asked)}"
         response = web.Response(status=302, headers={"Location": address})
-        is_secure = request.headers.get("X-Forwarded-Proto", request.scheme) == "https"
+        is_secure = _scheme(request) == "https"
         response.set_cookie(COOKIE, nonce, max_age=STATE_S, httponly=True, samesite="Lax", secure=is_secure)
         return response
 
     def _redirect_uri(self, request: web.Request) -> str:
         base = self._client.options.slack_public_url.rstrip("/")
-        scheme = request.headers.get("X-Forwarded-Proto", request.scheme)
-        return f"{base or f'{scheme}://{request.host}'}/slack/oauth_redirect"
+        return f"{base or f'{_scheme(request)}://{request.host}'}/slack/oauth_redirect"
 
     def _state(self, nonce: str) -> str:
         """A value that only this browser brings back (the cookie), only we can make (the client secret), and only for a while."""
@@ -66,17 +70,21 @@ class Install:
         return f"{at}.{hmac.new(key, f'{at}.{nonce}'.encode(), hashlib.sha256).hexdigest()}"
 
     def _is_valid(self, state: str, nonce: str) -> bool:
+        if not _STATE.fullmatch(state) or not _NONCE.fullmatch(nonce):
+            return False
         at, _, _ = state.partition(".")
         key = secret(self._client.options.slack_client_secret).encode()
         right = f"{at}.{hmac.new(key, f'{at}.{nonce}'.encode(), hashlib.sha256).hexdigest()}"
-        age = self._client.host.clock.now().timestamp() - float(at) if at.isdigit() else STATE_S + 1
-        return bool(nonce) and age <= STATE_S and hmac.compare_digest(state, right)
+        age = self._client.host.clock.now().timestamp() - int(at)
+        return age <= STATE_S and hmac.compare_digest(state, right)
 
     async def _install(self, request: web.Request) -> web.Response:
         if request.query.get("error"):
-            return _page("Parley was not installed", f"Slack says: {request.query['error']}.", 400)
+            return _page("Parley was not installed", f"Slack says: {request.query['error'][:MAX_CODE]}.", 400)
         if not self._is_valid(request.query.get("state", ""), request.cookies.get(COOKIE, "")):
             return _page("This link is too old", "Please begin again at /slack/install.", 400)
+        if not 0 < len(request.query.get("code", "")) <= MAX_CODE:
+            return _page("Parley was not installed", "Slack sent no code. Please begin again at /slack/install.", 400)
         try:
             answer = await self._client.call_without_bot(
                 "oauth.v2.access",
@@ -138,6 +146,12 @@ class Install:
             return False
         found = await self._client.host.installations.find(NAME, enterprise)
         return bool(found and found.data.get("is_enterprise_install"))
+
+
+def _scheme(request: web.Request) -> str:
+    """How the browser asked: a proxy in front of us tells, if it says one of the two."""
+    told = request.headers.get("X-Forwarded-Proto", "")
+    return told if told in ("http", "https") else request.scheme
 
 
 def _page(title: str, text: str, status: int = 200) -> web.Response:

@@ -3,24 +3,31 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 
 from cachetools import LRUCache, TTLCache
 
 from adapters.shared.tasks import cancel
 from adapters.slack.client import SlackClient
-from adapters.slack.entities import Directory
+from adapters.slack.entities import PATIENCE_S, Directory
 from adapters.slack.errors import SlackError
 from adapters.slack.files import Files
 from adapters.slack.parse_parts import Payload, bot_user
 from adapters.slack.ref import SlackRef
+from adapters.slack.rights import Rights
+from bot.errors import StoreError
+from bot.policy.addressing import as_command
+from bot.policy.permissions import FREE_ACTIONS
 from bot.ports import Accept
-from bot.types import EPOCH, Accepted, ButtonPress, Inbound, InboundMessage
+from bot.types import EPOCH, Accepted, ButtonPress, Command, CommandSpec, Inbound, InboundMessage
 
 MAX_LOOKERS = 5_000
 LOOKING_AT_S = 600.0
 """A channel that somebody looked at longer ago is not what they ask about."""
 MAX_WRITING = 2_000
+SETTING_COMMANDS = ("settings", "persona")
 MAX_ENTRIES = 50
 """Of a thread, among which the question is that a Stop is about."""
 
@@ -28,8 +35,8 @@ MAX_ENTRIES = 50
 class Intake:
     """Writes deliveries down."""
 
-    def __init__(self, client: SlackClient, directory: Directory, files: Files) -> None:
-        self._client, self._directory, self._files = client, directory, files
+    def __init__(self, client: SlackClient, directory: Directory, files: Files, rights: Rights) -> None:
+        self._client, self._directory, self._files, self._rights = client, directory, files, rights
         self.looking_at: TTLCache[tuple[str, str], str] = TTLCache(
             MAX_LOOKERS, LOOKING_AT_S, client.host.clock.monotonic
         )
@@ -69,7 +76,36 @@ class Intake:
                 inbound = await self._with_running_question(inbound)
         if inbound.sent_at == EPOCH:
             inbound = replace(inbound, sent_at=self._client.host.clock.now())
-        return await self._directory.with_names(inbound)
+        if isinstance(inbound, InboundMessage | Command):
+            inbound = replace(inbound, is_direct=inbound.is_direct or await self._is_alone(inbound, ref))
+        named, is_manager = await asyncio.gather(self._directory.with_names(inbound), self._manages_place(inbound, ref))
+        return replace(named, author=replace(named.author, is_manager=True)) if is_manager else named
+
+    # --- what Slack lets the person do ---
+
+    async def _is_alone(self, inbound: InboundMessage | Command, ref: SlackRef) -> bool:
+        """Whether a command or a shortcut was used in the person's direct message with us: people have such among themselves too.
+
+        Raises StoreError when Slack does not say: then the person tries again.
+        """
+        channel = inbound.address.channel
+        if not channel.startswith("D"):
+            return False
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                return await self._rights.is_alone(ref.scope, ref.user_id, channel)
+        except (SlackError, TimeoutError) as error:
+            raise StoreError("Slack does not say whose direct message this is.", detail=str(error)) from error
+
+    async def _manages_place(self, inbound: Inbound, ref: SlackRef) -> bool:
+        """Whether the person manages the place, where that decides anything. What is not known in time is no."""
+        channel = inbound.address.channel
+        if channel.startswith("D") or not _needs_manager(inbound, self._client.host.commands):
+            return False
+        with suppress(TimeoutError):
+            async with asyncio.timeout(PATIENCE_S):
+                return await self._rights.is_manager(ref.scope, ref.user_id, channel)
+        return False
 
     async def _with_context(self, body: Payload, inbound: InboundMessage, ref: SlackRef) -> InboundMessage:
         """A message that is ours or mentions us, even when the delivery does not name us; its files; what the panel looks at."""
@@ -95,3 +131,11 @@ class Intake:
         entries = await self._client.host.timeline.entries(press.address, MAX_ENTRIES)
         running = [one.message_id for one in entries if one.is_running and one.role == "user" and one.message_id]
         return replace(press, message_id=running[-1]) if running else press
+
+
+def _needs_manager(inbound: Inbound, commands: Mapping[str, CommandSpec]) -> bool:
+    """Whether more is allowed to who manages the place: buttons under others' answers, and what holds for a whole channel."""
+    if isinstance(inbound, ButtonPress):
+        return inbound.action not in FREE_ACTIONS
+    command = as_command(inbound, commands)
+    return isinstance(command, Command) and command.name in SETTING_COMMANDS and bool(command.text.strip())

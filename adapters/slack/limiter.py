@@ -29,6 +29,7 @@ PER_MINUTE = {
     "conversations.history": 50,
     "conversations.replies": 50,
     "conversations.info": 50,
+    "users.conversations": 50,
     "users.info": 100,
     "usergroups.list": 20,
     "files.info": 100,

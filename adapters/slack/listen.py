@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from aiohttp import web
-from slack_bolt.adapter.aiohttp import to_aiohttp_response, to_bolt_request
+from slack_bolt.adapter.aiohttp import to_aiohttp_response
 from slack_bolt.async_app import AsyncApp
 from slack_bolt.authorization import AuthorizeResult
 from slack_bolt.request.async_request import AsyncBoltRequest
@@ -20,6 +20,9 @@ from adapters.slack.deliveries import Deliveries
 from adapters.slack.home import Home
 from adapters.slack.install import Install
 from adapters.slack.intake import Intake
+from adapters.slack.parse import NOT_SHAPED_SO
+from adapters.slack.rights import Rights
+from adapters.slack.signed import JunkError, checked, delivery_of, is_signed
 from adapters.slack.sockets import Sockets
 from adapters.slack.tokens import secret
 from bot.ports import Accept
@@ -32,8 +35,9 @@ log = logging.getLogger(__name__)
 class Listener:
     """Hears Slack."""
 
-    def __init__(self, client: SlackClient, intake: Intake, home: Home, install: Install) -> None:
+    def __init__(self, client: SlackClient, intake: Intake, home: Home, install: Install, rights: Rights) -> None:
         self._client, self._intake, self._home, self._install = client, intake, home, install
+        self._rights = rights
         self._tasks = TaskSet(log, "Slack")
         self.sockets = Sockets(client)
 
@@ -41,14 +45,16 @@ class Listener:
         """The Bolt app. Its listeners run before Slack has its answer: what is not written down is not acknowledged."""
         app = AsyncApp(
             name="parley",
-            signing_secret=secret(self._client.options.slack_signing_secret),
+            request_verification_enabled=False,  # done before anything is read: `signed.py`
             authorize=_authorize,
             process_before_response=True,
             ignoring_self_events_enabled=False,  # the parsers mark our own posts, and their rule holds for other bots too
             attaching_conversation_kwargs_enabled=False,
             logger=_bolt_log(),
         )
-        Deliveries(self._client, self._intake, self._home, self._install, self._tasks, accept).register(app)
+        Deliveries(self._client, self._intake, self._home, self._install, self._rights, self._tasks, accept).register(
+            app
+        )
         return app
 
     async def listen(self, accept: Accept) -> None:
@@ -58,8 +64,7 @@ class Listener:
         app = self.bolt(accept)
 
         async def handle(payload: Mapping[str, Any], headers: Mapping[str, str]) -> tuple[bool, dict[str, Any] | None]:
-            request = AsyncBoltRequest(mode="socket_mode", body=dict(payload), headers=dict(headers))
-            response = await _dispatch(app, request)
+            response = await _dispatch(app, payload, headers)
             return response.status == 200, json.loads(response.body) if response.body else None
 
         await self.sockets.run(handle, self._client.options.slack_socket_count)
@@ -71,7 +76,17 @@ class Listener:
         app = self.bolt(accept)
 
         async def events(request: web.Request) -> web.Response:
-            return await to_aiohttp_response(await _dispatch(app, await to_bolt_request(request)))
+            if request.headers.get("Content-Encoding", "identity") != "identity":
+                return web.Response(status=415)
+            body, now_s = await request.read(), self._client.host.clock.now().timestamp()
+            if not is_signed(secret(self._client.options.slack_signing_secret), body, request.headers, now_s):
+                return web.Response(status=401)
+            try:
+                delivery = delivery_of(body, request.content_type)
+            except JunkError as error:
+                log.warning("what came to /slack/events is no delivery: %s", error)
+                return web.Response(status=400)
+            return await to_aiohttp_response(await _dispatch(app, delivery, request.headers))
 
         return [web.post("/slack/events", events)]
 
@@ -81,9 +96,14 @@ class Listener:
         await self._intake.close()
 
 
-async def _dispatch(app: AsyncApp, request: AsyncBoltRequest) -> BoltResponse:
+async def _dispatch(app: AsyncApp, body: Any, headers: Mapping[str, str]) -> BoltResponse:
     """Bolt's answer. What no listener takes is acknowledged: delivered again, it would be taken no more than now."""
-    response = await app.async_dispatch(request)
+    try:
+        request = AsyncBoltRequest(mode="socket_mode", body=checked(body), headers=dict(headers))
+        response = await app.async_dispatch(request)
+    except NOT_SHAPED_SO as error:  # Bolt reads them too; what a listener raises, it catches
+        log.warning("a delivery of Slack is none: %s", error if isinstance(error, JunkError) else type(error).__name__)
+        return BoltResponse(status=400)
     return BoltResponse(status=200) if response.status == UNHANDLED else response
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from adapters.slack import callback_ids
+from adapters.slack.event_names import ASSISTANT_EVENTS, BOT_EVENTS
 from bot.types import CommandSpec
 
 if TYPE_CHECKING:
@@ -33,20 +34,6 @@ BOT_SCOPES = (
     "usergroups:read",
     "users:read",
 )
-BOT_EVENTS = (
-    "agent_session_stopped",
-    "app_context_changed",
-    "app_home_opened",
-    "app_mention",
-    "app_uninstalled",
-    "message.channels",
-    "message.groups",
-    "message.im",
-    "message.mpim",
-    "tokens_revoked",
-)
-ASSISTANT_EVENTS = ("assistant_thread_started", "assistant_thread_context_changed")
-"""Of the older assistant view."""
 SHORTCUTS = (
     ("Ask about this", callback_ids.ASK, "Ask Parley about this message"),
     ("Summarise thread", callback_ids.SUMMARIZE, "The gist of this thread, for you alone"),

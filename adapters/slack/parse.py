@@ -7,11 +7,22 @@ from collections.abc import Collection
 from adapters.slack.parse_events import parse_event
 from adapters.slack.parse_interactions import parse_command, parse_press, parse_shortcut, parse_submission
 from adapters.slack.parse_parts import Payload
+from adapters.slack.signed import JunkError
 from bot.types import Inbound
+
+NOT_SHAPED_SO = (AttributeError, IndexError, KeyError, OverflowError, RecursionError, TypeError, ValueError)
+"""What reading a payload raises that is not shaped as Slack shapes it."""
 
 
 def parse(body: Payload, names: Collection[str] = ()) -> Inbound | None:
-    """The value, or None when the delivery is no person's doing. names: the slash commands that there are."""
+    """The value, or None when the delivery is no person's doing. names: the slash commands that there are. Raises JunkError."""
+    try:
+        return _parse(body, names)
+    except NOT_SHAPED_SO as error:
+        raise JunkError(f"it cannot be read: {type(error).__name__}") from error
+
+
+def _parse(body: Payload, names: Collection[str]) -> Inbound | None:
     match body.get("type"):
         case "event_callback":
             return parse_event(body)

@@ -53,7 +53,7 @@ def _message(body: Payload, event: Payload) -> InboundMessage | None:
         text=message_text(event, bot),
         attachments=attachments(event, body),
         sent_at=moment(ts),
-        is_direct=event.get("channel_type") == "im" or channel.startswith("D"),
+        is_direct=event.get("channel_type") == "im",
         mentions_bot=event.get("type") == "app_mention" or (bool(bot) and bot in mentions),
         mentions_others=bool(mentions - {bot}),
         ref=ref_of(body, str(event.get("user") or ""), raw, event).to_ref(),

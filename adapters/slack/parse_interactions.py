@@ -1,4 +1,7 @@
-"""Slash commands, buttons, message shortcuts and modals at Slack, as values. Pure."""
+"""Slash commands, buttons, message shortcuts and modals at Slack, as values. Pure.
+
+None is said to be direct: people use them in direct messages among themselves too. `intake.py` asks Slack with whom one is.
+"""
 
 from __future__ import annotations
 
@@ -47,7 +50,6 @@ def parse_command(body: Payload, names: Collection[str] = ()) -> Command:
         name=name,
         text=text,
         message_id=f"command:{trigger}",
-        is_direct=body.get("channel_name") == "directmessage" or channel.startswith("D"),
         ref=ref.to_ref(),
     )
 
@@ -160,7 +162,6 @@ def _question_about(body: Payload, target: Mapping[str, Any], intent: Intent, qu
         author=author(body, {"user": user.get("id", ""), "team": user.get("team_id", "")}),
         text=_quoted(str(target.get("text") or ""), question),
         attachments=attachments({**target, "channel": channel}, body),
-        is_direct=channel.startswith("D"),
         mentions_bot=True,
         intent=intent,
         ephemeral=intent != "answer",
@@ -214,7 +215,9 @@ def _state_of(view: Payload) -> dict[str, Any] | None:
 
 def view_value(view: Payload, name: str) -> str:
     """What was typed or chosen in the block of this name."""
-    for element in ((view.get("state") or {}).get("values") or {}).get(name, {}).values():
+    state = view.get("state")
+    of_block = ((state.get("values") or {}) if isinstance(state, Mapping) else {}).get(name) or {}
+    for element in of_block.values():
         chosen = element.get("selected_option") or {}
         return str(element.get("value") or chosen.get("value") or "").strip()
     return ""

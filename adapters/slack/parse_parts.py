@@ -78,7 +78,7 @@ def ref_of(body: Payload, user: str, raw: str = "", event: Payload | None = None
 def looked_at_channel(context: Payload) -> str:
     """The channel that a person has before them while they write in the agent panel, or empty."""
     for entity in context.get("entities") or ():
-        if str(entity.get("type", "")).endswith("channel_id"):
+        if isinstance(entity, Mapping) and str(entity.get("type", "")).endswith("channel_id"):
             return str(entity.get("value") or "")
     return str(context.get("channel_id") or "")
 
@@ -107,7 +107,7 @@ def moment(ts: str) -> datetime:
     """The time that a `ts` names; the epoch when it is none."""
     try:
         return datetime.fromtimestamp(float(ts), UTC)
-    except ValueError:
+    except (OverflowError, OSError, ValueError):
         return EPOCH
 
 

@@ -138,7 +138,7 @@ class Posts:
                 channel=target.channel,
                 user=target.ref.user_id,
                 # "only shown if there is already an active thread". Source: Slack, chat.postEphemeral.
-                thread_ts=None if target.ref.has_no_thread else target.thread or None,
+                thread_ts=None if target.has_no_replies else target.thread or None,
                 **content_of(piece),
             )
         except SlackError as error:
@@ -154,8 +154,12 @@ class Posts:
             **content_of(piece),
         }
         body |= {"thread_ts": target.thread} if target.thread and not target.ref.has_no_thread else {}
+        url = target.ref.response_url
+        if not self._client.hosts.takes_token(url):
+            raise SlackError("Slack no longer takes an answer here.", detail="response_url: not at Slack")
         try:
-            async with self._client.session.post(target.ref.response_url, json=body) as response:
+            session = self._client.session_for(url)
+            async with session.post(url, json=body, allow_redirects=False) as response:
                 if response.status >= 400:
                     raise SlackError("Slack no longer takes an answer here.", detail=f"response_url: {response.status}")
         except (TimeoutError, aiohttp.ClientError) as error:

@@ -135,7 +135,7 @@ class Sockets:
         async for message in socket:
             if message.type is not aiohttp.WSMsgType.TEXT:
                 continue
-            envelope = json.loads(message.data)
+            envelope = _json_of(message.data)
             if envelope.get("type") == "disconnect":
                 if envelope.get("reason") == "warning":
                     continue  # it closes soon, and says so again
@@ -160,3 +160,12 @@ class Sockets:
             acknowledged["payload"] = answer
         with suppress(ConnectionError, RuntimeError):  # the socket died meanwhile; the repeat will be met as one
             await socket.send_str(json.dumps(acknowledged))
+
+
+def _json_of(text: str) -> Mapping[str, Any]:
+    """The object in a socket's message; an empty one for what is none."""
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}

@@ -32,6 +32,11 @@ class Target:
         return self.channel.startswith("D")
 
     @property
+    def has_no_replies(self) -> bool:
+        """Whether nobody answered there yet: what is shown to one person in such a thread Slack shows to nobody."""
+        return self.ref.has_no_thread or self.thread == self.ref.question_id
+
+    @property
     def allowed(self) -> Mapping[str, str]:
         """Whom the answer may ping, because the asker did: ids, with names where known."""
         return self.ref.mentions

@@ -14,6 +14,7 @@ from adapters.slack.emulator import AppConfig, Message, SlackEmulator
 from adapters.slack.reply import ReplyLimits
 from bot import config as configuration
 from bot.app import App
+from bot.ports import Clock
 from bot.providers.echo import script
 from bot.store import turns
 
@@ -77,10 +78,11 @@ async def parley(slack: SlackEmulator, home: Path, **values: Any) -> AsyncIterat
     """Start Parley against this Slack and wait until it hears."""
     durable, name = values.pop("durable", False), values.pop("name", "main")
     reply_limits: ReplyLimits | None = values.pop("reply_limits", None)
+    clock: Clock | None = values.pop("clock", None)
     is_http = not slack.app.socket_mode
     if is_http:
         values.setdefault("slack_app_token", None)
-    app = App(config_for(slack, home, **values), only={"slack"}, durable=durable, name=name)
+    app = App(config_for(slack, home, **values), only={"slack"}, durable=durable, name=name, clock=clock)
     async with app.running(listen=True, serve=is_http):
         if is_http:
             slack.configure(events_url=f"http://127.0.0.1:{app.port}/slack/events")

@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from sqlalchemy import select
 
 from adapters.slack.emulator import AppConfig, Shortcut, SlackEmulator
 from adapters.slack.emulator import files as emulated_files
-from adapters.slack.files import Files
+from adapters.slack.hosts import SlackHosts
 from adapters.slack.intake import LOOKING_AT_S
 from adapters.slack.reply import ReplyLimits
 from bot.store.schema import feedback
@@ -68,11 +67,12 @@ async def test_a_thread_goes_on_without_a_mention(tmp_path: Path) -> None:
 async def test_a_channel_can_be_followed_always_or_never(tmp_path: Path) -> None:
     """The setting `follow` of a channel decides: always answers everything, mention only mentions."""
     async with world(tmp_path) as w:
-        here = Address("slack", w.slack.team.id, w.slack.channel("general").id)
-        await w.app.host.settings.set(here, w.slack.user("ada").id, "channel", "follow", "always")
+        await w.slack.slash("ada", "general", "/parley", "settings set follow always for channel")
+        await w.settled()
         asked = w.slack.post("ada", "general", "no mention here")
         assert "no mention here" in (await w.answers(asked))[0].shown
-        await w.app.host.settings.set(here, w.slack.user("ada").id, "channel", "follow", "mention")
+        await w.slack.slash("ada", "general", "/parley", "settings set follow mention for channel")
+        await w.settled()
         w.slack.post("ada", "general", "and now?", thread_ts=asked.ts)
         await w.settled()
         assert len(w.slack.replies(asked)) == 2
@@ -465,7 +465,7 @@ def test_the_token_goes_to_slack_alone() -> None:
     """To its hosts, or those of the API that is configured (GovSlack has hosts of its own), by https; and to an emulator's."""
 
     def is_slack(api: str, url: str) -> bool:
-        return Files(SimpleNamespace(options=SimpleNamespace(slack_api_url=api))).is_slack(url)  # type: ignore[arg-type]
+        return SlackHosts(api).takes_token(url)
 
     gov, usual = "https://slack-gov.com/api/", "https://slack.com/api/"
     assert is_slack(usual, "https://files.slack.com/x") and is_slack(gov, "https://files.slack-gov.com/x")
@@ -475,6 +475,11 @@ def test_the_token_goes_to_slack_alone() -> None:
         (gov, "http://files.slack-gov.com/x"),
         (gov, "https://evilslack-gov.com/x"),
         (usual, "https://slack.com.evil.example/x"),
+        (usual, "https://files.slack.com:444/x"),
+        (usual, "https://files.slack.com@evil.example/x"),
+        (usual, "https://files.slack.com:x/x"),
+        (usual, "https://[files.slack.com/x"),
+        (usual, "http://127.0.0.1/x"),
         ("http://127.0.0.1:81/api/", "http://127.0.0.1:82/x"),
     ):
         assert not is_slack(api, url), url

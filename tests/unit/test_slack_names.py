@@ -27,7 +27,7 @@ class FakeSlack:
 async def test_no_workspace_learns_the_names_of_another() -> None:
     """The same id means somebody else there, or nobody: each workspace is asked itself."""
     slack = FakeSlack()
-    directory = Directory(slack)  # type: ignore[arg-type]
+    directory = Directory(slack, None)  # type: ignore[arg-type]
     for team in ("T1", "T2", "T1"):
         names = await directory.names(TokenScope(team), "hi <@U1>", set())
         assert names.people == {"U1": f"ada of {team}"}
@@ -37,7 +37,7 @@ async def test_no_workspace_learns_the_names_of_another() -> None:
 async def test_a_name_is_asked_for_again_after_a_while() -> None:
     """People rename themselves."""
     slack = FakeSlack()
-    directory = Directory(slack)  # type: ignore[arg-type]
+    directory = Directory(slack, None)  # type: ignore[arg-type]
     await directory.names(TokenScope("T1"), "<@U1>", set())
     await slack.clock.sleep(KEEP_S / 8)
     await directory.names(TokenScope("T1"), "<@U1>", set())

@@ -6,6 +6,7 @@ from .blocks import check_blocks, is_too_long, normalised
 from .mrkdwn import from_markdown
 from .payloads import message_json
 from .registry import Call, SlackError, method
+from .unfurls import unfurl
 from .workspace import Channel, Json, Message
 
 TEXT_MAX = 40_000
@@ -25,6 +26,7 @@ def post_message(call: Call) -> Json:
     thread_ts = check_thread(call, channel)
     message = Message(call.desk.world.ids.ts(), channel.id, call.me, thread_ts=thread_ts, **authorship(call), **content)
     message.broadcast = bool(thread_ts) and call.flag("reply_broadcast")
+    unfurl(call, message)
     call.desk.timeline.add(message)
     shown = message_json(call.desk.world, message, metadata=True)
     return {"channel": channel.id, "ts": message.ts, "message": shown}
@@ -70,6 +72,7 @@ def post_ephemeral(call: Call) -> Json:
     content = read_content(call, TEXT_MAX)
     ts, thread_ts = call.desk.world.ids.ts(), call.text("thread_ts", required=False) or None
     message = Message(ts, channel.id, call.me, thread_ts=thread_ts, ephemeral_to=user, **authorship(call), **content)
+    unfurl(call, message)
     if thread_ts is None or channel.replies(thread_ts):
         call.desk.timeline.hide(message)
     return {"message_ts": ts}

@@ -5,7 +5,7 @@ import re
 from collections.abc import Sequence
 from typing import TypeVar
 
-from .payloads import channel_json, channel_type, message_json, reactions_json
+from .payloads import channel_json, message_json, reactions_json
 from .registry import Call, SlackError, method
 from .workspace import Channel, Json, Message
 
@@ -32,29 +32,42 @@ def info(call: Call) -> Json:
 @method("conversations.list", *READ_SCOPES, tier="t2")
 def list_all(call: Call) -> Json:
     """The conversations that the token may see. Source: Slack, conversations.list."""
-    return _listing(call, member_only=False)
+    return _listing(call, "")
 
 
 @method("users.conversations", *READ_SCOPES)
 def list_mine(call: Call) -> Json:
-    """The conversations that the bot is in. Source: Slack, users.conversations."""
-    return _listing(call, member_only=True)
+    """The conversations that the bot is in, or that somebody else is in. Source: Slack, users.conversations.
+
+    Of somebody else's, those that are not public only where the bot is in as well.
+    """
+    named = call.text("user", required=False) or call.me
+    if named not in call.desk.world.users:
+        raise SlackError("user_not_found")
+    for kind in _kinds(call):
+        _need_scope_of(call, kind, "read")
+    return _listing(call, named)
 
 
-def _listing(call: Call, *, member_only: bool) -> Json:
-    kinds = (call.text("types", required=False) or "public_channel").replace("_channel", "").split(",")
-    team, me, world = call.team, call.me, call.desk.world
+def _kinds(call: Call) -> list[str]:
+    return (call.text("types", required=False) or "public_channel").replace("_channel", "").split(",")
+
+
+def _listing(call: Call, member: str) -> Json:
+    """member: whose conversations; empty for all that the token may see."""
+    kinds, team, me, world = _kinds(call), call.team, call.me, call.desk.world
     found = [
         channel
         for channel in world.channels.values()
-        if channel.team_id == team.id
+        if team.id in (channel.team_id, *channel.connected_team_ids)
         and channel.kind in kinds
-        and (me in channel.members or (channel.kind == "public" and not member_only))
+        and (me in channel.members or channel.kind == "public")
+        and (not member or member in channel.members)
         and not (call.flag("exclude_archived") and channel.is_archived)
     ]
     page, cursor = paged(call, found)
     shown = [channel_json(world, channel, me) for channel in page]
-    if not member_only:
+    if not member:
         shown = [each | {"is_member": me in room.members} for each, room in zip(shown, page, strict=True)]
     return {"channels": shown, **_next(cursor)}
 
@@ -150,8 +163,11 @@ def _readable(call: Call) -> Channel:
 
 
 def _need_scope(call: Call, channel: Channel, right: str) -> None:
-    family = {"channel": "channels", "group": "groups"}.get(channel_type(channel), channel.kind)
-    needed = f"{family}:{right}"
+    _need_scope_of(call, channel.kind, right)
+
+
+def _need_scope_of(call: Call, kind: str, right: str) -> None:
+    needed = f"{ {'public': 'channels', 'private': 'groups'}.get(kind, kind) }:{right}"
     if needed not in call.bearer.scopes:
         raise SlackError("missing_scope", needed=needed, provided=",".join(call.bearer.scopes))
 

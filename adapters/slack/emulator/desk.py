@@ -50,6 +50,8 @@ class Desk:
     limits: Limits
     faults: Faults
     calls: list[CallRecord] = field(default_factory=list)
+    fetched: list[str] = field(default_factory=list)
+    """The addresses that previews were fetched from."""
     codes: dict[str, Json] = field(default_factory=dict)
     """OAuth codes that were given out and not yet exchanged."""
     _tasks: set[asyncio.Task[Any]] = field(default_factory=set)

@@ -16,6 +16,12 @@ SCOPES = {
     "file_shared": "files:read",
     "member_joined_channel": "channels:read",
     "member_left_channel": "channels:read",
+    **dict.fromkeys(
+        ("channel_archive", "channel_deleted", "channel_left", "channel_rename", "channel_unarchive"), "channels:read"
+    ),
+    **dict.fromkeys(("group_archive", "group_deleted", "group_left", "group_rename", "group_unarchive"), "groups:read"),
+    "user_change": "users:read",
+    "team_join": "users:read",
 }
 """The scope without which Slack sends no such event. Source: Slack, Events reference."""
 MESSAGE_EVENTS = {"public": "message.channels", "private": "message.groups", "im": "message.im", "mpim": "message.mpim"}
@@ -73,7 +79,7 @@ class Events:
         installation = self._world.installation_for(team_id)
         if installation is None or name not in self._world.app.bot_events:
             return []
-        if name in SCOPES and SCOPES[name] not in installation.scopes:
+        if _scope_for(name, channel) not in ("", *installation.scopes):
             return []
         return [self._post.send("events_api", self._envelope(team_id, event, channel))]
 
@@ -100,6 +106,17 @@ class Events:
         }
         return envelope | ({"enterprise_id": enterprise} if enterprise else {})
 
+    def left(self, channel: Channel) -> list[Delivery]:
+        """The bot was taken out of a channel: it is told though it is no member any more."""
+        event = {"type": "channel_left" if channel.kind == "public" else "group_left", "channel": channel.id}
+        return self._send(channel.team_id, str(event["type"]), event | {"event_ts": self._world.ids.ts()}, channel)
+
+    def about_channel(self, channel: Channel, what: str, event: Json) -> list[Delivery]:
+        """A `channel_…` event to every app of the workspace, or a `group_…` event to the apps that are members."""
+        if channel.kind == "public":
+            return self.in_team(channel.team_id, {"type": f"channel_{what}", **event})
+        return self.in_channel(channel, {"type": f"group_{what}", **event})
+
     def revoked(self, team_id: str, *, bots: list[str], users: list[str], uninstalled: bool) -> None:
         """Tell the app that tokens are gone, and that it is; sent though it is no longer installed."""
         events: list[Json] = [{"type": "tokens_revoked", "tokens": {"oauth": users, "bot": bots}}]
@@ -108,3 +125,10 @@ class Events:
             if event["type"] in self._world.app.bot_events:
                 event["event_ts"] = self._world.ids.ts()
                 self._post.send("events_api", self._envelope(team_id, event, None))
+
+
+def _scope_for(name: str, channel: Channel | None) -> str:
+    """The scope that an event needs, or empty: about a private channel it is the private channels' one."""
+    if name.startswith("member_") and channel is not None and channel.kind == "private":
+        return "groups:read"
+    return SCOPES.get(name, "")

@@ -12,6 +12,7 @@ from .delivery import Delivery, Post
 from .payloads import message_json
 from .registry import SlackError
 from .timeline import Timeline
+from .unfurls import show_previews
 from .workspace import Channel, Json, Message, Team, User, View
 from .world import World
 
@@ -51,6 +52,8 @@ class Interactivity:
         self._world, self._post, self._timeline = world, post, timeline
         self.triggers: dict[str, Trigger] = {}
         self.response_urls: dict[str, ResponseUrl] = {}
+        self.fetched: list[str] = []
+        """The addresses that previews of answers were fetched from."""
 
     # -- what people do
 
@@ -248,6 +251,8 @@ class Interactivity:
         message.blocks, message.attachments = self._normal(body.get("blocks") or []), body.get("attachments") or []
         in_thread = entry.original.thread_ts if entry.original else None
         message.thread_ts = body.get("thread_ts") or in_thread
+        if not (body.get("unfurl_links") is False and body.get("unfurl_media") is False):
+            show_previews(self.fetched, message)
         return message
 
     # -- parts of payloads

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from .delivery import Delivery
 from .desk import CallRecord
+from .members import Members
 from .payloads import message_json
 from .socket_mode import Socket
 from .workspace import Json, Message, Session, View
-from .workspaces import Where, Who, Workspaces
+from .workspaces import Where, Who
 
 
-class Looks(Workspaces):
+class Looks(Members):
     """What a person or a test can look at; `SlackEmulator` is one."""
 
     def messages(self, channel: Where, thread_ts: str | None = None) -> list[Message]:
@@ -73,6 +74,11 @@ class Looks(Workspaces):
     def deliveries(self) -> list[Delivery]:
         """Every delivery to the app with its attempts, oldest first."""
         return self.desk.post.log
+
+    @property
+    def fetched(self) -> list[str]:
+        """The addresses that Slack fetched a preview from, for what the app posted."""
+        return [*self.desk.fetched, *self.desk.interactivity.fetched]
 
     @property
     def sockets(self) -> list[Socket]:

@@ -7,6 +7,7 @@ from .blocks import check_blocks
 from .chat import MARKDOWN_MAX, authorship, check_thread, own_message, read_blocks, read_metadata, target
 from .mrkdwn import from_markdown
 from .registry import Call, SlackError, method
+from .unfurls import unfurl
 from .workspace import Json, Message, Stream
 
 LIFE_S = 300.0
@@ -35,6 +36,7 @@ def start_stream(call: Call) -> Json:
     message.markdown = ""
     apply_chunks(message, chunks)
     message.extra = {"streaming_state": "in_progress"}
+    unfurl(call, message)
     call.desk.timeline.add(message)
     return {"channel": channel.id, "ts": message.ts}
 
@@ -46,6 +48,7 @@ def append_stream(call: Call) -> Json:
     if not chunks:
         raise SlackError("no_text")
     apply_chunks(message, chunks)
+    unfurl(call, message)
     call.desk.timeline.touch(message)
     return {"channel": message.channel, "ts": message.ts}
 
@@ -69,7 +72,9 @@ def finish(call: Call, message: Message, blocks: list[Json]) -> None:
     assert message.stream is not None
     message.stream.live = False
     message.extra = {}
-    call.desk.timeline.change(message, None, blocks=[*content_blocks(message.stream), *blocks])
+    message.blocks = [*content_blocks(message.stream), *blocks]
+    unfurl(call, message)
+    call.desk.timeline.change(message, None)
 
 
 def _streaming(call: Call) -> Message:

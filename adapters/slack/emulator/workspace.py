@@ -20,6 +20,12 @@ class User:
     is_bot: bool = False
     deleted: bool = False
     is_stranger: bool = False
+    is_admin: bool = False
+    is_owner: bool = False
+    is_restricted: bool = False
+    """A guest of several channels."""
+    is_ultra_restricted: bool = False
+    """A guest of one channel."""
     locale: str = "en-US"
     tz: str = "Europe/Amsterdam"
     bot_id: str | None = None
