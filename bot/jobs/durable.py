@@ -1,6 +1,9 @@
 """Jobs of many processes that survive a crash, by DBOS on PostgreSQL: the one file that knows the library.
 
 A queue partitioned by lane hands each job to one process; a living process takes over what a dead one had begun.
+
+Its tables hold plain JSON. DBOS itself would pickle, and would unpickle whatever row says that it is a pickle: whoever can write to
+the database could run code in every worker. So nothing is ever unpickled here, and what a former version pickled is begun anew.
 """
 
 from __future__ import annotations
@@ -14,12 +17,15 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import Any, TypeVar
 
+import psycopg
 from dbos import DBOS, DBOSClient, DBOSConfig, EnqueueOptions, SetEnqueueOptions, SetWorkflowID
+from dbos._serialization import DBOSPortableJSON, DefaultSerializer
 from sqlalchemy.engine import URL
 
 from bot.errors import BotError, ConfigError
 from bot.jobs import elapsed_ms, encode_error, encode_result, replay, with_retries
 from bot.ports import Clock, Handler, Job, WorkerRegistry
+from bot.redaction import redact
 from bot.types import StepRecord
 
 T = TypeVar("T")
@@ -34,7 +40,20 @@ REQUEUE_EVERY = 6
 MAX_RECOVERIES = 20
 PRUNE_AT_ONCE = 1_000
 PRIORITY_LIMIT = 2**31 - 1
+SELECT_PICKLED = """
+    SELECT workflow_uuid FROM dbos.workflow_status
+    WHERE serialization IS DISTINCT FROM %s
+    AND (status IN ('ENQUEUED', 'DELAYED', 'ERROR') OR (status = 'PENDING' AND executor_id = %s))
+"""
+"""Jobs that nobody works on and whose rows are no JSON."""
 log = logging.getLogger(__name__)
+
+
+def _refuse_pickle(serializer: DefaultSerializer, serialized_data: str) -> Any:
+    raise ValueError("a row of DBOS's tables holds a pickle, which is not opened")
+
+
+setattr(DefaultSerializer, "deserialize", _refuse_pickle)  # noqa: B010  (mypy knows it as a method)
 
 
 class DurableStep:
@@ -113,19 +132,36 @@ class DurableJobs:
             raise ConfigError("Only one Parley can work in a process.")
         self._handler = handler
         if not working:
-            self._client = await asyncio.to_thread(DBOSClient, system_database_url=self._plain_url())
+            self._client = await asyncio.to_thread(
+                DBOSClient, system_database_url=self._plain_url(), serializer=DBOSPortableJSON
+            )
             return
         self.name = await self._workers.register(self.name)
         _Registered.jobs = self
-        logging.getLogger("dbos").setLevel(logging.ERROR)
         DBOS(config=self._dbos_config())
+        library = logging.getLogger("dbos")
+        library.setLevel(logging.ERROR)
+        library.handlers.clear()  # it has one of its own, past our log, which strikes out secrets
+        library.propagate = True
         DBOS.launch()  # in the running loop: jobs then run on it, where the clients of models and platforms live
+        await self._forget_pickled()
         await DBOS.register_queue_async(
             QUEUE, partition_concurrency=1, worker_concurrency=self._concurrency, polling_interval_sec=POLL_S
         )
         await self._clear_failed()
         if self._takes_over:
             self._spawn(self._sweep())
+
+    async def _forget_pickled(self) -> None:
+        """What a former version left is not opened: its turns are handed over again from the inbox."""
+        if pickled := await asyncio.to_thread(self._pickled):
+            log.warning("%d turns that a former version had queued are begun anew", len(pickled))
+            await self.forget(pickled)
+
+    def _pickled(self) -> list[str]:
+        with psycopg.connect(self._plain_url()) as connection:
+            rows = connection.execute(SELECT_PICKLED, (DBOSPortableJSON.name(), self.name)).fetchall()
+        return [str(job_id) for (job_id,) in rows]
 
     async def _clear_failed(self) -> None:
         """A job that a fault of ours or of the database ended is not done: handed over again, it must run again."""
@@ -142,6 +178,7 @@ class DurableJobs:
             executor_id=self.name,
             log_level="ERROR",
             enable_otlp=False,
+            serializer=DBOSPortableJSON,
         )
 
     def _plain_url(self) -> str:
@@ -169,13 +206,16 @@ class DurableJobs:
         task.add_done_callback(self._tasks.discard)
 
     async def run(self, job_id: str) -> None:
-        """What DBOS calls: the handler, known by its task so that `close` can interrupt it."""
+        """What DBOS calls: the handler, known by its task so that `close` can interrupt it. Its error is kept as words."""
         assert self._handler is not None
         task = asyncio.current_task()
         if task is not None:
             self._running[job_id] = task
         try:
             await self._handler(job_id, DurableStep(self._clock))
+        except Exception as error:  # the edge of the job runner: DBOS keeps what the error says
+            log.exception("job %s failed", job_id)
+            raise RuntimeError(redact(f"{type(error).__name__}: {error}")) from None
         finally:
             self._running.pop(job_id, None)
 

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager, closing, suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from sqlalchemy import Insert, Table, event, exc, make_url, text
 from sqlalchemy.dialects import postgresql, sqlite
@@ -98,6 +98,8 @@ class Store:
             finally:
                 await self._give_back(connection)
         except (exc.OperationalError, exc.InterfaceError, exc.TimeoutError) as error:
+            if _is_beyond_its_limits(error):
+                raise _refused(error) from None
             raise _store_error(error) from error
         except exc.DBAPIError as error:
             raise _refused(error) from None  # PostgreSQL quotes the row, which may be people's words, in what it says
@@ -214,6 +216,16 @@ def prepared(table: Table, build: Callable[[Any], Any]) -> Callable[[AsyncConnec
     """An insert that `build` completes once for each dialect: building a statement takes longer than SQLite takes to run it."""
     made = cache(lambda dialect: build(_insert(dialect, table)))
     return lambda connection: made(connection.dialect.name)
+
+
+def _is_beyond_its_limits(error: exc.DBAPIError | exc.TimeoutError) -> TypeGuard[exc.DBAPIError]:
+    """Whether it is the statement that the database does not take, such as one with too many words: no repeat mends that.
+
+    Source: SQLite, Result Codes, SQLITE_ERROR; PostgreSQL, Error Codes, class 54.
+    """
+    cause = getattr(error, "orig", None)
+    is_wrong = getattr(cause, "sqlite_errorname", "") == "SQLITE_ERROR"
+    return is_wrong or str(getattr(cause, "sqlstate", None) or "").startswith("54")
 
 
 def _refused(error: exc.DBAPIError) -> RefusedByStoreError:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import (
@@ -10,8 +9,6 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
-    DateTime,
-    Dialect,
     Float,
     ForeignKey,
     Index,
@@ -19,15 +16,14 @@ from sqlalchemy import (
     LargeBinary,
     MetaData,
     PrimaryKeyConstraint,
-    String,
     Table,
-    Text,
-    TypeDecorator,
     UniqueConstraint,
     false,
     text,
     true,
 )
+
+from bot.store.columns import ID_LENGTH, Bounded, Moment, Words
 
 metadata = MetaData(
     naming_convention={
@@ -42,23 +38,12 @@ Key = BigInteger().with_variant(Integer, "sqlite")
 """SQLite counts up by itself only in a column of type INTEGER."""
 
 
-class Moment(TypeDecorator[datetime]):
-    """A time in UTC; SQLite forgets the zone, so it is put back."""
-
-    impl = DateTime(timezone=True)
-    cache_ok = True
-
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """The time with its zone."""
-        return value.replace(tzinfo=UTC) if value is not None and value.tzinfo is None else value
-
-
 def _tenant() -> Column[int]:
     return Column("tenant_id", Key, ForeignKey("tenants.id", ondelete="CASCADE"), nullable=False)
 
 
 def _author(comment: str) -> Column[str]:
-    return Column("author_id", String(255), nullable=False, server_default=text("''"), comment=comment)
+    return Column("author_id", Bounded(ID_LENGTH), nullable=False, server_default=text("''"), comment=comment)
 
 
 def _json(name: str, **options: Any) -> Column[Any]:
@@ -69,9 +54,9 @@ tenants = Table(
     "tenants",
     metadata,
     Column("id", Key, primary_key=True),
-    Column("platform", String(32), nullable=False),
-    Column("workspace", String(255), nullable=False),
-    Column("name", Text, nullable=False, server_default=text("''")),
+    Column("platform", Bounded(32), nullable=False),
+    Column("workspace", Bounded(ID_LENGTH), nullable=False),
+    Column("name", Words, nullable=False, server_default=text("''")),
     _json("data"),
     Column("sealed", LargeBinary, comment="Tokens, encrypted."),
     Column("created_at", Moment, nullable=False),
@@ -83,11 +68,11 @@ conversations = Table(
     metadata,
     Column("id", Key, primary_key=True),
     _tenant(),
-    Column("channel", String(255), nullable=False),
-    Column("thread", String(255), nullable=False),
+    Column("channel", Bounded(ID_LENGTH), nullable=False),
+    Column("thread", Bounded(ID_LENGTH), nullable=False),
     Column("is_open", Boolean, nullable=False, server_default=true(), comment="The one now held at this address."),
     Column("is_direct", Boolean, nullable=False, server_default=false()),
-    Column("title", Text, nullable=False, server_default=text("''")),
+    Column("title", Words, nullable=False, server_default=text("''")),
     Column("created_at", Moment, nullable=False),
     Column("updated_at", Moment, nullable=False),
     Index(
@@ -106,7 +91,7 @@ inbox = Table(
     metadata,
     Column("id", Key, primary_key=True, comment="Counts up: the order in which events were accepted."),
     _tenant(),
-    Column("event_id", String(255), nullable=False),
+    Column("event_id", Bounded(ID_LENGTH), nullable=False),
     _json("payload", nullable=False),
     Column("received_at", Moment, nullable=False),
     UniqueConstraint("tenant_id", "event_id"),
@@ -115,7 +100,7 @@ inbox = Table(
 turns = Table(
     "turns",
     metadata,
-    Column("id", String(32), primary_key=True),
+    Column("id", Bounded(32), primary_key=True),
     _tenant(),
     Column("conversation_id", Key, ForeignKey("conversations.id", ondelete="CASCADE"), nullable=False),
     Column("sequence", Key, nullable=False, comment="The inbox row that asked for it; orders the turns of a lane."),
@@ -124,18 +109,18 @@ turns = Table(
     ),
     Column("attempt", Integer, nullable=False, server_default="1"),
     _author("Who asked for it, and pays and waits for it."),
-    Column("state", String(16), nullable=False, comment="queued, running, done, failed, stopped"),
+    Column("state", Bounded(16), nullable=False, comment="queued, running, done, failed, stopped"),
     Column(
         "owner",
-        String(255),
+        Bounded(ID_LENGTH),
         nullable=False,
         server_default=text("''"),
         comment="The process that took it on, where that matters.",
     ),
     _json("receipt"),
     _json("notices"),
-    Column("model", String(255), nullable=False, server_default=text("''")),
-    Column("error", String(64), nullable=False, server_default=text("''")),
+    Column("model", Bounded(ID_LENGTH), nullable=False, server_default=text("''")),
+    Column("error", Bounded(64), nullable=False, server_default=text("''")),
     Column("truncated", Boolean, nullable=False, server_default=false(), comment="The answer hit its length limit."),
     Column("stop_requested", Boolean, nullable=False, server_default=false()),
     Column("created_at", Moment, nullable=False),
@@ -161,12 +146,12 @@ steps = Table(
     "steps",
     metadata,
     _tenant(),
-    Column("turn_id", String(32), ForeignKey("turns.id", ondelete="CASCADE"), nullable=False),
+    Column("turn_id", Bounded(32), ForeignKey("turns.id", ondelete="CASCADE"), nullable=False),
     Column("ordinal", Integer, nullable=False),
-    Column("name", String(64), nullable=False),
+    Column("name", Bounded(64), nullable=False),
     Column("attempts", Integer, nullable=False, comment="0: its result was remembered from before a restart."),
     Column("duration_ms", Float, nullable=False),
-    Column("error", String(64), nullable=False, server_default=text("''")),
+    Column("error", Bounded(64), nullable=False, server_default=text("''")),
     PrimaryKeyConstraint("turn_id", "ordinal"),
 )
 
@@ -189,17 +174,17 @@ messages = Table(
     ),
     Column(
         "origin_channel",
-        String(255),
+        Bounded(ID_LENGTH),
         nullable=False,
         server_default=text("''"),
         comment="Where the original of a copy stands; empty when unknown.",
     ),
-    Column("turn_id", String(32), nullable=False, server_default=text("''")),
-    Column("role", String(16), nullable=False),
-    Column("author_id", String(255), nullable=False, server_default=text("''")),
-    Column("author_name", Text, nullable=False, server_default=text("''")),
-    Column("platform_id", String(255), nullable=False, server_default=text("''")),
-    Column("text", Text, nullable=False, server_default=text("''")),
+    Column("turn_id", Bounded(32), nullable=False, server_default=text("''")),
+    Column("role", Bounded(16), nullable=False),
+    Column("author_id", Bounded(ID_LENGTH), nullable=False, server_default=text("''")),
+    Column("author_name", Words, nullable=False, server_default=text("''")),
+    Column("platform_id", Bounded(ID_LENGTH), nullable=False, server_default=text("''")),
+    Column("text", Words, nullable=False, server_default=text("''")),
     _json("parts", nullable=False),
     Column("for_model", Boolean, nullable=False, server_default=true(), comment="Part of what a model reads."),
     Column("created_at", Moment, nullable=False),
@@ -212,9 +197,9 @@ posts = Table(
     "posts",
     metadata,
     _tenant(),
-    Column("channel", String(255), nullable=False),
-    Column("platform_id", String(255), nullable=False, comment="A message of ours at the platform."),
-    Column("turn_id", String(32), ForeignKey("turns.id", ondelete="CASCADE"), nullable=False),
+    Column("channel", Bounded(ID_LENGTH), nullable=False),
+    Column("platform_id", Bounded(ID_LENGTH), nullable=False, comment="A message of ours at the platform."),
+    Column("turn_id", Bounded(32), ForeignKey("turns.id", ondelete="CASCADE"), nullable=False),
     PrimaryKeyConstraint("tenant_id", "channel", "platform_id"),
 )
 
@@ -222,8 +207,8 @@ blobs = Table(
     "blobs",
     metadata,
     _tenant(),
-    Column("sha256", String(64), nullable=False),
-    Column("mime_type", String(255), nullable=False),
+    Column("sha256", Bounded(64), nullable=False),
+    Column("mime_type", Bounded(ID_LENGTH), nullable=False),
     Column("size_bytes", Key, nullable=False),
     Column("data", LargeBinary, nullable=False),
     _author("Who brought them first; empty for what Parley made."),
@@ -237,7 +222,7 @@ blob_uses = Table(
     metadata,
     _tenant(),
     Column("message_id", Key, ForeignKey("messages.id", ondelete="CASCADE"), nullable=False),
-    Column("sha256", String(64), nullable=False),
+    Column("sha256", Bounded(64), nullable=False),
     PrimaryKeyConstraint("message_id", "sha256"),
     Index(None, "tenant_id", "sha256"),
 )
@@ -247,12 +232,12 @@ calls = Table(
     metadata,
     Column("id", Key, primary_key=True),
     _tenant(),
-    Column("turn_id", String(32), nullable=False, server_default=text("''")),
+    Column("turn_id", Bounded(32), nullable=False, server_default=text("''")),
     Column("conversation_id", Key),
-    Column("author_id", String(255), nullable=False, server_default=text("''")),
-    Column("modality", String(16), nullable=False),
-    Column("model", String(255), nullable=False),
-    Column("state", String(16), nullable=False, comment="reserved, settled, failed, abandoned"),
+    Column("author_id", Bounded(ID_LENGTH), nullable=False, server_default=text("''")),
+    Column("modality", Bounded(16), nullable=False),
+    Column("model", Bounded(ID_LENGTH), nullable=False),
+    Column("state", Bounded(16), nullable=False, comment="reserved, settled, failed, abandoned"),
     Column("cost_micro_usd", Key, comment="NULL is unknown, which is not 0."),
     Column("input_tokens", Key, nullable=False, server_default="0"),
     Column("cached_tokens", Key, nullable=False, server_default="0"),
@@ -261,7 +246,7 @@ calls = Table(
     Column("characters", Key, nullable=False, server_default="0"),
     Column("images", Key, nullable=False, server_default="0"),
     Column("is_estimate", Boolean, nullable=False, server_default=false()),
-    Column("error", String(64), nullable=False, server_default=text("''")),
+    Column("error", Bounded(64), nullable=False, server_default=text("''")),
     Column("started_at", Moment, nullable=False),
     Column("ended_at", Moment),
     Index(None, "tenant_id", "author_id", "started_at"),
@@ -272,9 +257,9 @@ settings = Table(
     "settings",
     metadata,
     _tenant(),
-    Column("scope", String(16), nullable=False, comment="conversation, channel, person"),
-    Column("scope_id", String(255), nullable=False),
-    Column("name", String(64), nullable=False),
+    Column("scope", Bounded(16), nullable=False, comment="conversation, channel, person"),
+    Column("scope_id", Bounded(ID_LENGTH), nullable=False),
+    Column("name", Bounded(64), nullable=False),
     _json("value"),
     PrimaryKeyConstraint("tenant_id", "scope", "scope_id", "name"),
 )
@@ -283,8 +268,8 @@ feedback = Table(
     "feedback",
     metadata,
     _tenant(),
-    Column("turn_id", String(32), ForeignKey("turns.id", ondelete="CASCADE"), nullable=False),
-    Column("author_id", String(255), nullable=False),
+    Column("turn_id", Bounded(32), ForeignKey("turns.id", ondelete="CASCADE"), nullable=False),
+    Column("author_id", Bounded(ID_LENGTH), nullable=False),
     Column("value", Integer, nullable=False, comment="1 for a thumb up, -1 for a thumb down"),
     Column("created_at", Moment, nullable=False),
     PrimaryKeyConstraint("turn_id", "author_id"),
@@ -293,17 +278,17 @@ feedback = Table(
 workers = Table(
     "workers",
     metadata,
-    Column("name", String(255), primary_key=True),
+    Column("name", Bounded(ID_LENGTH), primary_key=True),
     Column("beat_at", Moment, nullable=False),
 )
 
 outcomes = Table(
     "outcomes",
     metadata,
-    Column("job_id", String(64), nullable=False),
+    Column("job_id", Bounded(64), nullable=False),
     Column("ordinal", Integer, nullable=False),
-    Column("name", String(64), nullable=False),
-    Column("outcome", Text, nullable=False, comment="JSON, as bot/jobs writes it."),
+    Column("name", Bounded(64), nullable=False),
+    Column("outcome", Words, nullable=False, comment="JSON, as bot/jobs writes it."),
     Column("recorded_at", Moment, nullable=False),
     PrimaryKeyConstraint("job_id", "ordinal"),
     Index(None, "recorded_at"),
@@ -312,8 +297,8 @@ outcomes = Table(
 page_sessions = Table(
     "page_sessions",
     metadata,
-    Column("token_hash", String(64), primary_key=True, comment="SHA-256 of what the browser holds."),
-    Column("visitor", String(255), nullable=False),
+    Column("token_hash", Bounded(64), primary_key=True, comment="SHA-256 of what the browser holds."),
+    Column("visitor", Bounded(ID_LENGTH), nullable=False),
     Column("created_at", Moment, nullable=False),
     Column("last_seen_at", Moment, nullable=False),
 )

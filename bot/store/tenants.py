@@ -14,6 +14,7 @@ from bot.errors import ConfigError
 from bot.policy.settings import merge_settings, scopes
 from bot.ports import Installation
 from bot.store import Store, Transaction, insert
+from bot.store.columns import ID_LENGTH, fitted
 from bot.store.schema import settings, tenants
 from bot.types import Address, Scope, Settings, from_json, to_json
 
@@ -101,7 +102,7 @@ async def settings_rows(tx: Transaction, places: Sequence[tuple[Scope, str]]) ->
     found: dict[Scope, dict[str, Any]] = {scope: {} for scope, _ in places}
     wanted = dict(places)
     for row in await tx.connection.execute(CHOSEN, {"tenant": tx.tenant_id, "scopes": list(wanted.values())}):
-        if wanted.get(row.scope) == row.scope_id:
+        if fitted(wanted.get(row.scope, ""), ID_LENGTH) == row.scope_id:
             found[row.scope][row.name] = from_json(row.value)
     return found
 

@@ -10,6 +10,8 @@ from bot.policy.visibility import SearchScope, searchable_from
 from bot.store.search import SearchHit, search_messages
 from bot.types import Address, ReplyEvent, TextDelta
 
+MAX_WORD = 200
+"""Characters of a word that is searched for."""
 SNIPPET = 160
 """Characters around the word that was found."""
 
@@ -17,10 +19,7 @@ SNIPPET = 160
 @command("Find earlier messages by words.", "WORDS", (TEXT,), is_private=True)
 async def search(context: CommandContext) -> AsyncGenerator[ReplyEvent]:
     """Over what the asker may see from here."""
-    words = require_text(context.text, "/search WORDS").split()
-    limits = context.runtime.limits
-    if len(words) > limits.search_words:
-        raise UsageError(f"That is {len(words):,} words; search for at most {limits.search_words} at a time.")
+    words = _words(require_text(context.text, "/search WORDS"), context.runtime.limits.search_words)
     inbound = context.turn.inbound
     scope = searchable_from(inbound.address, inbound.author.id, is_direct=inbound.is_direct)
     found = await find_readable(context, words, scope)
@@ -32,6 +31,16 @@ async def search(context: CommandContext) -> AsyncGenerator[ReplyEvent]:
         for one in found
     ]
     yield TextDelta("\n".join(lines))
+
+
+def _words(text: str, limit: int) -> list[str]:
+    """What is searched for. Raises UsageError for more, or for longer words, than a database takes."""
+    words = text.split()
+    if len(words) > limit:
+        raise UsageError(f"That is {len(words):,} words; search for at most {limit} at a time.")
+    if (longest := max(map(len, words))) > MAX_WORD:
+        raise UsageError(f"That word has {longest:,} characters; search for words of at most {MAX_WORD}.")
+    return words
 
 
 async def find_readable(context: CommandContext, words: Sequence[str], scope: SearchScope) -> list[SearchHit]:
