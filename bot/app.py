@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 import socket
 from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
@@ -61,7 +62,9 @@ class App:
     port: int = 0
     """Where the page is served, while it is."""
     url: str = ""
-    """The same for a browser on this machine."""
+    """The same for a program on this machine."""
+    page_url: str = ""
+    """Where a person on this machine enters the page. It may hold a key that lets them in, so it is for the terminal alone."""
 
     def __init__(
         self,
@@ -95,6 +98,7 @@ class App:
         self._limits = limits
         self._secrets = Secrets()
         self._sockets: Sequence[socket.socket] = ()
+        self._entrance_key = secrets.token_urlsafe(16)
 
     async def accept(self, inbound: Inbound) -> Accepted:
         """The only way in."""
@@ -110,7 +114,7 @@ class App:
         of the same installation left.
         """
         async with AsyncExitStack() as stack:
-            self._secrets.learn(*secrets_of(self.config))
+            self._secrets.learn(*secrets_of(self.config), self._entrance_key)
             stack.callback(self._secrets.close)
             if serve:
                 self._bind(stack)
@@ -166,7 +170,14 @@ class App:
         self.readiness = Readiness(
             self.config, self.store, self.clock, self.providers, self.adapters, self.models, hinted
         )
-        self.host = make_host(self.runtime, self.seal, self._secrets, self.inbox.tenant_of, self.readiness.diagnostics)
+        self.host = make_host(
+            self.runtime,
+            self.seal,
+            self._secrets,
+            self.inbox.tenant_of,
+            self.readiness.diagnostics,
+            self._entrance_key,
+        )
 
     def _create_adapters(self, stack: AsyncExitStack) -> None:
         self.adapters.update(self._more)
@@ -231,8 +242,13 @@ class App:
         return tasks
 
     async def _serve(self, stack: AsyncExitStack) -> None:
-        from bot.web import WebServer
+        from bot.web import MAX_BODY_BYTES, ConnectionLimits, WebServer
 
+        limits = ConnectionLimits(
+            total=self.config.max_connections,
+            per_address=self.config.max_connections_per_address,
+            request_bytes=self.config.max_attachment_mb * 2**20 + MAX_BODY_BYTES,
+        )
         server = WebServer(
             self.config.host,
             self.config.port,
@@ -240,11 +256,20 @@ class App:
             ready=self.readiness.parts,
             render=telemetry.metrics,
             sockets=self._sockets,
+            limits=limits,
+            token=token.get_secret_value() if (token := self.config.metrics_token) else "",
         )
         await server.start()
         stack.push_async_callback(server.stop)
         self.port, self.url = server.port, server.url
+        self.page_url = server.url + self._entrance()
         self.readiness.page_url = server.url
+
+    def _entrance(self) -> str:
+        """The path by which a person on this machine enters the page, of the first adapter that has one."""
+        plugins = {**adapter_folders.plugins(), **self._plugins}
+        pages = (one.entrance for name in self.adapters if (one := plugins.get(name)) and one.entrance)
+        return next((enter(self.config, self._entrance_key) for enter in pages), "")
 
 
 def worker_name() -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -14,6 +15,7 @@ from bot.ports import Clock, Host, Installation
 from bot.redaction import Secrets
 from bot.store import Store, conversations, tenants
 from bot.store.blobs import TenantBlobs
+from bot.store.page_sessions import StoredPageSessions
 from bot.store.tenants import Seal
 from bot.store.timeline import load_timeline
 from bot.types import Address, Author, Blob, Conversation, Diagnostic, ResumePoint, Scope, Settings, TimelineEntry
@@ -41,6 +43,20 @@ class PlaceBlobs:
     async def write(self, data: bytes, mime_type: str) -> Blob:
         """Keep the bytes."""
         return await (await self._blobs()).write(data, mime_type)
+
+    async def read_pieces(self, sha256: str, first: int, count: int) -> AsyncGenerator[bytes, None]:
+        """So many bytes from there on, in pieces."""
+        async with aclosing((await self._blobs()).read_pieces(sha256, first, count)) as pieces:
+            async for piece in pieces:
+                yield piece
+
+    async def write_pieces(self, pieces: AsyncIterable[bytes], mime_type: str, author_id: str = "") -> Blob:
+        """Keep bytes that come in pieces."""
+        return await (await self._blobs()).write_pieces(pieces, mime_type, author_id)
+
+    async def size_for(self, sha256: str, person_id: str, turn_id: str = "") -> int | None:
+        """How many bytes these are, if this person may see them."""
+        return await (await self._blobs()).size_for(sha256, person_id, turn_id)
 
 
 @dataclass(frozen=True)
@@ -122,13 +138,18 @@ def make_host(
     secrets: Secrets,
     tenant_of: TenantOf,
     diagnostics: Callable[[], Sequence[Diagnostic]],
+    entrance_key: str = "",
 ) -> Host:
-    """The host that lends this runtime's store, clock and bus. secrets: learns the tokens of installations."""
+    """The host that lends this runtime's store, clock and bus.
+
+    secrets: learns the tokens of installations. entrance_key: see `Host`.
+    """
     return Host(
         clock=runtime.clock,
         bus=runtime.bus,
         blobs=partial(PlaceBlobs, runtime.store, tenant_of),
         installations=StoredInstallations(runtime.store, seal, runtime.clock, secrets),
+        sessions=StoredPageSessions(runtime.store),
         timeline=StoredTimeline(runtime.store, tenant_of),
         settings=StoredPersonalSettings(runtime, tenant_of),
         usage=partial(_usage, runtime, tenant_of),
@@ -136,5 +157,6 @@ def make_host(
         models=runtime.models.chosen,
         chat_models=runtime.models.available,
         personas=tuple(runtime.personas),
+        entrance_key=entrance_key,
         diagnostics=diagnostics,
     )

@@ -101,7 +101,7 @@ class Readiness:
             if not plugin.is_listed:
                 continue
             lacking = ", ".join(plugin.missing(self.config))
-            on = f"on at {self.page_url}" if self.page_url and plugin.has_page else "on"
+            on = f"on at {self.page_url}" if self.page_url and plugin.entrance else "on"
             rows.append(Diagnostic(name, "off" if lacking else "ok", f"set {lacking}" if lacking else on, lacking))
         return rows
 

@@ -21,7 +21,13 @@ class Options(FolderOptions):
 
     playground_password: SecretStr | None = Field(
         None,
-        description="Password of the page. Unset: the page is served to browsers on this machine only.",
+        description="Password of the page. Unset: the page is served to whoever opens, on this machine, the address that Parley "
+        "prints when it starts.",
+    )
+    playground_open: bool = Field(
+        False,
+        description="1 serves the page without a password to whoever reaches it, through proxies too; they spend what the "
+        "models cost.",
     )
 
 
@@ -32,9 +38,15 @@ def create(options: Options, host: Host) -> Playground:
     return Playground(
         host,
         options.playground_password.get_secret_value() if options.playground_password else "",
+        is_open=options.playground_open,
         bound_to=options.host,
         max_upload_bytes=options.max_attachment_mb * 1024 * 1024,
     )
 
 
-PLUGIN = AdapterPlugin(options=Options, capabilities=CAPABILITIES, create=create, has_page=True)
+def entrance(options: Options, key: str) -> str:
+    """Return where a person on this machine enters the page. key: of this start of Parley, for a page without a password."""
+    return "/" if options.playground_password or options.playground_open else f"/?key={key}"
+
+
+PLUGIN = AdapterPlugin(options=Options, capabilities=CAPABILITIES, create=create, entrance=entrance)

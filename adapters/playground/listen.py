@@ -35,12 +35,13 @@ class Playground:
     name = "playground"
     capabilities = CAPABILITIES
 
-    def __init__(self, host: Host, password: str, *, bound_to: str, max_upload_bytes: int) -> None:
-        """password: empty serves the page to this machine only. bound_to: the web server's HOST, for `check`."""
+    def __init__(
+        self, host: Host, password: str, *, is_open: bool = False, bound_to: str, max_upload_bytes: int
+    ) -> None:
+        """password: empty serves the page to this machine only, unless it is open. bound_to: the web server's HOST, for `check`."""
         self._host = host
-        self._guard = Guard(host.clock, password)
-        self._has_password = bool(password)
-        self._is_open = not password and not is_loopback(bound_to)
+        self._guard = Guard(host.clock, host.sessions, password, host.entrance_key, is_open=is_open)
+        self._bound_to = bound_to
         self._max_upload_bytes = max_upload_bytes
         self._renderer = Renderer()
 
@@ -54,11 +55,12 @@ class Playground:
     async def download(self, attachment: Attachment) -> AsyncIterator[bytes]:
         """Yield the bytes, which were stored when the page sent them. Raises UnreadableError when they have been deleted."""
         ref = PlaygroundRef.from_ref(attachment.ref)
+        blobs = self._host.blobs(Address(self.name, "local", ref.channel))
         try:
-            data = await self._host.blobs(Address(self.name, "local", ref.channel)).read(ref.blob)
+            async for piece in blobs.read_pieces(ref.sha256, 0, ref.size_bytes):
+                yield piece
         except StoreError as error:
             raise UnreadableError(f"{attachment.name} is gone; send it again.", detail=error.text) from error
-        yield data
 
     async def open(self, turn: Turn) -> Receipt:
         """Tell the pages that an answer begins."""
@@ -90,12 +92,16 @@ class Playground:
 
     async def check(self) -> Sequence[Diagnostic]:
         """Report who can reach the page."""
-        if self._is_open:
+        if self._guard.is_open:
+            text = "on, and open to whoever reaches it: everybody spends what its models cost"
+            return [Diagnostic("playground", "warning", text, "PLAYGROUND_OPEN")]
+        if not self._guard.has_password and not is_loopback(self._bound_to):
             text = "The page is served to browsers on this machine only, though HOST lets others in; set a password."
             return [Diagnostic("playground", "warning", text, "PLAYGROUND_PASSWORD")]
-        whom = "whoever has its password" if self._has_password else "browsers on this machine"
+        whom = "whoever has its password" if self._guard.has_password else "browsers on this machine"
         return [Diagnostic("playground", "ok", f"on, for {whom}")]
 
     async def close(self) -> None:
-        """End the processes that render."""
+        """End the processes that render, and answer no more guesses."""
+        await self._guard.passwords.close()
         await self._renderer.close()

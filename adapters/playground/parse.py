@@ -12,10 +12,13 @@ from bot.errors import UsageError
 from bot.policy.addressing import known_command
 from bot.types import ACTIONS, Address, Attachment, Author, Blob, ButtonPress, Command, Deletion, Edit, InboundMessage
 
-MAX_TEXT = 2_000_000
-"""Characters of a message: far more than a model reads, little enough to keep."""
-MESSAGE_ID = re.compile(r"[0-9A-Za-z.:-]{8,180}", re.ASCII)
+MAX_TEXT = 500_000
+"""Characters of a message: more than a model reads, little enough to keep."""
+MAX_TEXT_BYTES = 4 * MAX_TEXT
+TOO_LONG = f"The message is longer than {MAX_TEXT:,} characters; send it as a file."
+MESSAGE_ID = re.compile(r"[0-9A-Za-z.:-]{8,160}", re.ASCII)
 CHANNEL = re.compile(r"[0-9a-f]{16}-[0-9A-Za-z-]{8,64}", re.ASCII)
+SURROGATE = re.compile("[\ud800-\udfff]")
 KINDS = ("image", "audio", "video")
 
 
@@ -90,9 +93,9 @@ def parse_press(
 ) -> ButtonPress:
     """Parse a button pressed under an answer. data: `id` of this press, `action` and perhaps `value`."""
     action = data.get("action")
-    if action not in ACTIONS:
+    if not isinstance(action, str) or action not in ACTIONS:
         raise UsageError(f"The page has no button {str(action)[:40]!r}.")
-    event, value = _event(address, data), str(data.get("value", ""))[:MAX_TEXT]
+    event, value = _event(address, data), _words(str(data.get("value", "")))
     return ButtonPress(event, message_id_of(message_id), address, author, action, value, sent_at)
 
 
@@ -107,7 +110,8 @@ def _event(address: Address, data: Mapping[str, Any]) -> str:
 
 
 def _words(text: str) -> str:
-    """Return the text with plain line ends and without NUL, which PostgreSQL cannot store."""
+    """Return the text with plain line ends and without NUL and halves of characters, which PostgreSQL cannot store."""
     if len(text) > MAX_TEXT:
-        raise UsageError(f"The message is longer than {MAX_TEXT:,} characters; send it as a file.")
-    return text.replace("\r\n", "\n").replace("\x00", "").strip()
+        raise UsageError(TOO_LONG)
+    whole = text.encode("utf-8", "replace").decode() if SURROGATE.search(text) else text
+    return whole.replace("\r\n", "\n").replace("\x00", "").strip()

@@ -23,6 +23,7 @@ MAX_MARKDOWN = 200_000
 SCHEMES = ("http", "https", "mailto")
 BARE_LINK = re.compile(r"https?://[^\s<>\"'`\]]+[^\s<>\"'`\].,;:!?)*_]", re.IGNORECASE)
 TASK = re.compile(r"\[([ xX])\] ")
+BLOBS = "/api/blobs/"
 INLINE_IMAGES = ("image/png", "image/jpeg", "image/gif", "image/webp")
 INLINE_VIDEOS = ("video/mp4", "video/webm", "video/quicktime")
 INLINE_SOUNDS = (
@@ -94,8 +95,10 @@ def text_of(items: Sequence[Part]) -> str:
 
 
 def blob_url(blob: Blob, name: str) -> str:
-    """Return the address of the bytes. The hash is the key: only somebody who knows the content can name it."""
-    return f"/api/blobs/{blob.sha256}?type={quote(blob.mime_type)}&size={blob.size_bytes}&name={quote(name)}"
+    """Return the address of the bytes, for whoever may see them."""
+    return (
+        f"{BLOBS}{blob.sha256}?type={quote(blob.mime_type)}&size={blob.size_bytes}&name={quote(name, errors='replace')}"
+    )
 
 
 def _groups(tokens: Sequence[Token]) -> list[list[Token]]:

@@ -9,19 +9,27 @@ from typing import Any
 from aiohttp import web
 
 from adapters.playground import CAPABILITIES, parse, render
-from adapters.playground.files import asset_response, blob_response, page_response
+from adapters.playground.bodies import read_json, read_password
+from adapters.playground.files import Proof, asset_response, page_response, send_blob
 from adapters.playground.forms import MAX_FILES, FormReader
-from adapters.playground.guard import Guard, author_of, handle, person_of
+from adapters.playground.guard import VISITOR, Guard, author_of, visitor_of
 from adapters.playground.renderer import Renderer
 from adapters.playground.reply import publish_to_pages
-from adapters.playground.stream import stream_events
-from bot.errors import UsageError
+from adapters.playground.slots import Slots, UploadRoom
+from adapters.playground.stream import Watcher, stream_events
 from bot.media.apart import on_behalf_of
 from bot.policy.actions import actions_for
+from bot.policy.callers import network_of
 from bot.ports import Accept, Host
 from bot.types import MODALITIES, Accepted, Address, ButtonPress, Deletion, Edit, Inbound, TimelineEntry
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+TOO_MANY_PAGES = "Parley is open in too many places. Close it in one, and reload this page.\n"
+TOO_MANY_FILES = "Too many files are being fetched at once. Please try again in a few seconds.\n"
+STREAMS = {"for_person": 10, "for_network": 100, "in_all": 400}
+"""Open pages. Each holds a connection; a browser opens six at most. Behind a proxy, everybody's come from one network."""
+DOWNLOADS = {"for_person": 12, "for_network": 64, "in_all": 128}
+"""Files on their way to browsers: each holds a piece of two megabytes."""
 
 
 class Routes:
@@ -30,6 +38,9 @@ class Routes:
     def __init__(self, host: Host, accept: Accept, guard: Guard, renderer: Renderer, max_upload_bytes: int) -> None:
         self._host, self._accept, self._guard, self._renderer = host, accept, guard, renderer
         self._max_upload_bytes = max_upload_bytes
+        self._streams = Slots(TOO_MANY_PAGES, **STREAMS)
+        self._downloads = Slots(TOO_MANY_FILES, **DOWNLOADS)
+        self._uploads = UploadRoom(for_person=2 * max_upload_bytes, in_all=8 * max_upload_bytes)
 
     def table(self) -> Sequence[web.AbstractRouteDef]:
         """Return the routes for the web server to mount."""
@@ -39,6 +50,7 @@ class Routes:
             web.get("/", self._admitted(self._page)),
             web.get("/playground/{asset}", self._admitted(self._asset)),
             web.post("/playground/login", self._admitted(self._log_in)),
+            web.post("/playground/logout", self._admitted(self._log_out)),
             web.get("/api/status", self._known(self._status)),
             web.get("/api/events", self._known(self._events)),
             web.get("/api/conversations", self._known(self._conversations)),
@@ -62,29 +74,42 @@ class Routes:
 
     def _known(self, handler: Handler) -> Handler:
         async def known(request: web.Request) -> web.StreamResponse:
-            if not self._guard.knows(request) or not person_of(request):
+            visitor = await self._guard.sessions.visitor_of(request)
+            if not visitor:
                 raise web.HTTPUnauthorized(text="Open the page first.\n")
-            with on_behalf_of(handle(person_of(request))):  # one person's long texts do not make others wait for theirs
+            request[VISITOR] = visitor
+            with on_behalf_of(visitor):  # one person's long texts do not make others wait for theirs
                 return await handler(request)
 
         return self._admitted(known)
 
     async def _page(self, request: web.Request) -> web.Response:
-        is_known = self._guard.knows(request)
+        """Return the page to whoever has a session, and begin one for whoever needs no proof; the others learn what to do."""
+        sessions = self._guard.sessions
+        if not await sessions.visitor_of(request):
+            if not self._guard.needs_no_proof(request):
+                return page_response("login.html" if self._guard.has_password else "start.html", status=401)
+            response = web.HTTPSeeOther("/")
+            await sessions.begin(request, response)
+            raise response
+        if "key" in request.query:
+            raise web.HTTPSeeOther("/")  # so that it stands neither in the address bar nor in a bookmark
         self._renderer.warm_up()
-        response = page_response("index.html" if is_known else "login.html")
-        self._guard.remember(request, response, proven=is_known)
-        return response
+        return page_response("index.html")
 
     async def _asset(self, request: web.Request) -> web.Response:
         return asset_response(request.match_info["asset"])
 
     async def _log_in(self, request: web.Request) -> web.Response:
-        form = await request.post()
-        if not await self._guard.is_right(str(form.get("password", ""))):
+        if not await self._guard.is_right(request, await read_password(request)):
             return page_response("login.html", changed=("hidden data-wrong", "data-wrong"), status=403)
         response = web.HTTPSeeOther("/")
-        self._guard.remember(request, response, proven=True)
+        await self._guard.sessions.begin(request, response)
+        raise response
+
+    async def _log_out(self, request: web.Request) -> web.Response:
+        response = web.HTTPSeeOther("/")
+        await self._guard.sessions.end(request, response)
         raise response
 
     # --- What there is ---------------------------------------------------------------------------------------------
@@ -101,9 +126,8 @@ class Routes:
             for spec in self._host.commands.values()
         ]
         limits = {"max_upload_bytes": self._max_upload_bytes, "max_files": MAX_FILES}
-        return web.json_response(
-            {"handle": handle(person_of(request)), "models": models, "commands": commands, **limits}
-        )
+        who = {"handle": visitor_of(request), "can_log_out": self._guard.has_password}
+        return web.json_response({**who, "models": models, "commands": commands, **limits})
 
     def _ways(self) -> dict[str, str]:
         """Return how to turn on each modality that is off: the part of its diagnostic after the colon."""
@@ -120,33 +144,48 @@ class Routes:
     async def _entries(self, request: web.Request) -> web.Response:
         entries = await self._host.timeline.entries(_address(request))
         shown = [entry for entry in entries if entry.role in ("user", "assistant")]
-        return web.json_response(await asyncio.gather(*(self._entry(entry) for entry in shown)))
+        proof = self._proof(request)
+        return web.json_response(await asyncio.gather(*(self._entry(entry, proof) for entry in shown)))
 
-    async def _entry(self, entry: TimelineEntry) -> dict[str, Any]:
+    async def _entry(self, entry: TimelineEntry, proof: Proof) -> dict[str, Any]:
         text = render.text_of(entry.parts)
         blocks = await self._renderer.blocks(text) if entry.role == "assistant" else []
-        return _entry(entry, text, blocks)
+        return _entry(entry, text, blocks, proof)
 
-    async def _blob(self, request: web.Request) -> web.Response:
-        address = Address("playground", "local", handle(person_of(request)))
-        return await blob_response(request, self._host.blobs(address))
+    async def _blob(self, request: web.Request) -> web.StreamResponse:
+        visitor = visitor_of(request)
+        blobs, turn = self._host.blobs(Address("playground", "local", visitor)), self._proof(request).holds(request)
+        with self._downloads.taken(visitor, network_of(request.remote or "")):
+            return await send_blob(request, blobs, visitor, turn)
 
     async def _events(self, request: web.Request) -> web.StreamResponse:
+        visitor, address = visitor_of(request), _address(request)
         self._renderer.warm_up()
-        return await stream_events(request, self._host, self._renderer, _address(request))
+
+        async def is_welcome() -> bool:
+            return await self._guard.sessions.visitor_of(request) == visitor
+
+        with self._streams.taken(visitor, network_of(request.remote or "")):
+            watcher = Watcher(self._proof(request), is_welcome)
+            return await stream_events(request, self._host, self._renderer, address, watcher)
+
+    def _proof(self, request: web.Request) -> Proof:
+        return Proof(self._guard.sessions.token_of(request))
 
     # --- What the page sends ---------------------------------------------------------------------------------------
 
     async def _post(self, request: web.Request) -> web.Response:
         author = author_of(request)
-        address, form = await FormReader(author.id, self._host.blobs, self._max_upload_bytes).read(request)
+        with self._uploads.entered(author.id) as note:
+            reader = FormReader(author.id, self._host.blobs, self._max_upload_bytes, note)
+            address, form = await reader.read(request)
         now, names = self._host.clock.now(), self._host.commands
         return await self._hand_in(
             parse.parse_message(form.fields, form.files, address, author, now, names), {"kind": "changed"}
         )
 
     async def _edit(self, request: web.Request) -> web.Response:
-        data, where = await _json(request), self._where(request)
+        data, where = await read_json(request), self._where(request)
         return await self._hand_in(parse.parse_edit(data, *where), {"kind": "changed"})
 
     async def _delete(self, request: web.Request) -> web.Response:
@@ -155,7 +194,7 @@ class Routes:
         )
 
     async def _press(self, request: web.Request) -> web.Response:
-        data = await _json(request)
+        data = await read_json(request)
         return await self._hand_in(parse.parse_press(data, *self._where(request)))
 
     async def _forget(self, request: web.Request) -> web.Response:
@@ -178,10 +217,11 @@ class Routes:
 def _address(request: web.Request) -> Address:
     """Return the conversation a request is about. Raises UsageError when it is not this person's."""
     channel = request.match_info.get("channel") or request.query.get("conversation", "")
-    return parse.address_of(channel, handle(person_of(request)))
+    return parse.address_of(channel, visitor_of(request))
 
 
-def _entry(entry: TimelineEntry, text: str, blocks: list[str]) -> dict[str, Any]:
+def _entry(entry: TimelineEntry, text: str, blocks: list[str], proof: Proof) -> dict[str, Any]:
+    parts = render.draw_parts(entry.parts)
     return {
         "turn": entry.turn_id,
         "role": entry.role,
@@ -189,7 +229,7 @@ def _entry(entry: TimelineEntry, text: str, blocks: list[str]) -> dict[str, Any]
         "is_editable": entry.is_editable,
         "text": text,
         "blocks": blocks,
-        "parts": render.draw_parts(entry.parts),
+        "parts": proof.sign(parts, entry.turn_id) if entry.role == "assistant" else parts,
         "notices": list(entry.notices),
         "model": entry.model,
         "error": entry.error,
@@ -199,13 +239,3 @@ def _entry(entry: TimelineEntry, text: str, blocks: list[str]) -> dict[str, Any]
         "actions": actions_for(entry.reply, CAPABILITIES) if entry.role == "assistant" else (),
         "created_at": entry.created_at.isoformat(),
     }
-
-
-async def _json(request: web.Request) -> dict[str, Any]:
-    try:
-        data = await request.json()
-    except ValueError as error:
-        raise UsageError("The request is not valid JSON.") from error
-    if not isinstance(data, dict):
-        raise UsageError("The request is not a JSON object.")
-    return data

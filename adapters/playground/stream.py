@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 
 from aiohttp import web
 
 from adapters.playground import topics
+from adapters.playground.files import Proof
 from adapters.playground.live import View
 from adapters.playground.renderer import Renderer
 from adapters.shared.tasks import cancel
@@ -28,10 +30,26 @@ HEARTBEAT_S = 15.0
 """Proxies close streams that are silent for longer, often after 30 or 60 s. Told so, the page looks whether it missed anything."""
 
 
+@dataclass(frozen=True)
+class Watcher:
+    """The browser at the other end of a stream."""
+
+    proof: Proof
+    """Signs the addresses of what it is told of."""
+    is_welcome: Callable[[], Awaitable[bool]]
+    """Whether its session still holds; asked now and then."""
+
+
 async def stream_events(
-    request: web.Request, host: Host, renderer: Renderer, address: Address, *, heartbeat_s: float = HEARTBEAT_S
+    request: web.Request,
+    host: Host,
+    renderer: Renderer,
+    address: Address,
+    watcher: Watcher,
+    *,
+    heartbeat_s: float = HEARTBEAT_S,
 ) -> web.StreamResponse:
-    """Stream until the browser leaves. A page that comes late, or again, first gets the whole text so far.
+    """Stream until the browser leaves, or logs out. A page that comes late, or again, first gets the whole text so far.
 
     `ready` is sent once the subscriptions are open: from then on the page misses nothing, so it reads the history after it.
     """
@@ -44,11 +62,12 @@ async def stream_events(
         readers = (
             asyncio.create_task(_read_answers(host.bus, address.channel, messages, view, changed)),
             asyncio.create_task(_read_ends(ends, view, changed)),
+            asyncio.create_task(_until_unwelcome(watcher, heartbeat_s)),
         )
         try:
             await host.bus.publish(topics.late_pages(address.channel), {})
             with suppress(ConnectionResetError):
-                await _write_changes(response, view, changed, readers, heartbeat_s)
+                await _write_changes(response, view, changed, readers, watcher.proof, heartbeat_s)
         finally:
             await cancel(*readers)
     return response
@@ -70,14 +89,20 @@ async def _read_ends(ends: AsyncIterator[dict[str, Any]], view: View, changed: a
         changed.set()
 
 
+async def _until_unwelcome(watcher: Watcher, heartbeat_s: float) -> None:
+    while await watcher.is_welcome():
+        await asyncio.sleep(heartbeat_s)
+
+
 async def _write_changes(
     response: web.StreamResponse,
     view: View,
     changed: asyncio.Event,
     readers: tuple[asyncio.Task[None], ...],
+    proof: Proof,
     heartbeat_s: float,
 ) -> None:
-    """Write until the browser leaves or the messages end. A slow browser gets fewer, larger changes."""
+    """Write until the browser leaves or one of the readers ends. A slow browser gets fewer, larger changes."""
     while not any(reader.done() for reader in readers):
         try:
             await asyncio.wait_for(changed.wait(), heartbeat_s)
@@ -86,9 +111,13 @@ async def _write_changes(
             continue
         changed.clear()
         began = time.perf_counter()
-        events = b"".join(_event(name, data) for name, data in await view.changes())
-        await response.write(events)
+        events = [_event(name, _signed(data, proof)) for name, data in await view.changes()]
+        await response.write(b"".join(events))
         await asyncio.sleep(min(max(PACE_S, (time.perf_counter() - began) * RENDER_SHARE), MAX_PACE_S))
+
+
+def _signed(data: dict[str, Any], proof: Proof) -> dict[str, Any]:
+    return {**data, "parts": proof.sign(data["parts"], data["turn"])} if data.get("parts") else data
 
 
 def _event(name: str, data: dict[str, Any]) -> bytes:

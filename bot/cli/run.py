@@ -172,7 +172,7 @@ def _show(app: App) -> None:
     terminal = wide_terminal()
     terminal.print(diagnostics_table(app.readiness.diagnostics()))
     if app.port:
-        terminal.print(f"Parley is at {app.url} – Ctrl-C stops it.", markup=False)
+        terminal.print(f"Parley is at {app.page_url or app.url} – Ctrl-C stops it.", markup=False)
     else:
         terminal.print("Running – Ctrl-C stops it.", markup=False)
     sys.stdout.flush()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -43,6 +43,49 @@ class Blobs(Protocol):
 
     async def write(self, data: bytes, mime_type: str) -> Blob:
         """Keep the bytes, once for each content."""
+
+    def read_pieces(self, sha256: str, first: int, count: int) -> AsyncGenerator[bytes, None]:
+        """So many bytes from there on, in pieces of a few megabytes; raises StoreError when they were forgotten."""
+
+    async def write_pieces(self, pieces: AsyncIterable[bytes], mime_type: str, author_id: str = "") -> Blob:
+        """Keep bytes that come in pieces, without holding them in memory. author_id: who brings them."""
+
+    async def size_for(self, sha256: str, person_id: str, turn_id: str = "") -> int | None:
+        """How many bytes these are, if this person may see them: a message in a conversation of theirs uses them. Otherwise None.
+
+        turn_id: of a turn of theirs that brings them, as the caller knows; while it is under way, no message uses them yet.
+        """
+
+
+@dataclass(frozen=True)
+class PageSession:
+    """A browser that was let in to a page of ours."""
+
+    visitor: str
+    """Who its person is."""
+    last_seen_at: datetime
+
+
+class PageSessions(Protocol):
+    """The browsers that were let in, by the hash of a token that each of them holds."""
+
+    async def find(self, token_hash: str) -> PageSession | None:
+        """The session of this token, however old."""
+
+    async def keep(self, token_hash: str, visitor: str, now: datetime) -> None:
+        """Remember a new one."""
+
+    async def touch(self, token_hash: str, now: datetime) -> None:
+        """It was used."""
+
+    async def drop(self, token_hash: str) -> None:
+        """Forget it; harmless when unknown."""
+
+    async def drop_unused(self, since: datetime) -> None:
+        """Forget those that were not used since then."""
+
+    async def is_known(self, visitor: str) -> bool:
+        """Whether there is a session of this visitor."""
 
 
 class Bus(Protocol):
@@ -126,6 +169,8 @@ class Host:
     blobs: Callable[[Address], Blobs]
     """The bytes of the tenant that a place belongs to."""
     installations: Installations
+    sessions: PageSessions
+    """The browsers that were let in to the page."""
     timeline: Timeline
     settings: PersonalSettings
     usage: Callable[[Address, str], Awaitable[str]]
@@ -138,5 +183,7 @@ class Host:
     """The chat models that a person may choose, as `provider:model`."""
     personas: Sequence[str]
     """The names that `/persona` knows."""
+    entrance_key: str
+    """What the address of a page without a password holds when it is printed: whoever was shown it is let in."""
     diagnostics: Callable[[], Sequence[Diagnostic]]
     """What is on, and what is off with the setting that brings it; asks nobody outside."""

@@ -96,8 +96,8 @@ class AdapterPlugin(Generic[OptionsT]):
 
     `click.pass_obj` hands them a `CommandLine`.
     """
-    has_page: bool = False
-    """People open it at the web server's own address."""
+    entrance: Callable[[OptionsT, str], str] | None = None
+    """Of a platform that is a page: the path by which a person on this machine enters it. It gets `Host.entrance_key`, too."""
     is_listed: bool = True
     """Whether the overview at start and `doctor` have a row for it."""
 

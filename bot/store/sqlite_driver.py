@@ -62,7 +62,7 @@ def _patiently(connection: sqlite3.Connection, run: Callable[[], T]) -> T:
         connection.execute("PRAGMA busy_timeout=0")
 
 
-async def _in_thread(connection: sqlite3.Connection, run: Callable[[], T]) -> T:
+async def in_thread(connection: sqlite3.Connection, run: Callable[[], T]) -> T:
     """Run it on a thread. When cancelled, wait for the thread first: no two may use a connection at once."""
     work = asyncio.ensure_future(asyncio.to_thread(_patiently, connection, run))
     try:
@@ -80,7 +80,7 @@ async def _here(connection: sqlite3.Connection, run: Callable[[], T]) -> T:
     except sqlite3.OperationalError as error:
         if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
             raise
-        return await _in_thread(connection, run)
+        return await in_thread(connection, run)
 
 
 class _Cursor(AsyncAdapt_dbapi_cursor):
@@ -109,7 +109,7 @@ class _Cursor(AsyncAdapt_dbapi_cursor):
 
     async def _do(self, statement: str, parameters: Sequence[Any], *, many: bool) -> None:
         connection: Any = self._connection
-        execute = _in_thread if self.in_thread or _is_large(parameters) else _here
+        execute = in_thread if self.in_thread or _is_large(parameters) else _here
         outcome, rows = await execute(connection, lambda: _run(connection, statement, parameters, many=many))
         self._cursor, self._rows = outcome, collections.deque(rows)
 

@@ -1,30 +1,32 @@
-"""The web server: health, metrics, the adapters' routes, and the rules that hold for every answer it gives."""
+"""The web server: the adapters' routes, what monitoring asks, and the rules that hold for every request and every answer."""
 
 from __future__ import annotations
 
 import asyncio
-import errno
 import logging
 import socket
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from urllib.parse import urlsplit
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import replace
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp.web_protocol import RequestPayloadError
 
-from bot.errors import BotError, ConfigError
-from bot.policy.this_machine import is_loopback
+from bot.errors import BotError
+from bot.web.connections import Connection, ConnectionLimits, Gate
+from bot.web.descriptors import connections_within, raise_descriptor_limit
+from bot.web.listening import BACKLOG, bind, close
+from bot.web.probes import Probes, Ready
+from bot.web.refusals import check_encoding, check_origin
 
 log = logging.getLogger(__name__)
 
-Ready = Callable[[], Awaitable[Mapping[str, str]]]
-"""Returns each part that this process needs with what is wrong with it, or an empty string when it is ready."""
-
 MAX_BODY_BYTES = 4 * 1024 * 1024
 """For bodies read whole. Slack's and Discord's calls stay far below; uploads are streamed and counted by their own route."""
-BACKLOG = 128
-"""Connections that may wait to be accepted. Source: the defaults of asyncio, 100, and of aiohttp, 128."""
 SHUTDOWN_S = 2.0
 """How long requests under way may take to end; the whole process has 5 s."""
+LINGER_S = 2.0
+"""How long the rest of a body is waited for whose request was refused, so that the client hears why."""
 STATUS_BY_CODE = {
     "usage": 400,
     "unreadable": 415,
@@ -61,21 +63,26 @@ class WebServer:
         render: Callable[[], bytes],
         routes: Iterable[web.AbstractRouteDef] = (),
         sockets: Sequence[socket.socket] = (),
+        limits: ConnectionLimits | None = None,
+        token: str = "",
     ) -> None:
         """port: 0 takes a free one. ready: for /readyz. render: the text of /metrics. routes: what the adapters serve.
 
-        sockets: what `bind` returned for this host and port, if it was called before.
+        sockets: what `bind` returned for this host and port, if it was called before. token: opens metrics to whoever has it.
         """
         self.host, self.port = host, port
         self._sockets = sockets
-        self._ready, self._render = ready, render
+        limits = limits or ConnectionLimits()
+        room = connections_within(raise_descriptor_limit(), limits.total)
+        self._limits = replace(limits, total=room, per_address=min(room, limits.per_address))
+        self._gate = Gate(self._limits)
         self._streams: set[asyncio.Task[object]] = set()
         self._runner: web.AppRunner | None = None
+        self._servers: list[asyncio.Server] = []
+        self._looking: asyncio.Task[None] | None = None
         self.app = web.Application(middlewares=[self._guard], client_max_size=MAX_BODY_BYTES)
         self.app.on_response_prepare.append(self._prepare)
-        self.app.add_routes(
-            [web.get("/healthz", self._health), web.get("/readyz", self._readiness), web.get("/metrics", self._metrics)]
-        )
+        self.app.add_routes(Probes(ready, render, token).routes())
         self.app.add_routes(routes)
 
     @property
@@ -84,119 +91,103 @@ class WebServer:
         host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(self.host, self.host)
         return f"http://{f'[{host}]' if ':' in host and not host.startswith('[') else host}:{self.port}"
 
+    @property
+    def is_quiet(self) -> bool:
+        """Whether no request is under way."""
+        return self._gate.is_quiet
+
     async def start(self) -> None:
         """Listen; `port` is the real one afterwards. Raises ConfigError that names PORT or HOST."""
         sockets = self._sockets or bind(self.host, self.port)
-        runner = web.AppRunner(self.app, access_log=None, handler_cancellation=True, shutdown_timeout=SHUTDOWN_S)
-        await runner.setup()
+        self.port = sockets[0].getsockname()[1]
+        self._runner = web.AppRunner(
+            self.app,
+            access_log=None,
+            handler_cancellation=True,
+            shutdown_timeout=SHUTDOWN_S,
+            auto_decompress=False,
+            keepalive_timeout=self._limits.keep_alive_s,
+            lingering_time=LINGER_S,
+            logger=_protocol_log(),
+        )
+        await self._runner.setup()
+        assert self._runner.server is not None
+        loop = asyncio.get_running_loop()
+        self._looking = asyncio.create_task(self._gate.keep_looking())
         for one in sockets:
-            await web.SockSite(runner, one).start()
-        self._runner, self.port = runner, runner.addresses[0][1]
+            self._servers.append(
+                await loop.create_server(self._gate.protocol_of(self._runner.server), sock=one, backlog=BACKLOG)
+            )
 
     async def stop(self) -> None:
         """End live streams, give requests under way a moment to end, and close. Calling it again is harmless."""
         runner, self._runner = self._runner, None
         if runner is None:
             return
-        for site in tuple(runner.sites):
-            await site.stop()
+        for server in self._servers:
+            server.close()
         for stream in tuple(self._streams):
             stream.cancel()
         await runner.cleanup()
-
-    async def _health(self, request: web.Request) -> web.Response:
-        return web.Response(text="ok\n")
-
-    async def _readiness(self, request: web.Request) -> web.Response:
-        troubles = await self._ready()
-        is_ready = not any(troubles.values())
-        parts = {name: trouble or "ok" for name, trouble in troubles.items()}
-        return web.json_response({"ready": is_ready, "parts": parts}, status=200 if is_ready else 503)
-
-    async def _metrics(self, request: web.Request) -> web.Response:
-        if is_loopback(self.host):
-            check_host(request)
-        return web.Response(body=self._render(), headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})
+        if self._looking is not None:
+            self._looking.cancel()
+            await asyncio.wait([self._looking])
 
     @web.middleware
     async def _guard(
         self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
     ) -> web.StreamResponse:
-        """Refuse what another site's page sends, and turn errors into answers."""
+        """Tell the connection what is under way, refuse what nobody may send, and turn errors into answers."""
+        connection = _connection_of(request)
+        if connection is not None:
+            connection.begin(request)
         try:
+            check_encoding(request)
             check_origin(request)
             return await handler(request)
         except web.HTTPException:
             raise
         except BotError as error:
-            log.info("%s %s: %s: %s %s", request.method, request.path, error.code, error.text, error.detail)
+            log.info("%s %s: %s: %s %s", request.method, request.raw_path, error.code, error.text, error.detail)
             return _failure(request, STATUS_BY_CODE.get(error.code, 502), error.code, error.text)
+        except (HttpProcessingError, RequestPayloadError, ConnectionError):
+            return _failure(request, 400, "usage", "The request broke off or is malformed; send it again.")
         except Exception:
-            log.exception("%s %s failed", request.method, request.path)
+            log.exception("%s %s failed", request.method, request.raw_path)
             return _failure(request, 500, "failed", "Something went wrong here; the log says what.")
+        finally:
+            if connection is not None:
+                connection.finish()
 
     async def _prepare(self, request: web.Request, response: web.StreamResponse) -> None:
         for name, value in HEADERS.items():
             response.headers.setdefault(name, value)
         response.headers.pop("Server", None)
-        task = asyncio.current_task()
+        connection, task = _connection_of(request), asyncio.current_task()
+        if connection is not None:
+            connection.has_answered = True
         if response.content_type == "text/event-stream" and task is not None:
             self._streams.add(task)
             task.add_done_callback(self._streams.discard)
 
 
-def bind(host: str, port: int) -> list[socket.socket]:
-    """Take the port at every address of the host; connections wait until a server serves them.
+class _NotTheirs(logging.Filter):
+    """Drops what aiohttp logs with a traceback because somebody sent what is not HTTP: that is answered, and no fault here."""
 
-    port: 0 takes a free one. Raises ConfigError that names PORT or HOST.
-    """
-    taken: list[socket.socket] = []
-    failed: OSError | None = None
-    try:
-        places = dict.fromkeys(
-            (family, address)
-            for family, _, _, _, address in socket.getaddrinfo(
-                host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-            )
-        )
-        for family, address in places:
-            at = taken[0].getsockname()[1] if taken else port
-            try:
-                taken.append(socket.create_server((address[0], at, *address[2:]), family=family, backlog=BACKLOG))
-            except OSError as error:  # such as ::1 where there is no IPv6
-                failed = error
-                if error.errno == errno.EADDRINUSE:
-                    break
-    except OSError as error:
-        failed = error
-    if failed is not None and (not taken or failed.errno == errno.EADDRINUSE):
-        close(taken)
-        raise _cannot_listen(failed, host, port) from failed
-    return taken
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Return whether the record is about a fault of ours."""
+        return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError | RequestPayloadError))
 
 
-def close(sockets: Iterable[socket.socket]) -> None:
-    """Close what `bind` opened. Calling it again is harmless."""
-    for one in sockets:
-        one.close()
+def _protocol_log() -> logging.Logger:
+    made = logging.getLogger(f"{__name__}.protocol")
+    made.filters = [_NotTheirs()]
+    return made
 
 
-def check_host(request: web.Request) -> None:
-    """Raise HTTPForbidden when the browser believes that it talks to another machine (DNS rebinding)."""
-    name = urlsplit(f"//{request.host}").hostname or ""
-    if not is_loopback(name):
-        raise web.HTTPForbidden(text=f"{name} is not this machine.\n")
-
-
-def check_origin(request: web.Request) -> None:
-    """Raise HTTPForbidden when a page of another site sent this. Servers, such as Slack's, send no Origin and are let through."""
-    is_upgrade = request.headers.get("Upgrade", "").lower() == "websocket"
-    if request.method in ("GET", "HEAD", "OPTIONS") and not is_upgrade:
-        return
-    origin = request.headers.get("Origin")
-    is_foreign = origin is not None and urlsplit(origin).netloc.lower() != request.host.lower()
-    if is_foreign or request.headers.get("Sec-Fetch-Site") in ("cross-site", "same-site"):
-        raise web.HTTPForbidden(text="Requests from other sites are refused.\n")
+def _connection_of(request: web.Request) -> Connection | None:
+    protocol = request.transport.get_protocol() if request.transport is not None else None
+    return protocol if isinstance(protocol, Connection) else None
 
 
 def _failure(request: web.Request, status: int, code: str, text: str) -> web.Response:
@@ -205,13 +196,4 @@ def _failure(request: web.Request, status: int, code: str, text: str) -> web.Res
     return web.json_response({"error": code, "text": text}, status=status)
 
 
-def _cannot_listen(error: OSError, host: str, port: int) -> ConfigError:
-    if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
-        return ConfigError(f"HOST: {host} is not an address of this machine; set HOST to 127.0.0.1 or 0.0.0.0.")
-    if error.errno == errno.EACCES:
-        return ConfigError(f"PORT: this user is not allowed to listen on port {port}; set PORT to a number above 1023.")
-    if error.errno == errno.EADDRINUSE:
-        return ConfigError(
-            f"PORT: another program is listening on {host}:{port}; stop it, or set PORT to another number."
-        )
-    return ConfigError(f"PORT: cannot listen on {host}:{port}: {error.strerror or error}.")
+__all__ = ["BACKLOG", "MAX_BODY_BYTES", "ConnectionLimits", "WebServer", "bind", "close"]

@@ -33,6 +33,8 @@ def upgrade() -> None:
         sa.Column("last_seen_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("token_hash", name="pk_page_sessions"),
     )
+    if op.get_bind().dialect.name == "postgresql":
+        op.execute("ALTER TABLE blobs ALTER COLUMN data SET STORAGE EXTERNAL")  # so that a part of it can be read alone
 
 
 def _author(comment: str) -> sa.Column[str]:
@@ -41,6 +43,8 @@ def _author(comment: str) -> sa.Column[str]:
 
 def downgrade() -> None:
     """Back to the revision before."""
+    if op.get_bind().dialect.name == "postgresql":
+        op.execute("ALTER TABLE blobs ALTER COLUMN data SET STORAGE EXTENDED")
     op.drop_table("page_sessions")
     op.drop_index("ix_blobs_tenant_id_author_id_size_bytes", "blobs")
     op.drop_column("blobs", "author_id")

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import aiohttp
+from yarl import URL
 
 from bot.app import App
 from tests.conftest import MakeConfig
@@ -24,6 +25,7 @@ class Playground:
 
     app: App
     url: str
+    """Where a person on this machine enters."""
     passed: dict[str, Any] = field(default_factory=dict)
 
 
@@ -32,19 +34,21 @@ async def playing(make_config: MakeConfig, **values: Any) -> AsyncIterator[Playg
     """Serve the page on a free port of this machine."""
     app = App(make_config(**values), only=("playground",), durable=False)
     async with app.running(serve=True):
-        yield Playground(app, f"http://127.0.0.1:{app.port}")
+        yield Playground(app, app.page_url)
 
 
 class Person:
     """Somebody with a browser: a cookie jar, and the calls that the page makes."""
 
     def __init__(self, url: str) -> None:
-        self.http = aiohttp.ClientSession(url, cookie_jar=aiohttp.CookieJar(unsafe=True))
+        """url: what Parley printed when it started."""
+        self.entrance = URL(url)
+        self.http = aiohttp.ClientSession(self.entrance.origin(), cookie_jar=aiohttp.CookieJar(unsafe=True))
         self.channel = ""
 
     async def arrive(self) -> dict[str, Any]:
         """Open the page; begins a conversation."""
-        (await self.http.get("/")).raise_for_status()
+        (await self.http.get(self.entrance)).raise_for_status()
         status: dict[str, Any] = await self.get("/api/status")
         self.channel = f"{status['handle']}-{uuid.uuid4().hex}"
         return status

@@ -44,10 +44,12 @@ async def ben(playground: Playground) -> AsyncIterator[Person]:
 
 async def test_the_page_and_its_files_are_served(playground: Playground, ann: Person) -> None:
     """The page loads nothing from elsewhere, and its cookie is out of scripts' and other sites' reach."""
-    async with aiohttp.ClientSession(playground.url) as http, http.get("/") as response:
-        page, cookie = await response.text(), response.headers["Set-Cookie"]
+    async with aiohttp.ClientSession() as http, http.get(playground.url, allow_redirects=False) as response:
+        cookie = response.headers["Set-Cookie"]
     assert "HttpOnly" in cookie
     assert "SameSite=Strict" in cookie
+    async with ann.http.get("/") as response:
+        page = await response.text()
     assert "<h1" in page
     assert {"app.js", "turns.js", "app.css", "logo.svg", "login.css"} <= set(ASSETS)
     for asset in ASSETS:
@@ -247,7 +249,7 @@ async def test_bad_input_ends_in_a_clear_answer(ann: Person) -> None:
         assert (response.status, (await response.json())["text"]) == (400, "A message is sent as a form.")
     path = f"/api/conversations/{ann.channel}/messages/{uuid.uuid4().hex}"
     assert (await ann.http.patch(path, data=b"{", headers={"Content-Type": "application/json"})).status == 400
-    assert (await ann.http.get(f"/api/blobs/{'0' * 64}")).status in (404, 503)
+    assert (await ann.http.get(f"/api/blobs/{'0' * 64}")).status == 404
 
 
 async def test_an_upload_above_the_limit_is_refused(make_config: MakeConfig) -> None:
@@ -266,32 +268,3 @@ async def test_an_upload_above_the_limit_is_refused(make_config: MakeConfig) -> 
         await ann.http.close()
     assert (response.status, said["error"]) == (415, "unreadable")
     assert said["text"].startswith("big.bin is too big: up to 1 MB")
-
-
-@pytest.mark.parametrize(
-    "headers", [{"Host": "evil.example"}, {"X-Forwarded-For": "203.0.113.7"}, {"Forwarded": "for=203.0.113.7"}]
-)
-async def test_without_a_password_only_this_machine_is_served(playground: Playground, headers: dict[str, str]) -> None:
-    """A rebound name or a proxied visitor is told which setting opens the page."""
-    async with aiohttp.ClientSession(playground.url) as http, http.get("/", headers=headers) as response:
-        assert response.status == 403
-        assert "PLAYGROUND_PASSWORD" in await response.text()
-
-
-async def test_a_password_guards_page_and_api(make_config: MakeConfig) -> None:
-    """With a password set, nothing is served before it was given, from anywhere; a cookie cannot be made up."""
-    async with playing(make_config, playground_password="open sesame") as playground:
-        person = Person(playground.url)
-        async with person.http.get("/") as response:
-            assert "Password" in await response.text()
-        assert (await person.http.get("/api/status")).status == 401
-        forged = {"parley_person": "x" * 32, "parley_pass": "0" * 64}
-        assert (await person.http.get("/api/status", cookies=forged)).status == 401
-        async with person.http.post("/playground/login", data={"password": "wrong"}) as response:
-            assert (response.status, "That is not the password" in await response.text()) == (403, True)
-        async with person.http.post("/playground/login", data={"password": "open sesame"}) as response:
-            assert "composer" in await response.text()
-        await person.arrive()
-        await person.post("hello")
-        assert len(await person.settled()) == 2
-        await person.http.close()

@@ -88,7 +88,7 @@ async def start(home: Path) -> AsyncIterator[Platform]:
     """A Parley that serves the page, and somebody who opened it."""
     config = configuration.load(env_file=None, parley_home=home, port=0, **ECHO)
     async with App(config, only={"playground"}, durable=False).running(serve=True) as app:
-        person = Person(f"http://127.0.0.1:{app.port}")
+        person = Person(app.page_url)
         await person.arrive()
         try:
             yield PagePlatform(app, person)

@@ -13,8 +13,9 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from adapters.playground import topics
+from adapters.playground.files import Proof
 from adapters.playground.renderer import Renderer
-from adapters.playground.stream import stream_events
+from adapters.playground.stream import Watcher, stream_events
 from bot.ports import settled_topic
 from bot.store.bus import MemoryBus
 from bot.types import Address
@@ -34,8 +35,12 @@ async def events(bus: MemoryBus) -> AsyncIterator[AsyncIterator[tuple[str, Any]]
     """What one open page is told; a stream that is silent for 50 ms says so."""
     renderer, host = Renderer(), SimpleNamespace(bus=bus)
 
+    async def is_welcome() -> bool:
+        return True
+
     async def stream(request: web.Request) -> web.StreamResponse:
-        return await stream_events(request, host, renderer, ADDRESS, heartbeat_s=0.05)  # type: ignore[arg-type]
+        watcher = Watcher(Proof("token"), is_welcome)
+        return await stream_events(request, host, renderer, ADDRESS, watcher, heartbeat_s=0.05)  # type: ignore[arg-type]
 
     app = web.Application()
     app.router.add_get("/", stream)

@@ -5,19 +5,22 @@ from __future__ import annotations
 import asyncio
 import io
 from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 
 import aiohttp
 import pytest
 from aiohttp import web
+from aiohttp.test_utils import TestClient, TestServer
 
 from bot.errors import ConfigError, QuotaError, UsageError
 from bot.web import WebServer
+from bot.web.probes import Probes
 
 
 class Served:
     """A running server with a few routes of a made-up adapter."""
 
-    def __init__(self) -> None:
+    def __init__(self, token: str = "") -> None:
         self.troubles: dict[str, str] = {"store": "", "jobs": ""}
         self.stream_ended = asyncio.Event()
         routes = [
@@ -27,7 +30,9 @@ class Served:
             web.get("/stream", self._stream),
             web.post("/echo", self._echo),
         ]
-        self.server = WebServer("127.0.0.1", 0, ready=self._ready, render=lambda: b"parley_up 1\n", routes=routes)
+        self.server = WebServer(
+            "127.0.0.1", 0, ready=self._ready, render=lambda: b"parley_up 1\n", routes=routes, token=token
+        )
 
     async def _ready(self) -> Mapping[str, str]:
         return self.troubles
@@ -72,14 +77,94 @@ async def http(served: Served) -> AsyncIterator[aiohttp.ClientSession]:
 
 
 async def test_health_readiness_and_metrics(served: Served, http: aiohttp.ClientSession) -> None:
-    """Alive is one thing, ready another: a part in trouble makes 503 and is named."""
+    """Alive is one thing, ready another."""
     assert (await http.get("/healthz")).status == 200
     ready = await http.get("/readyz")
     assert (ready.status, await ready.json()) == (200, {"ready": True, "parts": {"store": "ok", "jobs": "ok"}})
+    assert await (await http.get("/metrics")).text() == "parley_up 1\n"
+
+
+async def test_a_part_in_trouble_is_named(served: Served, http: aiohttp.ClientSession) -> None:
+    """The operator, on this machine, is told which one."""
     served.troubles["store"] = "The disk is full."
     ready = await http.get("/readyz")
     assert (ready.status, (await ready.json())["parts"]["store"]) == (503, "The disk is full.")
-    assert await (await http.get("/metrics")).text() == "parley_up 1\n"
+
+
+@asynccontextmanager
+async def served_with(token: str, **headers: str) -> AsyncIterator[tuple[Served, aiohttp.ClientSession]]:
+    """A server whose metrics have a token, and a client that sends these headers."""
+    made = Served(token)
+    await made.server.start()
+    async with aiohttp.ClientSession(made.server.url, headers=headers) as http:
+        yield made, http
+    await made.server.stop()
+
+
+FORWARDED = {"X-Forwarded-For": "203.0.113.7"}
+
+
+@pytest.mark.parametrize("header", ["X-Forwarded-For", "Via", "Forwarded", "CF-Connecting-IP", "X-Real-IP"])
+async def test_strangers_learn_whether_it_lives_and_no_more(served: Served, header: str) -> None:
+    """Through a proxy: alive, ready or not, and nothing of parts, models or cost."""
+    served.troubles["store"] = "The disk /data is full."
+    async with aiohttp.ClientSession(served.server.url, headers={header: "203.0.113.7"}) as http:
+        assert await (await http.get("/healthz")).text() == "ok\n"
+        ready = await http.get("/readyz")
+        assert (ready.status, await ready.json()) == (503, {"ready": False})
+        metrics = await http.get("/metrics")
+        assert (metrics.status, "METRICS_TOKEN" in await metrics.text()) == (403, True)
+
+
+async def test_a_token_opens_metrics_from_anywhere() -> None:
+    """Prometheus sends it from another machine; a wrong one opens nothing, not even from this one."""
+    async with served_with("s3cret", **FORWARDED, Authorization="Bearer s3cret") as (_, http):
+        assert await (await http.get("/metrics")).text() == "parley_up 1\n"
+        assert "parts" in await (await http.get("/readyz")).json()
+    for wrong in ("Bearer wrong", "Bearer ", "Bearer \udcff"):
+        async with served_with("s3cret", Authorization=wrong) as (_, http):
+            assert (await http.get("/metrics")).status == 403
+    async with served_with("s3cret", **FORWARDED) as (_, http):
+        assert (await http.get("/metrics")).status == 403
+    async with served_with("", **FORWARDED, Authorization="Bearer ") as (_, http):
+        assert (await http.get("/metrics")).status == 403
+
+
+async def test_the_database_is_asked_once_for_many_probes() -> None:
+    """Whoever asks all the time costs nothing: an answer holds for a second, and many at once wait for the same one."""
+    asked = 0
+
+    async def ready() -> Mapping[str, str]:
+        nonlocal asked
+        asked += 1
+        await asyncio.sleep(0)
+        return {"store": ""}
+
+    server = WebServer("127.0.0.1", 0, ready=ready, render=lambda: b"")
+    await server.start()
+    async with aiohttp.ClientSession(server.url) as http:
+        answers = await asyncio.gather(*(http.get("/readyz") for _ in range(50)))
+    await server.stop()
+    assert {answer.status for answer in answers} == {200}
+    assert asked <= 3
+
+
+async def test_a_database_that_hangs_is_not_ready() -> None:
+    """The probe is answered all the same."""
+
+    async def ready() -> Mapping[str, str]:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async with TestClient(TestServer(_with(Probes(ready, lambda: b"", patience_s=0.05)))) as http:
+        answer = await http.get("/readyz")
+        assert (answer.status, await answer.json()) == (503, {"ready": False, "parts": {"store": "does not answer"}})
+
+
+def _with(probes: Probes) -> web.Application:
+    app = web.Application()
+    app.add_routes(probes.routes())
+    return app
 
 
 async def test_every_answer_carries_the_security_headers(http: aiohttp.ClientSession) -> None:

@@ -66,8 +66,10 @@ export const announce = (text) => ($("said").textContent = text.slice(0, 4000));
 // Runs work that may fail; a failure is shown to the person, and gives undefined.
 export const attempt = (work) => work().catch((error) => toast(error.message));
 
-export function confirmed(text) {
+export function confirmed(text, { yes = "Delete", no = "Keep" } = {}) {
   $("confirm-text").textContent = text;
+  $("confirm").querySelector("[value=yes]").textContent = yes;
+  $("confirm").querySelector("[value=no]").textContent = no;
   return answered($("confirm")).then((value) => value === "yes");
 }
 

@@ -1,6 +1,6 @@
 // What happens on the server: the stream of events of the open conversation, and looks into its history.
 
-import { getEntries, openEvents } from "./api.js";
+import { getEntries, getStatus, openEvents } from "./api.js";
 import { loadConversations } from "./conversations.js";
 import { $, announce, attempt } from "./dom.js";
 import { stayAtBottom, toBottom } from "./scroll.js";
@@ -43,9 +43,17 @@ function follow(opened, resolve) {
   });
   opened.addEventListener("error", () => {
     $("link").textContent = "Reconnecting…";
+    if (opened.readyState === EventSource.CLOSED) refused();
     resolve();
   });
 }
+
+// The browser does not try again by itself: the session has ended, which the next call finds, or there are too many open pages.
+const refused = () =>
+  attempt(async () => {
+    $("link").textContent = "Not connected: close other pages of Parley, and reload this one.";
+    await getStatus();
+  });
 
 const refresh = () =>
   attempt(async () => {

@@ -1,7 +1,7 @@
 // What all of the page goes by: what the server said of itself, and the conversation that is open.
 
 export const session = {
-  status: null, // {handle, models, commands, max_upload_bytes, max_files}
+  status: null, // {handle, can_log_out, models, commands, max_upload_bytes, max_files}
   channel: "", // the id of the open conversation
 };
 
