@@ -11,6 +11,7 @@ from cachetools import LRUCache
 from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web.async_client import AsyncWebClient
 
+from adapters.shared.short_lived import ShortLived
 from adapters.slack import Options
 from adapters.slack.errors import SlackError, refusal
 from adapters.slack.hosts import SlackHosts, public_session
@@ -64,6 +65,10 @@ class SlackClient:
         self.limiter = RateLimiter(host.clock)
         self.tokens = Tokens(options, host, self.call_without_bot)
         self.hosts = SlackHosts(options.slack_api_url)
+        self.lent = ShortLived(
+            host.clock, options.parley_secret_key, options.slack_bot_token, options.slack_client_secret
+        )
+        """Seals what Slack lends for minutes."""
         self._session: aiohttp.ClientSession | None = None
         self._public_session: aiohttp.ClientSession | None = None
         self._clients: LRUCache[str, AsyncWebClient] = LRUCache(MAX_TOKENS)

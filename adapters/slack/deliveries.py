@@ -15,6 +15,7 @@ from adapters.shared.tasks import TaskSet
 from adapters.slack.callback_ids import ASK, EDIT_IMAGE, PREFIX, SETTINGS
 from adapters.slack.client import SlackClient
 from adapters.slack.event_names import CHANNEL_SUBTYPES, MEMBER_SUBTYPES, RIGHTS_EVENTS
+from adapters.slack.forms import TOO_OLD
 from adapters.slack.home import Home
 from adapters.slack.install import Install
 from adapters.slack.intake import Intake
@@ -92,6 +93,12 @@ class Deliveries:
         """Write down what the delivery stands for. Raises StoreError: then Slack delivers it again."""
         if (body.get("event") or {}).get("subtype") in (*MEMBER_SUBTYPES, *CHANNEL_SUBTYPES):
             await self._rights.note_change(body)
+        if body.get("type") == "view_submission":
+            state = self._home.forms.open(body)
+            if state is None:
+                await ack(TOO_OLD)
+                return
+            body = {**body, "view": {**body["view"], "private_metadata": state}}
         inbound, answer = parse(body, self._client.host.commands), ""
         if inbound is not None and is_answerable(inbound.author):
             accepted = await self._intake.hand_in(body, inbound, self._accept)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-import re
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -12,8 +12,10 @@ from adapters.shared.buttons import THANKS
 from adapters.slack import NAME, callback_ids, render
 from adapters.slack.client import SlackClient
 from adapters.slack.errors import SlackError
-from adapters.slack.parse_interactions import first_action, modal_state, shortcut_target, view_value
+from adapters.slack.forms import Forms
+from adapters.slack.parse_interactions import first_action, shortcut_target, view_value
 from adapters.slack.parse_parts import Payload, scope_of
+from adapters.slack.previews import NO_PREVIEWS
 from adapters.slack.ref import SlackRef, TokenScope
 from bot.errors import BotError
 from bot.policy.settings import SETTINGS
@@ -47,6 +49,7 @@ class Home:
 
     def __init__(self, client: SlackClient) -> None:
         self._client = client
+        self.forms = Forms(client)
 
     # --- App Home and the agent panel ---
 
@@ -63,7 +66,8 @@ class Home:
         address = Address(NAME, scope.team, channel)
         settings = await self._client.host.settings.effective(address, user)
         usage = await self._client.host.usage(address, user)
-        view = {"type": "home", "private_metadata": channel, "blocks": home_blocks(settings, usage)}
+        state = self.forms.seal(scope, user, channel)
+        view = {"type": "home", "private_metadata": state, "blocks": home_blocks(settings, usage)}
         await self._client.call(scope, "views.publish", user_id=user, view=view)
 
     async def thread_started(self, scope: TokenScope, thread: Payload) -> None:
@@ -94,22 +98,26 @@ class Home:
             channel=press.address.channel,
             user=ref.user_id,
             thread_ts=press.address.thread or None,
-            text=text,
+            text=render.escape(text),
+            **NO_PREVIEWS,
         )
 
     # --- modals ---
 
     async def open_question(self, body: Payload) -> None:
         """Ask what somebody wants to know about a message."""
-        await self._open(body, ask_view(shortcut_target(body)))
+        target = shortcut_target(body)
+        state = self.forms.seal_target(scope_of(body), _user_of(body), target)
+        await self._open(body, ask_view(str(target.get("text") or ""), state))
 
     async def open_image_edit(self, body: Payload) -> None:
         """Ask how a picture should change."""
-        await self._open(body, edit_view(body))
+        await self._open(body, edit_view(self.forms.seal(scope_of(body), _user_of(body), image_state(body))))
 
     async def open_settings(self, body: Payload) -> None:
         """Ask which setting should change."""
-        await self._open(body, settings_view(str((body.get("view") or {}).get("private_metadata") or "")))
+        channel = self.forms.open(body) or ""
+        await self._open(body, settings_view(self.forms.seal(scope_of(body), _user_of(body), channel)))
 
     async def _open(self, body: Payload, view: dict[str, Any]) -> None:
         """Open a modal, within the 3 seconds for which its trigger is valid."""
@@ -121,10 +129,10 @@ class Home:
 
     async def change_setting(self, body: Payload) -> dict[str, Any] | None:
         """Set what was chosen; gives the answer that says in the modal what is wrong with it, or None."""
-        view, user = body.get("view") or {}, str((body.get("user") or {}).get("id") or "")
+        view, user = body.get("view") or {}, _user_of(body)
         scope = scope_of(body)
         name, value = view_value(view, "name"), view_value(view, "words")
-        channel = str(view.get("private_metadata") or "")
+        channel = self.forms.open(body) or ""
         try:
             await self._client.host.settings.set(Address(NAME, scope.team, channel), user, "person", name, value)
         except BotError as error:
@@ -189,27 +197,32 @@ def _words(label: str, hint: str, *, optional: bool = False) -> render.Block:
     return {"type": "input", "block_id": "words", "label": _plain(label), "element": element, "optional": optional}
 
 
-def ask_view(target: dict[str, Any]) -> dict[str, Any]:
-    """The modal that asks what somebody wants to know about a message."""
-    quoted = re.sub(r"\s+", " ", str(target.get("text") or "")).strip()
+def ask_view(text: str, state: str) -> dict[str, Any]:
+    """The modal that asks what somebody wants to know about a message. state: what comes back with it."""
+    quoted = " ".join(text.split())
     about = (
         [{"type": "context", "elements": [{"type": "mrkdwn", "text": render.escape(quoted)[:300]}]}] if quoted else []
     )
     blocks = [*about, _words("Your question", "What would you like to know about it?")]
-    return _modal(callback_ids.ASK, "Ask about this", modal_state(target), blocks)
+    return _modal(callback_ids.ASK, "Ask about this", state, blocks)
 
 
-def edit_view(body: Payload) -> dict[str, Any]:
-    """The modal that asks how a picture should change."""
+def image_state(body: Payload) -> str:
+    """Where the picture stands whose button was pressed, and which question it answers."""
     state = {**(body.get("container") or {}), "question": str(first_action(body).get("value") or "")}
-    kept = {name: state.get(name) for name in ("channel_id", "message_ts", "thread_ts", "question") if state.get(name)}
-    return _modal(
-        callback_ids.EDIT_IMAGE, "Edit the picture", json.dumps(kept), [_words("What should change?", "Make it bluer")]
+    return json.dumps(
+        {name: state.get(name) for name in ("channel_id", "message_ts", "thread_ts", "question") if state.get(name)}
     )
 
 
-def settings_view(channel: str) -> dict[str, Any]:
-    """The modal that asks for a setting and its value."""
+def edit_view(state: str) -> dict[str, Any]:
+    """The modal that asks how a picture should change. state: what comes back with it."""
+    words = [_words("What should change?", "Make it bluer")]
+    return _modal(callback_ids.EDIT_IMAGE, "Edit the picture", state, words)
+
+
+def settings_view(state: str) -> dict[str, Any]:
+    """The modal that asks for a setting and its value. state: what comes back with it."""
     options = [
         {
             "text": _plain(name.replace("_", " ")),
@@ -221,4 +234,9 @@ def settings_view(channel: str) -> dict[str, Any]:
     select = {"type": "static_select", "action_id": "name", "options": options, "initial_option": options[0]}
     name: render.Block = {"type": "input", "block_id": "name", "label": _plain("Setting"), "element": select}
     value = _words("Value", "Leave empty to reset it", optional=True)
-    return _modal(callback_ids.SETTINGS, "Your settings", channel, [name, value])
+    return _modal(callback_ids.SETTINGS, "Your settings", state, [name, value])
+
+
+def _user_of(body: Payload) -> str:
+    person = body.get("user")
+    return str((person.get("id") if isinstance(person, Mapping) else person) or "")

@@ -14,6 +14,7 @@ from adapters.slack.client import SlackClient
 from adapters.slack.entities import PATIENCE_S, Directory
 from adapters.slack.errors import SlackError
 from adapters.slack.files import Files
+from adapters.slack.forms import Forms
 from adapters.slack.parse_parts import Payload, bot_user
 from adapters.slack.ref import SlackRef
 from adapters.slack.rights import Rights
@@ -37,6 +38,7 @@ class Intake:
 
     def __init__(self, client: SlackClient, directory: Directory, files: Files, rights: Rights) -> None:
         self._client, self._directory, self._files, self._rights = client, directory, files, rights
+        self._forms = Forms(client)
         self.looking_at: TTLCache[tuple[str, str], str] = TTLCache(
             MAX_LOOKERS, LOOKING_AT_S, client.host.clock.monotonic
         )
@@ -68,6 +70,9 @@ class Intake:
     async def _prepare(self, body: Payload, inbound: Inbound) -> Inbound:
         """With names for ids, our own posts recognised, and a time where Slack sends none."""
         ref = SlackRef.from_ref(inbound.ref, inbound.address.workspace)
+        if ref.response_url:
+            ref = replace(ref, response_url=self._forms.lend(ref.response_url))
+            inbound = replace(inbound, ref=ref.to_ref())
         await self._client.tokens.remember_workspace(ref.scope, bot_user(body))
         match inbound:
             case InboundMessage():

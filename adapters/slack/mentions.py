@@ -14,8 +14,18 @@ HELD_BACK = 80
 """Characters at the end of a growing text that may still become a call; no name is longer. Source: Slack, display name: 80."""
 EVERYONE = ("here", "channel", "everyone")
 _HEAD = r"<(?:@(?P<person>[A-Z0-9]+)|!subteam\^(?P<group>[A-Z0-9]+)|!(?P<special>[a-z]+))"
-_CALL = re.compile(rf"{_HEAD}(?:[|^](?P<label>[^<>\n]*))?>|<(?=(?:@[A-Z0-9]+|!subteam\^[A-Z0-9]+|![a-z]+)[|^])")
-"""A call, or the beginning of one within which another begins: once the inner one is plain text, the outer would be a call."""
+_SIGNS = r"[*_~`\\\u200b-\u200d]{0,6}"
+"""What a reader of Markdown may take away within a call."""
+_WORDS = "|".join(_SIGNS.join(word) for word in (*EVERYONE, "group", "subteam"))
+_BEGINS = "|".join(
+    (
+        r"(?:@[A-Z0-9]+|!subteam\^[A-Z0-9]+|![a-z]+)[|^]",
+        rf"{_SIGNS}@{_SIGNS}[UW]{_SIGNS}[A-Z0-9]",
+        rf"{_SIGNS}!{_SIGNS}(?:{_WORDS})(?![a-z])",
+    )
+)
+_CALL = re.compile(rf"{_HEAD}(?:[|^](?P<label>[^<>\n]*))?>|<(?={_BEGINS})")
+"""A call, or what begins as one: with another call in it, with a `<` or a line's end in its label, with signs of Markdown."""
 
 
 def escape_mentions(text: str, allowed: Collection[str]) -> str:

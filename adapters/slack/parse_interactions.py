@@ -5,8 +5,9 @@ None is said to be direct: people use them in direct messages among themselves t
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -28,11 +29,14 @@ from bot.types import ACTIONS, Action, Address, Author, ButtonPress, Command, In
 
 MAX_QUOTED = 1_800
 """Characters of a message that ride in a modal."""
-MAX_STATE = 3_000
-"""Characters of a modal's state. Source: Slack, views, `private_metadata`."""
 MAX_FILES = 10
 """Of a message, that ride in a modal."""
 FILE_FIELDS = ("id", "name", "mimetype", "filetype", "size", "subtype", "duration_ms")
+
+
+def fingerprint(trigger: str) -> str:
+    """What tells one use from another; the trigger itself, which opens a form for who has it, is not kept."""
+    return hashlib.sha256(trigger.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
 # --- Commands --------------------------------------------------------------------------------------------------------
@@ -41,7 +45,8 @@ FILE_FIELDS = ("id", "name", "mimetype", "filetype", "size", "subtype", "duratio
 def parse_command(body: Payload, names: Collection[str] = ()) -> Command:
     """A slash command; `/parley NAME …` is the command NAME, and `/parley` with other words asks."""
     name, text = _named_command(body, names)
-    channel, user, trigger = (str(body.get(key) or "") for key in ("channel_id", "user_id", "trigger_id"))
+    channel, user = (str(body.get(key) or "") for key in ("channel_id", "user_id"))
+    trigger = fingerprint(str(body.get("trigger_id") or ""))
     ref = replace(ref_of(body, user, str(body.get("text") or "")), response_url=str(body.get("response_url") or ""))
     return Command(
         event_id=f"command:{trigger}",
@@ -89,7 +94,7 @@ def _button_press(body: Payload, action: Action, question: str, words: str = "")
     user = body.get("user") or {}
     ref = replace(ref_of(body, str(user.get("id") or "")), response_url=str(body.get("response_url") or ""))
     return ButtonPress(
-        event_id=f"press:{body.get('trigger_id') or ts}:{action}",
+        event_id=f"press:{fingerprint(str(body.get('trigger_id') or ts))}:{action}",
         message_id=question or ts,
         address=Address(NAME, workspace(body), channel, thread),
         author=author(body, {"user": user.get("id", ""), "team": user.get("team_id", "")}),
@@ -146,7 +151,7 @@ def _question_about(body: Payload, target: Mapping[str, Any], intent: Intent, qu
     target: as of `shortcut_target`. question: what the person typed, or empty.
     """
     user, ts = body.get("user") or {}, str(target.get("ts") or "")
-    trigger = str(body.get("trigger_id") or (body.get("view") or {}).get("id") or ts)
+    trigger = fingerprint(str(body.get("trigger_id") or (body.get("view") or {}).get("id") or ts))
     channel = str(target.get("channel") or "")
     ref = replace(
         ref_of(body, str(user.get("id") or ""), question),
@@ -180,14 +185,15 @@ def _quoted(text: str, question: str) -> str:
 # --- Modals ----------------------------------------------------------------------------------------------------------
 
 
-def modal_state(target: Mapping[str, Any]) -> str:
-    """A shortcut's target as a modal's `private_metadata`, cut to what Slack takes."""
+def modal_state(target: Mapping[str, Any], fits: Callable[[str], bool]) -> str:
+    """A shortcut's target as text, cut until it fits."""
     small = {**target, "text": str(target.get("text", ""))[:MAX_QUOTED]}
-    while len(json.dumps(small)) > MAX_STATE and small["files"]:
-        small["files"] = small["files"][:-1]
-    while len(json.dumps(small)) > MAX_STATE:
-        small["text"] = small["text"][: len(small["text"]) // 2]
-    return json.dumps(small)
+    while not fits(json.dumps(small, ensure_ascii=False)) and (small["files"] or small["text"]):
+        if small["files"]:
+            small["files"] = small["files"][:-1]
+        else:
+            small["text"] = small["text"][: len(small["text"]) * 3 // 4]
+    return json.dumps(small, ensure_ascii=False)
 
 
 def parse_submission(body: Payload) -> InboundMessage | ButtonPress | None:

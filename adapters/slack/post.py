@@ -11,15 +11,12 @@ import aiohttp
 
 from adapters.slack.client import SlackClient
 from adapters.slack.errors import BAD_BLOCKS, GONE_POST, OUTSIDE, SlackError
+from adapters.slack.previews import NO_PREVIEWS
 from adapters.slack.render import Block, Piece
 from adapters.slack.target import Target, is_ts
 
 EVENT_TYPE = "parley_reply"
 """Of the metadata that marks our posts."""
-NO_PREVIEWS = {"unfurl_links": False, "unfurl_media": False}
-"""Fetching a preview would tell the address's server what a model was led to write into the address, with nobody clicking. Only
-chat.postMessage and a response_url take them; chat.update, chat.postEphemeral and streams do not. Source: slack_sdk 3.47, web and
-webhook clients."""
 MAX_LOOKED_AT = 200
 log = logging.getLogger(__name__)
 
@@ -92,12 +89,14 @@ class Posts:
             text=piece.text,
             blocks=list(piece.blocks),
             metadata=self.metadata(target, part),
+            **NO_PREVIEWS,
         )
         return answer is not None
 
     async def update(self, target: Target, ts: str, piece: Piece, part: int) -> str:
         """Edit; a post that is gone is posted again. Gives the `ts`. Raises SlackError."""
         args: dict[str, Any] = {"channel": target.channel, "ts": ts, "metadata": self.metadata(target, part)}
+        args |= NO_PREVIEWS
         try:
             await self._client.call(target.scope, "chat.update", **args, **content_of(piece))
         except SlackError as error:
@@ -139,12 +138,17 @@ class Posts:
                 user=target.ref.user_id,
                 # "only shown if there is already an active thread". Source: Slack, chat.postEphemeral.
                 thread_ts=None if target.has_no_replies else target.thread or None,
+                **NO_PREVIEWS,
                 **content_of(piece),
             )
         except SlackError as error:
-            if error.slack_code not in OUTSIDE or not target.ref.response_url:
+            if error.slack_code not in OUTSIDE or not self.response_url(target):
                 raise
             await self.respond(target, piece)
+
+    def response_url(self, target: Target) -> str:
+        """Where Slack takes an answer to what was done there, or empty: it does so for half an hour."""
+        return self._client.lent.open(target.ref.response_url) or ""
 
     async def respond(self, target: Target, piece: Piece) -> None:
         """Answer by the response_url, where we are no member; at most 5 times in 30 minutes. Raises SlackError."""
@@ -154,7 +158,7 @@ class Posts:
             **content_of(piece),
         }
         body |= {"thread_ts": target.thread} if target.thread and not target.ref.has_no_thread else {}
-        url = target.ref.response_url
+        url = self.response_url(target)
         if not self._client.hosts.takes_token(url):
             raise SlackError("Slack no longer takes an answer here.", detail="response_url: not at Slack")
         try:

@@ -54,7 +54,7 @@ class SlackRef:
     looking_at: str = ""
     """The channel that the asker had before them in the agent panel."""
     response_url: str = ""
-    """Of a command, a button or a shortcut: takes answers where we are no member."""
+    """Of a command, a button or a shortcut: takes answers where we are no member. Sealed, as of `forms.py`, from the intake on."""
     about_ts: str = ""
     """The message that a shortcut was used on."""
     is_shortcut: bool = False

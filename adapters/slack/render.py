@@ -77,7 +77,10 @@ def rendered(
     shortened, files = markdown.code_to_files(escaped, LONG_CODE, PREVIEW_CHARS, _remark_on_file)
     parts = markdown.split_markdown(shortened, PIECE) if shortened.strip() else []
     foot = foot_blocks(notices, buttons)
-    pieces = [Piece(tuple(markdown_blocks(part)), fallback(part, allowed), part) for part in parts]
+    pieces = [
+        Piece(tuple(markdown_blocks(part, allowed)), fallback(part, allowed), escape_mentions(part, allowed))
+        for part in parts
+    ]
     if foot and not pieces:
         pieces = [Piece((), fallback(" ".join(notices)) or "Parley", "")]
     if foot:
@@ -110,24 +113,27 @@ def fallback(text: str, allowed: Collection[str] = ()) -> str:
 # --- Blocks ----------------------------------------------------------------------------------------------------------
 
 
-def markdown_blocks(text: str) -> list[Block]:
-    """Markdown as blocks: its first table as a table, further ones as aligned text (Slack shows one table a message)."""
+def markdown_blocks(text: str, allowed: Collection[str] = ()) -> list[Block]:
+    """Markdown as blocks: its first table as a table, further ones as aligned text (Slack shows one table a message).
+
+    What it is cut and put together to is looked through for calls last: taking a table apart makes some of what was none.
+    """
     made: list[Block] = []
     pending: list[str] = []
     has_table = False
     for block in markdown.blocks(text):
-        table = table_block(block.lines) if block.kind == "table" and not has_table else None
+        table = table_block(block.lines, allowed) if block.kind == "table" and not has_table else None
         if table:
             has_table = True
-            made += [*_markdown_block(pending), table]
+            made += [*_markdown_block(pending, allowed), table]
             pending = []
         else:
             pending += table_as_text(block.lines) if block.kind == "table" else block.lines
-    return made + _markdown_block(pending)
+    return made + _markdown_block(pending, allowed)
 
 
-def _markdown_block(lines: Sequence[str]) -> list[Block]:
-    text = "\n".join(lines).strip("\n")
+def _markdown_block(lines: Sequence[str], allowed: Collection[str]) -> list[Block]:
+    text = escape_mentions("\n".join(lines).strip("\n"), allowed)
     return [{"type": "markdown", "text": text}] if text.strip() else []
 
 
@@ -136,7 +142,7 @@ def table_as_text(lines: Sequence[str]) -> list[str]:
     return markdown.table_as_text(markdown.table_rows(lines), TEXT_WIDTH)
 
 
-def table_block(lines: Sequence[str]) -> Block | None:
+def table_block(lines: Sequence[str], allowed: Collection[str] = ()) -> Block | None:
     """A Markdown table as Slack's table, as wide as its longest row; None when it is larger than Slack takes."""
     rows = markdown.table_rows(lines)
     width = max(map(len, rows))
@@ -149,7 +155,7 @@ def table_block(lines: Sequence[str]) -> Block | None:
     head = [f"**{text}**" if text and "**" not in text else text for text in head]
     return {
         "type": "table",
-        "rows": [[_cell(text) for text in row] for row in (head, *body)],
+        "rows": [[_cell(escape_mentions(text, allowed)) for text in row] for row in (head, *body)],
         "column_settings": settings,
     }
 

@@ -38,8 +38,11 @@ class Target:
 
     @property
     def allowed(self) -> Mapping[str, str]:
-        """Whom the answer may ping, because the asker did: ids, with names where known."""
-        return self.ref.mentions
+        """Whom the answer may ping, because the asker did: ids of people, with names where known.
+
+        No groups, and not everybody: that the asker wrote them does not mean that Slack lets them, while it lets us.
+        """
+        return {one: name for one, name in self.ref.mentions.items() if one[:1] in ("U", "W")}
 
     @property
     def recipient_team(self) -> str:

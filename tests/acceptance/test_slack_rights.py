@@ -292,6 +292,8 @@ async def test_a_channel_s_settings_are_its_managers(tmp_path: Path) -> None:
         await w.settled()
         assert (await w.app.host.settings.effective(here, grace)).verbosity == "low"
         assert any("verbosity is now" in one.shown for one in w.slack.from_bot("general"))
+        await w.answers(w.mention("/settings set verbosity high for channel", user="ada"))
+        assert (await w.app.host.settings.effective(here, grace)).verbosity == "high"
 
 
 async def test_slack_is_asked_who_manages_only_where_it_matters(tmp_path: Path) -> None:

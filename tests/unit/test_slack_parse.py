@@ -165,10 +165,12 @@ def test_buttons_refer_to_the_question() -> None:
 
 
 def test_a_modal_state_fits_slack() -> None:
-    """3,000 characters at most, whatever the message was."""
+    """It is cut, files first, until it fits, whatever the message was; what it is about stays."""
     files = [{"id": f"F{n}", "name": "n" * 300} for n in range(10)]
-    state = modal_state({"text": "\u00e4" * 9000, "files": files, "channel": "C1", "ts": "1.1"})
-    assert len(state) <= 3_000 and json.loads(state)["ts"] == "1.1"
+    target = {"text": "\u00e4" * 9000, "files": files, "channel": "C1", "ts": "1.1"}
+    for limit in (3_000, 200, 0):
+        state = modal_state(target, lambda text, limit=limit: len(text) <= limit)  # type: ignore[misc]
+        assert json.loads(state)["ts"] == "1.1" and (len(state) <= limit or not limit)
 
 
 def test_entities_read_as_people_read_them() -> None:

@@ -106,3 +106,65 @@ def test_notices_and_buttons_alone_are_a_message() -> None:
     """An answer without words still carries what stands under it."""
     (piece,) = render.rendered("", (), ("Stopped.",), Buttons("", ("regenerate",))).pieces
     assert [block["type"] for block in piece.blocks] == ["context", "actions"] and piece.text
+
+
+SMUGGLED = [
+    "<@U1|a<b>",
+    "<!channel|a\nb>",
+    "<@U0**VICTIM1**>",
+    "<@U**0VICTIM1**>",
+    "<!**here**>",
+    "<!he**re**>",
+    "<\\!channel>",
+    "<@\\U1>",
+    "<`@U1`>",
+    "<!subteam^S1|a<b>",
+    "<!sub__team__^S1>",
+    "| a |\n|---|\n| <@U1\\|x> |\n\n| b |\n|---|\n| <!here\\|x> |",
+    "```\n<!everyone>\n```",
+    "&lt;!channel&gt;",
+]
+LENIENT = re.compile(r"<(?:@[UW][A-Z0-9]+|!(?:here|channel|everyone|group)|!subteam\^[A-Z0-9]+)(?:[|^>\s]|$)")
+"""A call as the most lenient reader might find one, once it has taken Markdown's signs away."""
+
+
+def called(made: render.Rendered) -> list[str]:
+    """The calls that such a reader finds anywhere in a message."""
+
+    def texts(node: object) -> list[str]:
+        if isinstance(node, dict):
+            own = [f"<@{node['user_id']}>"] if node.get("type") == "user" else []
+            return own + [one for value in node.values() for one in texts(value)]
+        if isinstance(node, list | tuple):
+            return [one for value in node for one in texts(value)]
+        return [node] if isinstance(node, str) else []
+
+    found = [text for piece in made.pieces for text in texts([*piece.blocks, piece.text, piece.markdown])]
+    return sorted({one for text in found for one in LENIENT.findall(re.sub(r"[*_~`\\]", "", text))})
+
+
+@given(st.lists(st.sampled_from(SMUGGLED) | st.text(st.sampled_from("<>@!|^U1*_`\\ \n"), max_size=12), max_size=6))
+@settings(deadline=None)
+def test_no_call_is_smuggled_past_the_renderer(parts: list[str]) -> None:
+    """However it is wrapped, in text, blocks, tables, and beside them: whom the asker did not name is not called."""
+    assert called(render.rendered(" ".join(parts), ())) == []
+    assert LENIENT.search(re.sub(r"[*_~`\\]", "", escape_mentions("".join(parts), ()))) is None
+
+
+def test_a_call_of_the_asker_s_stays_in_a_table_too() -> None:
+    """What is looked through last is not taken from whom it may call."""
+    made = render.rendered("say <@U1>\n\n| who |\n|---|\n| <@U1> and <@U2> |", {"U1": "Grace"})
+    assert called(made) == ["<@U1>"]
+
+
+def test_code_is_left_as_it_is() -> None:
+    """Signs that look like the beginning of a call, and are none, are not touched: what is copied has to compile."""
+    for code in (
+        "List<@NotNull String>",
+        "enable_if<!is_same<T>>",
+        "<!DOCTYPE html>",
+        "<!doctype html>",
+        "<!-- here -->",
+        "a<@b",
+    ):
+        assert escape_mentions(code, ()) == code

@@ -176,7 +176,7 @@ class Finisher:
     async def _finish_elsewhere(self, target: Target, reply: Reply, error: SlackError, limits: ReplyLimits) -> bool:
         """Where we may not write: by the response_url if there is one, else to the asker alone. False when neither helps."""
         whole = render.rendered(reply.text, target.allowed, reply.notices)
-        if error.slack_code in OUTSIDE and target.ref.response_url:
+        if error.slack_code in OUTSIDE and self._posts.response_url(target):
             await self._finish_outside(target, reply, whole, limits.max_responses)
             return True
         if error.slack_code not in (*OUTSIDE, *CLOSED) or target.is_direct or not target.ref.user_id:

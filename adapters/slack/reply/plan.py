@@ -21,6 +21,9 @@ one of four phases:
 - *Editing*: each piece of the text is a message, and messages are edited at Slack's pace for that.
 - *Closed*: the reply as it stays is being written; nothing is shown beside it.
 
+Slack previews the links of a stream and cannot be told not to, so an address is plain text in it, and the end writes the messages
+anew as for a text that started over.
+
 A stream can only be added to. What was streamed is *void* once the text starts over: nothing more is streamed then, and the end
 writes the messages anew.
 
@@ -45,6 +48,7 @@ from adapters.shared import markdown
 from adapters.shared.live import LiveText
 from adapters.slack import render
 from adapters.slack.mentions import escape_mentions, stable
+from adapters.slack.previews import has_links, unlinked
 from adapters.slack.render import Block, Buttons, Piece, Rendered
 from adapters.slack.reply.actions import (
     Allowed,
@@ -201,9 +205,9 @@ class Plan:
 
     @property
     def _presentable(self) -> str:
-        """The text so far, as far as it will stay as it is."""
+        """The text so far, as far as it will stay as it is; addresses in it are no links yet."""
         allowed = self._allowed
-        return stable(escape_mentions(stable(self._live.text, allowed), allowed).lstrip())
+        return unlinked(stable(escape_mentions(stable(self._live.text, allowed), allowed).lstrip()))
 
     def _start(self) -> StartStream | None:
         """A streamed message of what is not shown yet; None when that is nothing."""
@@ -325,6 +329,8 @@ class Plan:
         """
         final = escape_mentions(reply.text, self._allowed).lstrip()
         if not self._is_stream_alive or self._is_void or whole.files or markdown.has_table(reply.text):
+            return None
+        if has_links(final):  # they become links by an edit, which brings no preview
             return None
         if not final.startswith(self._presentable[: self._sent].rstrip()):
             return None

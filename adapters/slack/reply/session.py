@@ -10,6 +10,7 @@ from cachetools import LRUCache, TTLCache
 from adapters.slack.client import SlackClient
 from adapters.slack.errors import CLOSED, GONE_POST, OUTSIDE, SlackError
 from adapters.slack.limiter import Reservation
+from adapters.slack.mentions import escape_mentions
 from adapters.slack.target import Target
 
 Refusable: TypeAlias = Literal["status", "stream", "session"]
@@ -74,7 +75,9 @@ class Session:
             "assistant.threads.setStatus",
             channel_id=self._target.channel,
             thread_ts=self._target.thread,
-            status=f"is {text[:1].lower()}{text[1:]}"[:STATUS],  # Slack puts the app's name before it
+            status=escape_mentions(
+                f"is {text[:1].lower()}{text[1:]}"[:STATUS], ()
+            ),  # Slack puts the app's name before it
         )
         return answer is not None
 
