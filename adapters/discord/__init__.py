@@ -39,6 +39,11 @@ class Options(FolderOptions):
         description="Ask for the Message Content intent. Without it Parley answers mentions, replies to it, commands and direct "
         "messages, but does not follow threads without a mention nor read what was said before.",
     )
+    discord_server_members: bool = Field(
+        True,
+        description="Ask for the Server Members intent if it is on in the portal. With it Parley knows at once who left or lost a "
+        "role; without it, within a minute.",
+    )
     discord_backfill_hours: float = Field(
         12, ge=0, description="After a downtime, missed messages up to this old are answered; 0 answers none."
     )

@@ -17,6 +17,7 @@ from adapters.discord.listen import Listener
 from adapters.discord.pace import PACE, Pace
 from adapters.discord.parse_parts import PLATFORM
 from adapters.discord.reply import Replies
+from adapters.discord.rights import Rights
 from adapters.shared.streams import only_status
 from bot.ports import Accept, Host
 from bot.types import (
@@ -42,10 +43,11 @@ class Discord:
     def __init__(self, options: Options, host: Host, pace: Pace = PACE) -> None:
         self.client = DiscordClient(options, host)
         self.directory = Directory(self.client)
+        self.rights = Rights(self.client, self.directory.servers)
         self.files = Files(self.client)
         self.replies = Replies(self.client, pace)
-        self.history = History(self.client, self.directory, pace)
-        self.listener = Listener(self.client, self.directory, self.history, pace)
+        self.history = History(self.client, self.directory, self.rights, pace)
+        self.listener = Listener(self.client, self.directory, self.history, self.rights, pace)
 
     @property
     def capabilities(self) -> Capabilities:
@@ -85,8 +87,8 @@ class Discord:
         return await self.history.backfill(inbound)
 
     async def readable_by(self, reader: InboundMessage | Command, places: Collection[Address]) -> Collection[Address]:
-        """None: nobody is asked yet."""
-        return ()
+        """Those of these shared places whose history Discord lets this person read now."""
+        return await self.rights.readable_by(reader, places)
 
     def command_name(self, name: str) -> str:
         """As it is typed."""
@@ -99,5 +101,6 @@ class Discord:
     async def close(self) -> None:
         """Let go of connections."""
         await self.listener.close()
+        await self.rights.close()
         await self.replies.close()
         await self.client.close()

@@ -16,6 +16,9 @@ TOKEN = "DISCORD_BOT_TOKEN"
 CONTENT = "DISCORD_MESSAGE_CONTENT"
 CONTENT_FLAGS = (1 << 18) | (1 << 19)
 """The portal's switch for the Message Content intent, verified or limited. Source: Discord, Application Flags."""
+MEMBERS = "DISCORD_SERVER_MEMBERS"
+MEMBERS_FLAGS = (1 << 14) | (1 << 15)
+"""The portal's switch for the Server Members intent, verified or limited. Source: the same."""
 FEW_IDENTIFIES = 50
 ADMINISTRATOR = 1 << 3
 
@@ -33,6 +36,7 @@ class Check:
         except BotError as error:
             return [Diagnostic(PLATFORM, "error", error.text, TOKEN)]
         found = [Diagnostic(PLATFORM, "ok", f"{app.get('name')} ({app.get('id')})", TOKEN), *self._intent(app)]
+        found.append(self._members(app))
         for ask in (self._servers, self._commands, self._budget):
             try:
                 found += await ask()
@@ -57,6 +61,17 @@ class Check:
             text = "without Message Content, Parley hears mentions, replies to it, commands and direct messages"
             return [*found, Diagnostic("discord intents", "off", text, CONTENT)]
         return [*found, Diagnostic("discord intents", "ok", "Message Content is on", CONTENT)]
+
+    def _members(self, app: dict[str, Any]) -> Diagnostic:
+        subject, is_on = "discord members", bool(int(app.get("flags") or 0) & MEMBERS_FLAGS)
+        if is_on and self._client.options.discord_server_members:
+            return Diagnostic(
+                subject, "ok", "Server Members is on: who leaves or loses a role reads nothing from then on", MEMBERS
+            )
+        text = (
+            "who leaves or loses a role is noticed within a minute; at once with Server Members on in the portal (Bot)"
+        )
+        return Diagnostic(subject, "off", text, MEMBERS)
 
     async def _servers(self) -> list[Diagnostic]:
         guilds = await self._client.call("GET", "/users/@me/guilds")

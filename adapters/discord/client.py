@@ -19,6 +19,8 @@ from discord.http import Route
 
 from adapters.discord import Options
 from adapters.discord.limiter import RateLimiter
+from adapters.discord.refusals import REFUSED, RefusalLimits, Refusals, key_of
+from adapters.shared.short_lived import ShortLived
 from bot.errors import ConfigError, PlatformError
 from bot.ports import Host
 
@@ -47,6 +49,14 @@ class DiscordError(PlatformError):
         super().__init__(text, retry_after_s=retry_after_s, detail=detail)
         self.discord_code = discord_code
         self.status = status
+        self.is_answer = bool(status)
+        """Discord said so just now; not when Parley remembers that it did."""
+
+    def repeated(self) -> DiscordError:
+        """The same refusal, remembered."""
+        made = DiscordError(self.text, discord_code=self.discord_code, status=self.status, detail=self.detail)
+        made.is_answer = False
+        return made
 
 
 class BusyError(DiscordError):
@@ -106,9 +116,12 @@ def at_address(client: discord.Client, api_url: str) -> None:
 class DiscordClient:
     """Speaks as the bot. Works without a gateway, from any process."""
 
-    def __init__(self, options: Options, host: Host) -> None:
+    def __init__(self, options: Options, host: Host, refusals: RefusalLimits | None = None) -> None:
         self.options, self.host = options, host
         self.limiter = RateLimiter(host.clock)
+        self.short_lived = ShortLived(host.clock, options.discord_bot_token)
+        """Seals the tokens of interactions: every process has the bot's token, and the database has not."""
+        self.refusals: Refusals[DiscordError] = Refusals(host.clock, refusals)
         self._rest: discord.Client | None = None
         self._entering = asyncio.Lock()
         self._session: aiohttp.ClientSession | None = None
@@ -154,7 +167,44 @@ class DiscordClient:
         return self._session
 
     async def call(self, method: str, path: str, body: Any = None, files: Sequence[Upload] = (), **place: Any) -> Any:
-        """Make one call and return Discord's answer. place: values for the path; `params` is the query. Raises DiscordError."""
+        """Make one call and return Discord's answer. place: values for the path; `params` is the query. Raises DiscordError.
+
+        What Discord refused lately is not asked again: the same refusal is raised at once.
+        """
+        key = key_of(method, path, place, body, has_files=bool(files))
+        self._raise_refusal(key)
+        try:
+            return await self._request(method, path, body, files, **place)
+        except DiscordError as error:
+            if error.status in REFUSED:
+                self.refusals.remember(key, error)
+            raise
+
+    async def look_up(self, path: str, person: str, **place: Any) -> Any:
+        """Ask for something that Parley can do without, because of what this person did. Raises DiscordError.
+
+        It raises one too where too much was refused already; then Discord is not asked.
+        """
+        self._raise_refusal(key_of("GET", path, place))
+        async with self.refusals.turn_of(person):  # what is under way may be refused too
+            if not self.refusals.allows_optional(person):
+                raise DiscordError("I may not ask Discord for more at the moment.", detail=f"not asked: {path}")
+            try:
+                return await self.call("GET", path, **place)
+            except DiscordError as error:
+                if error.status in (401, *REFUSED) and error.is_answer:
+                    self.refusals.count_optional(person)
+                raise
+
+    def _raise_refusal(self, key: str) -> None:
+        if (known := self.refusals.remembered(key)) is not None:
+            raise known.repeated()
+        if wait_s := self.refusals.wait_s():
+            raise BusyError(
+                "Discord refused too much; I pause for a while.", retry_after_s=wait_s, detail="bar is near"
+            )
+
+    async def _request(self, method: str, path: str, body: Any, files: Sequence[Upload], **place: Any) -> Any:
         client = await self.rest()
         given: dict[str, Any] = {"params": place.pop("params")} if "params" in place else {}
         if files:
@@ -182,7 +232,8 @@ class DiscordClient:
     async def _heard(
         self, session: aiohttp.ClientSession, context: SimpleNamespace, params: aiohttp.TraceRequestEndParams
     ) -> None:
-        """Pass the rate-limit headers to the rate limiter."""
+        """Count refusals, and pass the rate-limit headers to the rate limiter."""
+        self.refusals.count(params.response.status)
         path = params.url.path
         found = _MESSAGE.search(path) or _HOOK.search(path)
         if found:

@@ -8,16 +8,18 @@ from typing import Any
 import discord
 from cachetools import TTLCache
 
-from adapters.discord.client import BusyError, DiscordClient, DiscordError
-from adapters.discord.entities import Names, Payload, mentioned
-from adapters.discord.parse_parts import THREADS, Lookup, MessageLocation, Us
+from adapters.discord.client import DiscordClient, DiscordError
+from adapters.discord.entities import Names, Payload, is_id, mentioned
+from adapters.discord.known_servers import KnownServers
+from adapters.discord.parse_parts import DM, THREADS, Lookup, MessageLocation, Us
 from adapters.discord.ref import DEFAULT_LIMIT
-from adapters.discord.servers import Server, server_from_gateway, server_from_rest
+from adapters.discord.servers import person_in
+from adapters.shared.rights import RightsCache
 from bot.types import Author
 
-MAX_CHANNELS, MAX_SERVERS = 5_000, 500
+MAX_CHANNELS = 5_000
 REMEMBERED_S = 600.0
-"""How long an answer of Discord's is kept, refusals included: refused calls count towards a ban."""
+"""How long it is kept what kind of channel one is: that does not change."""
 log = logging.getLogger(__name__)
 
 
@@ -28,16 +30,18 @@ class Directory:
         self._client = client
         self.gateway: discord.Client | None = None
         """Set while this process holds the gateway."""
-        clock = client.host.clock.monotonic
-        self._channels: TTLCache[tuple[str, str], Payload | DiscordError] = TTLCache(MAX_CHANNELS, REMEMBERED_S, clock)
+        host = client.host
+        self._channels: TTLCache[tuple[str, str], Payload] = TTLCache(MAX_CHANNELS, REMEMBERED_S, host.clock.monotonic)
         """By server and channel."""
-        self._servers: TTLCache[str, Server] = TTLCache(MAX_SERVERS, REMEMBERED_S, clock)
+        self.servers = KnownServers(client, RightsCache(host.bus, host.clock, "discord"), self._guild)
 
     async def place(self, data: Payload) -> MessageLocation:
-        """Where a message of the gateway, or its edit or deletion, stands. Raises DiscordError."""
+        """Where a message of the gateway, or its edit or deletion, stands. Raises DiscordError; ValueError for what is no id."""
         at, guild = str(data.get("channel_id") or ""), str(data.get("guild_id") or "")
-        if not guild:
-            return MessageLocation(at, is_direct=True, channel=at)
+        if not is_id(at) or not (is_id(guild) or not guild):
+            raise ValueError("there is no id of a channel")
+        if not guild:  # bots are in no group conversations; should Discord change that, these are not direct
+            return MessageLocation(at, is_direct=data.get("channel_type", DM) == DM, channel=at)
         limit = self._upload_limit(guild)
         kind, parent = await self._kind(at, guild, data.get("channel_type"))
         if kind in THREADS and parent:
@@ -49,35 +53,31 @@ class Directory:
         if told is not None and told not in THREADS:
             return int(told), ""
         found = self._guild(guild)
-        cached = found.get_channel_or_thread(int(at)) if found else None
+        cached = found.get_channel_or_thread(int(at)) if found and is_id(at) else None
         if cached is not None:
             parent = cached.parent_id if isinstance(cached, discord.Thread) else None
             return int(cached.type.value), str(parent or "")
-        channel = await self._channel(guild, at)
+        channel = await self.channel(guild, at)
         return int(channel.get("type") or 0), str(channel.get("parent_id") or "")
 
     def _guild(self, guild: str) -> discord.Guild | None:
-        return self.gateway.get_guild(int(guild)) if self.gateway and guild.isdigit() else None
+        """A server in the gateway's cache, unless its connection is broken, so that the cache has not heard the latest."""
+        found = self.gateway.get_guild(int(guild)) if self.gateway and is_id(guild) else None
+        if found is None or found.unavailable or not isinstance(self.gateway, discord.AutoShardedClient):
+            return None if found is None or found.unavailable else found
+        shard = self.gateway.get_shard(found.shard_id)
+        return None if shard is None or shard.is_closed() else found
 
     def _upload_limit(self, guild: str) -> int:
         found = self._guild(guild)
         return found.filesize_limit if found else DEFAULT_LIMIT
 
-    async def _channel(self, guild: str, channel_id: str) -> Payload:
-        """A channel as Discord describes it, or the refusal; both are remembered."""
+    async def channel(self, guild: str, channel_id: str) -> Payload:
+        """A channel of that server, or without one a direct one, as Discord describes it. Raises DiscordError."""
         key = (guild, channel_id)
-        found = self._channels.get(key)
-        if found is None:
-            try:
-                found = await self._client.call("GET", "/channels/{channel_id}", channel_id=channel_id)
-            except BusyError:
-                raise
-            except DiscordError as error:
-                found = error
-            self._channels[key] = found
-        if isinstance(found, DiscordError):
-            raise found
-        return found
+        if key not in self._channels:
+            self._channels[key] = await self._client.call("GET", "/channels/{channel_id}", channel_id=channel_id)
+        return self._channels[key]
 
     def active_threads(self) -> set[str]:
         """Ids of all threads that are open."""
@@ -102,22 +102,11 @@ class Directory:
         Only those of that server, and only channels that the viewer may see: nobody learns a name by writing an id.
         """
         roles, channels = mentioned(text)
-        if not (roles or channels) or not guild.isdigit():
+        if not (roles or channels) or not is_id(guild):
             return Names()
-        found = self._guild(guild)
-        server = server_from_gateway(found, channels) if found else await self._server(guild)
-        return server.names_for(viewer)
-
-    async def _server(self, guild: str) -> Server:
-        """A server as REST describes it: two calls every ten minutes at most, however many ids people write."""
-        if guild not in self._servers:
-            try:
-                told = await self._client.call("GET", "/guilds/{guild_id}", guild_id=guild)
-                channels = await self._client.call("GET", "/guilds/{guild_id}/channels", guild_id=guild)
-                self._servers[guild] = server_from_rest(told, channels)
-            except BusyError:
-                return Server(guild)
-            except DiscordError as error:
-                log.info("names of a server's channels and roles: %s", error.detail)
-                self._servers[guild] = Server(guild)
-        return self._servers[guild]
+        try:
+            person = person_in(guild, viewer) or await self.servers.person(guild, viewer.id)
+            return (await self.servers.server(guild, channels, viewer.id)).names_for(person)
+        except DiscordError as error:
+            log.info("names of a server's channels and roles: %s", error.detail)
+            return Names()

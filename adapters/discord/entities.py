@@ -9,9 +9,12 @@ from datetime import UTC, datetime
 from typing import Any, TypeAlias
 
 Payload: TypeAlias = Mapping[str, Any]
+MALFORMED = (KeyError, IndexError, TypeError, ValueError, AttributeError, OverflowError, RecursionError)
+"""What reading a payload raises that is not as Discord describes it."""
+_ID = re.compile(r"[0-9]{1,20}", re.ASCII)
 _ENTITY = re.compile(
-    r"<(?:@!?(?P<user>\d+)|@&(?P<role>\d+)|#(?P<channel>\d+)|a?:(?P<emoji>\w+):\d+|t:(?P<time>-?\d+)(?::(?P<style>[tTdDfFRsS]))?"
-    r"|/(?P<command>[^:<>]+):\d+|id:(?P<place>\w+))>"
+    r"<(?:@!?(?P<user>[0-9]{1,20})|@&(?P<role>[0-9]{1,20})|#(?P<channel>[0-9]{1,20})|a?:(?P<emoji>\w{1,32}):[0-9]{1,20}"
+    r"|t:(?P<time>-?[0-9]{1,20})(?::(?P<style>[tTdDfFRsS]))?|/(?P<command>[^:<>]{1,100}):[0-9]{1,20}|id:(?P<place>\w{1,20}))>"
 )
 """Source: Discord, Reference, Message Formatting."""
 STYLES = {"t": "%H:%M", "T": "%H:%M:%S", "d": "%Y-%m-%d", "D": "%d %B %Y", "F": "%A, %d %B %Y %H:%M"}
@@ -24,6 +27,11 @@ class Names:
     people: Mapping[str, str] = field(default_factory=dict)
     roles: Mapping[str, str] = field(default_factory=dict)
     channels: Mapping[str, str] = field(default_factory=dict)
+
+
+def is_id(text: str) -> bool:
+    """Whether it has the shape of an id of Discord's, so that it can stand in a path and be taken for a number."""
+    return bool(_ID.fullmatch(text))
 
 
 def readable(text: str, names: Names) -> str:

@@ -10,12 +10,13 @@ from typing import Any
 
 from adapters.discord.client import DiscordClient, DiscordError
 from adapters.discord.directory import Directory
-from adapters.discord.entities import Payload
+from adapters.discord.entities import Payload, is_id
 from adapters.discord.message_content import HISTORY_UNREADABLE
 from adapters.discord.pace import PACE, Pace
 from adapters.discord.parse_parts import (
     DIRECT,
     DISCORD_EPOCH_MS,
+    DM,
     PLATFORM,
     SPOKEN,
     Lookup,
@@ -29,6 +30,7 @@ from adapters.discord.parse_parts import (
 )
 from adapters.discord.post import MESSAGE, MESSAGES
 from adapters.discord.ref import DiscordRef
+from adapters.discord.rights import Rights
 from bot.types import Author, Backfill, Command, InboundMessage, ResumePoint
 
 PAGE = 100
@@ -45,22 +47,27 @@ log = logging.getLogger(__name__)
 class History:
     """Reads the history that Discord keeps."""
 
-    def __init__(self, client: DiscordClient, directory: Directory, pace: Pace = PACE) -> None:
-        self._client, self._directory, self._pace = client, directory, pace
+    def __init__(self, client: DiscordClient, directory: Directory, rights: Rights, pace: Pace = PACE) -> None:
+        self._client, self._directory, self._rights, self._pace = client, directory, rights, pace
 
     # --- before Parley joined ---
 
     async def backfill(self, inbound: InboundMessage | Command) -> Backfill:
-        """The chain that the question replies to, its thread, or the channel in which a command was given."""
+        """The chain that the question replies to, its thread, or the channel in which a command was given.
+
+        Only what the person may read at Discord: nobody has Parley read for them what they may not.
+        """
         address, ref = inbound.address, DiscordRef.from_ref(inbound.ref)
         at = ref.channel_id or address.channel
-        if not ref.is_member or ref.about_id or not ref.may_read_history:
+        if not ref.is_member or ref.about_id or (isinstance(inbound, Command) and inbound.is_direct):
+            return Backfill()
+        if not await self._rights.may_read_here(inbound):
             return Backfill()
         place = MessageLocation(at, address.workspace, address.channel, address.thread if at == address.thread else "")
         viewer = inbound.author
         try:
             if isinstance(inbound, Command):
-                return Backfill() if inbound.is_direct else await self._before(place, "", CHANNEL_MESSAGES, viewer)
+                return await self._before(place, "", CHANNEL_MESSAGES, viewer)
             if at == address.thread:
                 return await self._thread(place, inbound.message_id, viewer)
             if inbound.reply_to and address.thread == inbound.message_id:
@@ -75,16 +82,16 @@ class History:
         found: list[Payload] = []
         message_id = newest
         while message_id and len(found) < MAX_CHAIN:
-            message = await self._message(place.channel_id, message_id)
+            message = await self._message(place.channel_id, message_id, viewer.id)
             if message is None:
                 return await self._values(place, found[::-1], viewer, is_complete=False)
             found.append(message)
             message_id = _answered(message)
         return await self._values(place, found[::-1], viewer, is_complete=not message_id)
 
-    async def _message(self, channel: str, message_id: str) -> Payload | None:
+    async def _message(self, channel: str, message_id: str, viewer_id: str) -> Payload | None:
         try:
-            found: Payload = await self._client.call("GET", MESSAGE, channel_id=channel, message_id=message_id)
+            found: Payload = await self._client.look_up(MESSAGE, viewer_id, channel_id=channel, message_id=message_id)
         except DiscordError as error:
             if error.status == 404:
                 return None
@@ -96,23 +103,23 @@ class History:
         earlier = await self._before(place, before, PAGE, viewer)
         if not earlier.is_complete or place.channel == place.channel_id:
             return earlier
-        starter = await self._starter(place)
+        starter = await self._starter(place, viewer.id)
         if starter is None:
             return earlier
         first = await self._values(place, [starter], viewer)
         known = {one.message_id for one in earlier.messages}
         return replace(earlier, messages=(*(m for m in first.messages if m.message_id not in known), *earlier.messages))
 
-    async def _starter(self, place: MessageLocation) -> Payload | None:
+    async def _starter(self, place: MessageLocation, viewer_id: str) -> Payload | None:
         """A thread has the id of the message it was made from; a forum's post holds that message itself."""
         try:
-            return await self._message(place.channel, place.channel_id)
+            return await self._message(place.channel, place.channel_id, viewer_id)
         except DiscordError:
             return None
 
     async def _before(self, place: MessageLocation, before: str, limit: int, viewer: Author) -> Backfill:
-        params = {"limit": str(limit), **({"before": before} if before.isdigit() else {})}
-        found = await self._client.call("GET", MESSAGES, channel_id=place.channel_id, params=params)
+        params = {"limit": str(limit), **({"before": before} if is_id(before) else {})}
+        found = await self._client.look_up(MESSAGES, viewer.id, channel_id=place.channel_id, params=params)
         return await self._values(
             place, sorted(found, key=_by_id), viewer, is_complete=len(found) < limit or bool(not place.thread)
         )
@@ -127,7 +134,7 @@ class History:
 
     async def from_here(self, place: MessageLocation, message_id: str, viewer: Author) -> str:
         """The messages from that one on, a line each, or a sentence that says why they cannot be read. Raises DiscordError."""
-        first = await self._message(place.channel_id, message_id)
+        first = await self._message(place.channel_id, message_id, viewer.id)
         messages = [first] if first else []
         async for page in self._after(place.channel_id, message_id, self._pace.summary_pages):
             messages += page
@@ -178,6 +185,8 @@ class History:
         for (workspace, channel), after in gaps(seen, self._directory.active_threads(), since):
             guild = {} if workspace == DIRECT else {"guild_id": workspace}
             try:
+                if workspace == DIRECT and (await self._directory.channel("", channel)).get("type") != DM:
+                    continue  # where somebody brought us along: what is said there is not said to us
                 for message in await self._since(channel, after):
                     yield {**message, **guild, "channel_id": channel}
             except DiscordError as error:
@@ -190,7 +199,7 @@ def gaps(seen: Sequence[ResumePoint], threads: set[str], since: datetime) -> lis
     oldest = snowflake_at(since)
     for one in seen:
         at = one.address.thread if one.address.thread in threads else one.address.channel
-        last = one.message_id if one.message_id.isdigit() else snowflake_at(one.sent_at)
+        last = one.message_id if is_id(one.message_id) else snowflake_at(one.sent_at)
         key = (one.address.workspace, at)
         known = newest.get(key, (oldest, since))
         newest[key] = (max(last, known[0], key=int), max(one.sent_at, known[1]))

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any, TypeAlias
 
-from cachetools import LRUCache
+from cachetools import TTLCache
 
 from adapters.discord import custom_ids, forms, slash
 from adapters.discord.client import UNKNOWN_INTERACTION, DiscordClient, DiscordError
 from adapters.discord.directory import Directory
-from adapters.discord.entities import Payload
+from adapters.discord.entities import MALFORMED, Payload, is_id
 from adapters.discord.history import History
 from adapters.discord.parse_interactions import (
     asker,
@@ -35,12 +36,16 @@ from bot.types import Accepted, ButtonPress, Command, InboundMessage, Intent
 
 SAY, DEFER, DEFER_UPDATE, CHOICES, OPEN_FORM = 4, 5, 6, 8, 9
 """Callback types. Source: Discord, Receiving and Responding, Interaction Callback Type."""
+AUTOCOMPLETE = 4
+"""The type of an interaction that only wants suggestions. Source: the same, Interaction Type."""
 CALLBACK = "/interactions/{webhook_id}/{webhook_token}/callback"
 """Named as a webhook's, so that discord.py does not hold all interactions for one bucket and answer them one by one."""
 TOKEN_S = 15 * 60 - 20
 """An interaction's token lives 15 minutes. Source: Discord, Receiving and Responding."""
-MAX_TARGETS = 500
+MAX_TARGETS, TARGET_S = 500, 15 * 60
+"""How many, and how long, messages are kept about which somebody is typing a question."""
 BUTTON_UNKNOWN = "I no longer know what that button belongs to."
+NOT_UNDERSTOOD = "I did not understand what Discord sent me there. Please try it again, or write it to me as a message."
 _TargetKey: TypeAlias = tuple[str, str, str, str]
 """Server, channel, person and message."""
 log = logging.getLogger(__name__)
@@ -51,11 +56,22 @@ class Interactions:
 
     def __init__(self, client: DiscordClient, directory: Directory, history: History) -> None:
         self._client, self._directory, self._history = client, directory, history
-        self._targets: LRUCache[_TargetKey, Payload] = LRUCache(MAX_TARGETS)
+        clock = client.host.clock.monotonic
+        self._targets: TTLCache[_TargetKey, Payload] = TTLCache(MAX_TARGETS, TARGET_S, clock)
         """Messages about which a question is being typed, and those that were asked for in vain."""
 
     async def handle(self, data: Payload, accept: Accept) -> None:
-        """Handle one interaction, of any kind. Raises BotError."""
+        """Handle one interaction, of any kind. Raises BotError; and what `MALFORMED` names, once the person was told in words."""
+        self._directory.servers.hear_from(
+            str(data.get("channel_id") or ""), str(data.get("guild_id") or ""), asker(data).id
+        )
+        try:
+            await self._handle(data, accept)
+        except MALFORMED:
+            await self._apologise(data)
+            raise
+
+    async def _handle(self, data: Payload, accept: Accept) -> None:
         match data.get("type"), (data.get("data") or {}).get("type"):
             case (2, slash.MESSAGE):
                 await self._menu(data, accept)
@@ -81,10 +97,25 @@ class Interactions:
             return bool(error.discord_code != UNKNOWN_INTERACTION)
         return True
 
+    async def _say(self, data: Payload, text: str) -> None:
+        """Respond with words that only the person sees."""
+        await self._respond(data, SAY, {"content": text, "flags": EPHEMERAL | NO_EMBEDS, "allowed_mentions": QUIET})
+
+    async def _apologise(self, data: Payload) -> None:
+        """Say that something was not understood, whether or not there was a response before."""
+        if data.get("type") == AUTOCOMPLETE or not (data.get("id") and data.get("token")):
+            return
+        body = {"content": NOT_UNDERSTOOD, "flags": EPHEMERAL | NO_EMBEDS, "allowed_mentions": QUIET}
+        place: dict[str, Any] = {"webhook_id": str(data["id"]), "webhook_token": str(data["token"])}
+        try:
+            await self._client.call("POST", CALLBACK, {"type": SAY, "data": body}, **place)
+        except DiscordError:
+            await self._followup_ephemeral(data, NOT_UNDERSTOOD)
+
     async def _followup_ephemeral(self, data: Payload, text: str) -> None:
         """Send a further message that only the person sees. A failure is logged."""
         body = {"content": text, "flags": EPHEMERAL | NO_EMBEDS, "allowed_mentions": QUIET}
-        hook: dict[str, Any] = {"webhook_id": str(data["application_id"]), "webhook_token": str(data["token"])}
+        hook: dict[str, Any] = {"webhook_id": str(data.get("application_id")), "webhook_token": str(data["token"])}
         try:
             await self._client.call("POST", HOOK, body, **hook)
         except DiscordError as error:
@@ -99,12 +130,18 @@ class Interactions:
             if not is_member(data) or self._is_private(inbound):
                 return None
             ref = replace(ref, token="", edits_original=False)
-        ref = replace(ref, token_expires_at=self._client.host.clock.now().timestamp() + TOKEN_S)
+        ref = self._sealed(ref)
         try:
             return await accept(replace(inbound, ref=ref.to_ref()))
         except BotError as error:
             await self._followup_ephemeral(data, error.text)
             raise
+
+    def _sealed(self, ref: DiscordRef) -> DiscordRef:
+        """The ref as it may be written down: whoever has the token can speak in the app's name."""
+        expires_at = self._client.host.clock.now() + timedelta(seconds=TOKEN_S)
+        token = self._client.short_lived.seal(ref.token, expires_at) if ref.token else ""
+        return replace(ref, token=token, token_expires_at=expires_at.timestamp())
 
     def _is_private(self, inbound: InboundMessage | Command | ButtonPress) -> bool:
         return not isinstance(inbound, ButtonPress) and is_private_answer(inbound, self._client.host.commands)
@@ -158,7 +195,7 @@ class Interactions:
         elif press:
             await self._press(data, press, accept)
         else:
-            await self._respond(data, SAY, {"content": BUTTON_UNKNOWN, "flags": EPHEMERAL | NO_EMBEDS})
+            await self._say(data, BUTTON_UNKNOWN)
 
     async def _press(self, data: Payload, press: ButtonPress, accept: Accept) -> None:
         in_time = await self._respond(data, DEFER_UPDATE)
@@ -175,9 +212,7 @@ class Interactions:
     async def _filled(self, data: Payload, accept: Accept) -> None:
         custom_id, values = str((data.get("data") or {}).get("custom_id") or ""), form_values(data)
         if custom_id == custom_ids.SETTINGS:
-            await self._respond(
-                data, SAY, {"content": await self._chosen(data, values), "flags": EPHEMERAL | NO_EMBEDS}
-            )
+            await self._say(data, await self._chosen(data, values))
         elif custom_id.startswith(f"{custom_ids.ASK}:"):
             in_time = await self._respond(data, DEFER)
             target = await self._target(data, custom_id.removeprefix(f"{custom_ids.ASK}:"))
@@ -185,7 +220,7 @@ class Interactions:
         elif press := parse_press(data, values.get("words", "")):
             await self._press(data, press, accept)
         else:
-            await self._respond(data, SAY, {"content": BUTTON_UNKNOWN, "flags": EPHEMERAL | NO_EMBEDS})
+            await self._say(data, BUTTON_UNKNOWN)
 
     async def _target(self, data: Payload, message_id: str) -> Payload:
         """The message that a question is about.
@@ -199,11 +234,11 @@ class Interactions:
         return self._targets[key]  # it stays: the same person may ask about the same message again
 
     async def _fetch_target(self, data: Payload, message_id: str) -> Payload:
-        if not may_fetch(data) or not message_id.isdigit():
+        if not may_fetch(data) or not is_id(message_id):
             return {"id": message_id}
         try:
             place: dict[str, Any] = {"channel_id": str(data.get("channel_id")), "message_id": message_id}
-            found: Payload = await self._client.call("GET", MESSAGE, **place)
+            found: Payload = await self._client.look_up(MESSAGE, asker(data).id, **place)
         except DiscordError as error:
             log.info("the message that a question is about could not be read: %s", error.detail)
             return {"id": message_id}

@@ -6,7 +6,9 @@ import asyncio
 import json
 import logging
 import re
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -16,13 +18,24 @@ from cachetools import LRUCache
 
 from adapters.discord.client import DiscordClient, at_address
 from adapters.discord.directory import Directory
-from adapters.discord.entities import Payload
+from adapters.discord.entities import MALFORMED, Payload
 from adapters.discord.history import History
 from adapters.discord.interact import Interactions
 from adapters.discord.message_content import INTENT_REFUSED
 from adapters.discord.pace import PACE, Pace
 from adapters.discord.parse_events import parse_deletion, parse_edit, parse_message
-from adapters.discord.parse_parts import Link, MessageLocation, Us, author_of, is_ours, link_of, replied_to
+from adapters.discord.parse_parts import (
+    DIRECT,
+    Link,
+    MessageLocation,
+    Us,
+    author_of,
+    is_ours,
+    link_of,
+    mentions_bot,
+    replied_to,
+)
+from adapters.discord.rights import CHANGES, Rights
 from adapters.discord.slash import sync
 from adapters.shared.tasks import TaskSet
 from bot.errors import BotError, PlatformError
@@ -31,11 +44,13 @@ from bot.ports import Accept
 from bot.types import Accepted, Inbound
 
 PATIENCE_S = 2.0
-MAX_REMEMBERED = 20_000
+MAX_REMEMBERED, MAX_MUTE = 20_000, 500
 TIP_ENTRIES = 20
+SESSION = ("READY", "RESUMED")
+"""Events without which there is no session."""
 DISPATCH = 0
 """The opcode of events. Source: Discord, Topics, Gateway Opcodes."""
-HEARD = ("MESSAGE_CREATE", "MESSAGE_UPDATE", "MESSAGE_DELETE", "MESSAGE_DELETE_BULK", "INTERACTION_CREATE")
+HEARD = ("MESSAGE_CREATE", "MESSAGE_UPDATE", "MESSAGE_DELETE", "MESSAGE_DELETE_BULK", "INTERACTION_CREATE", *CHANGES)
 _HEARD = re.compile(rf'"t":\s*"(?:{"|".join(HEARD)})"')
 log = logging.getLogger(__name__)
 
@@ -43,33 +58,55 @@ log = logging.getLogger(__name__)
 class Listener:
     """One gateway, with as many shards as Discord recommends."""
 
-    def __init__(self, client: DiscordClient, directory: Directory, history: History, pace: Pace = PACE) -> None:
+    def __init__(
+        self, client: DiscordClient, directory: Directory, history: History, rights: Rights, pace: Pace = PACE
+    ) -> None:
         self._client, self._directory, self._history, self._pace = client, directory, history, pace
+        self._rights = rights
         self._interactions = Interactions(client, directory, history)
         self._order: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._tasks = TaskSet(log, "Discord")
         self.hears_all = bool(client.options.discord_message_content)
         """Whether people's words arrive where nobody mentions us: the Message Content intent, until Discord refuses it."""
+        self._members_refused = False
         self._ours: LRUCache[str, bool] = LRUCache(MAX_REMEMBERED)
         """Ids of our own messages, whose deletion takes nothing out of the history."""
+        self._mute: LRUCache[str, bool] = LRUCache(MAX_MUTE)
+        """Channels in which we may not write, as was logged once."""
         self._roots: LRUCache[str, str] = LRUCache(MAX_REMEMBERED)
         """By question, the root of its reply chain."""
 
     async def listen(self, accept: Accept) -> None:
         """Hold the gateway until cancelled; without the privileged intent if that is refused. Raises PlatformError."""
         while True:
+            wants_members = await self._may_hear_members()
             try:
-                await self._hold(accept, self.hears_all)
+                await self._hold(accept, wants_members)
                 return
             except discord.PrivilegedIntentsRequired as error:
-                if not self.hears_all:
+                if not (self.hears_all or wants_members):
                     raise PlatformError("Discord refuses the intents.", detail=str(error)) from error
-                log.warning(INTENT_REFUSED)
-                self.hears_all = False
+                self._give_up_an_intent(wants_members)
 
-    async def _hold(self, accept: Accept, wants_content: bool) -> None:
+    async def _may_hear_members(self) -> bool:
+        """Whether to ask for the Server Members intent: where the portal has it, for Discord ends the session otherwise."""
+        if not self._client.options.discord_server_members or self._members_refused:
+            return False
+        application = (await self._client.rest()).application
+        flags = application.flags if application else discord.ApplicationFlags()
+        return flags.gateway_guild_members or flags.gateway_guild_members_limited
+
+    def _give_up_an_intent(self, wanted_members: bool) -> None:
+        """Discord does not say which intent it refused: do without the members first, then without the content."""
+        if wanted_members:
+            self._members_refused = True
+        else:
+            log.warning(INTENT_REFUSED)
+            self.hears_all = False
+
+    async def _hold(self, accept: Accept, wants_members: bool) -> None:
         await self._client.rest()  # the first interaction must not wait for a login
-        gateway = self._gateway(accept, wants_content)
+        gateway = self._gateway(accept, wants_members)
         try:
             await gateway.login(self._client.token)
             await self._keep_budget(gateway)
@@ -89,8 +126,14 @@ class Listener:
             self._directory.gateway = None
             await gateway.close()
 
-    def _gateway(self, accept: Accept, wants_content: bool) -> discord.AutoShardedClient:
-        intents = discord.Intents(guilds=True, guild_messages=True, dm_messages=True, message_content=wants_content)
+    def _gateway(self, accept: Accept, wants_members: bool) -> discord.AutoShardedClient:
+        intents = discord.Intents(
+            guilds=True,
+            guild_messages=True,
+            dm_messages=True,
+            message_content=self.hears_all,
+            members=wants_members,
+        )
         gateway = discord.AutoShardedClient(
             intents=intents,
             max_messages=None,
@@ -122,9 +165,11 @@ class Listener:
                 self.hear(*event, accept)
 
         async def on_ready() -> None:  # a new session: whoever lost it may have lost our commands too
+            self._tasks.spawn(self._rights.forget_all())
             self._tasks.spawn(self._sync())
             self._tasks.spawn(self.backfill(accept))
 
+        shield_parsers(gateway)
         gateway.event(on_socket_raw_receive)
         gateway.event(on_ready)
 
@@ -132,13 +177,26 @@ class Listener:
         """Begin to handle an event of the gateway by its name; one that means nothing here is dropped."""
         match name:
             case "MESSAGE_CREATE":
-                self._tasks.spawn(self._created(data, accept))
+                self._begin(name, self._created(data, accept))
             case "MESSAGE_UPDATE":
-                self._tasks.spawn(self._updated(data, accept))
+                self._begin(name, self._updated(data, accept))
             case "MESSAGE_DELETE" | "MESSAGE_DELETE_BULK":
-                self._tasks.spawn(self._deleted(data, accept))
+                self._begin(name, self._deleted(data, accept))
             case "INTERACTION_CREATE":
-                self._tasks.spawn(self._interactions.handle(data, accept))
+                self._begin(name, self._interactions.handle(data, accept))
+            case _ if name in CHANGES:
+                self._begin(name, self._rights.hear(name, data))
+
+    def _begin(self, name: str, work: Coroutine[Any, Any, Any]) -> None:
+        self._tasks.spawn(self._survive(name, work))
+
+    async def _survive(self, name: str, work: Coroutine[Any, Any, Any]) -> None:
+        """Handle an event; one that is not as Discord describes it costs nothing but itself."""
+        try:
+            await work
+        except MALFORMED as error:
+            log.warning("an event %s is not as Discord describes it: %s: %s", name, type(error).__name__, error)
+            log.debug("where it failed", exc_info=True)
 
     async def _keep_budget(self, gateway: discord.AutoShardedClient) -> None:
         """Wait for new logins rather than use up the last ones of the day."""
@@ -170,13 +228,26 @@ class Listener:
         return str(user.id) if user else await self._client.bot_id()
 
     async def _take(self, data: Payload, accept: Accept) -> Accepted | None:
-        place = await self._directory.place(data)
-        lookup = await self._directory.lookup(data, place.workspace, author_of(data))
+        place, author = await self._directory.place(data), author_of(data)
+        self._directory.servers.hear_from(place.channel_id, place.workspace, author.id)
+        lookup = await self._directory.lookup(data, place.workspace, author)
         inbound = parse_message(data, place, lookup, await self._chain(data, place, lookup.us))
-        if inbound is None:
+        if inbound is None or not self._may_answer(place, data, lookup.us):
             return None
+        if inbound.mentions_bot:
+            manages = await self._rights.manages(place, inbound.author)
+            inbound = replace(inbound, author=replace(inbound.author, is_manager=manages))
         self._roots[inbound.message_id] = inbound.address.thread
         return await self._accept(inbound, accept)
+
+    def _may_answer(self, place: MessageLocation, data: Payload, us: Us) -> bool:
+        """Whether the bot may write there. Where it may not, nothing is tried: each refusal would count towards a bar."""
+        if place.workspace == DIRECT or self._directory.servers.may_write(place.workspace, place.channel_id):
+            return True
+        if mentions_bot(data, us) and place.channel_id not in self._mute:
+            self._mute[place.channel_id] = True
+            log.warning("Parley was asked something in channel %s, where it may not write", place.channel_id)
+        return False
 
     async def _chain(self, data: Payload, place: MessageLocation, us: Us) -> str | None:
         """The root of the reply chain that a message continues, which is the one whose last answer it replies to.
@@ -258,6 +329,25 @@ class Listener:
         await self._tasks.close(PATIENCE_S)
 
 
+def shield_parsers(gateway: discord.Client) -> None:
+    """Let an event that discord.py cannot read cost nothing but itself: it would end the whole session, at each new try again."""
+    parsers = gateway._connection.parsers
+    for name, parse in list(parsers.items()):
+        if name not in SESSION:
+            parsers[name] = _shielded(name, parse)
+
+
+def _shielded(name: str, parse: Callable[[Any], Any]) -> Callable[[Any], None]:
+    def parsed(data: Any) -> None:
+        try:
+            parse(data)
+        except MALFORMED as error:
+            log.warning("discord.py cannot read an event %s: %s: %s", name, type(error).__name__, error)
+            log.debug("where it failed", exc_info=True)
+
+    return parsed
+
+
 def heard_event(frame: str) -> tuple[str, Payload] | None:
     """The name and the payload of a gateway's frame, or None when Parley has no use for it.
 
@@ -266,4 +356,5 @@ def heard_event(frame: str) -> tuple[str, Payload] | None:
     if not _HEARD.search(frame):
         return None
     event = json.loads(frame)
-    return (event["t"], event["d"]) if event.get("op") == DISPATCH and event.get("t") in HEARD else None
+    is_whole = isinstance(event, dict) and event.get("op") == DISPATCH and isinstance(event.get("d"), dict)
+    return (event["t"], event["d"]) if is_whole and event.get("t") in HEARD else None

@@ -21,12 +21,14 @@ from adapters.discord.parse_parts import (
     moment,
 )
 from adapters.discord.ref import DEFAULT_LIMIT, DiscordFileRef, DiscordRef
+from adapters.discord.servers import CONNECT, MANAGE_MESSAGES, MANAGES, READ_HISTORY, VOICE_KINDS
 from bot.types import Author, ButtonPress, Command, CommandSpec, InboundMessage, Intent
 
 VIEW_AND_SEND = (1 << 10) | (1 << 11)
 SEND_IN_THREADS = (1 << 10) | (1 << 38)
-READ_HISTORY = 1 << 16
 """Source: Discord, Topics, Permissions, Bitwise Permission Flags."""
+WITH_US = 1
+"""The context of direct messages with the bot itself. Source: Discord, Receiving and Responding, Interaction Context Types."""
 
 
 def place_of(interaction: Payload) -> MessageLocation:
@@ -42,9 +44,18 @@ def place_of(interaction: Payload) -> MessageLocation:
         workspace=guild if is_installed else DIRECT,
         channel=str(channel.get("parent_id") or at) if is_thread else at,
         thread=at if is_thread else "",
-        is_direct=channel.get("type") == DM and interaction.get("context", 1) == 1,
+        is_direct=is_with_us(interaction),
         limit_bytes=int(interaction.get("attachment_size_limit") or DEFAULT_LIMIT),
     )
+
+
+def is_with_us(interaction: Payload) -> bool:
+    """Whether it happened in the direct messages of one person and the bot.
+
+    Parley can be taken along into the direct messages and groups of others, who then read what it answers there.
+    """
+    channel = interaction.get("channel") or {}
+    return channel.get("type") == DM and interaction.get("context") == WITH_US and not interaction.get("guild_id")
 
 
 def is_member(interaction: Payload) -> bool:
@@ -53,30 +64,45 @@ def is_member(interaction: Payload) -> bool:
     if owners and "0" not in owners:
         return False
     if not interaction.get("guild_id"):
-        return channel.get("type") == DM and interaction.get("context", 1) == 1
+        return is_with_us(interaction)
     wanted = SEND_IN_THREADS if channel.get("type") in THREADS else VIEW_AND_SEND
     return int(interaction.get("app_permissions") or 0) & wanted == wanted
 
 
 def asker(interaction: Payload) -> Author:
-    """Who triggered it."""
+    """Who triggered it, and whether Discord lets them manage the channel, as it says itself."""
     member = interaction.get("member") or {}
-    return author_of({"author": member.get("user") or interaction.get("user") or {}, "member": member})
+    found = author_of(
+        {
+            "author": member.get("user") or interaction.get("user") or {},
+            "member": member,
+            "guild_id": interaction.get("guild_id"),
+        }
+    )
+    return replace(found, is_manager=bool(permissions_of(interaction) & MANAGES))
+
+
+def permissions_of(interaction: Payload) -> int:
+    """The person's permissions where it happened, as Discord reckoned them; none in direct messages."""
+    return int((interaction.get("member") or {}).get("permissions") or 0)
 
 
 def may_read_history(interaction: Payload) -> bool:
     """Whether the person may read what was said there before; in direct messages everybody may."""
-    member = interaction.get("member")
-    return not member or bool(int(member.get("permissions") or 0) & READ_HISTORY)
+    is_voice = (interaction.get("channel") or {}).get("type") in VOICE_KINDS
+    needed = READ_HISTORY | (CONNECT if is_voice else 0)
+    return not interaction.get("guild_id") or permissions_of(interaction) & needed == needed
 
 
 def may_fetch(interaction: Payload) -> bool:
     """Whether we may read a message there for this person: both they and the bot may read the history."""
+    is_voice = (interaction.get("channel") or {}).get("type") in VOICE_KINDS
+    needed = READ_HISTORY | (CONNECT if is_voice else 0)
     ours = int(interaction.get("app_permissions") or 0)
     return (
         is_member(interaction)
         and may_read_history(interaction)
-        and (not interaction.get("guild_id") or bool(ours & READ_HISTORY))
+        and (not interaction.get("guild_id") or ours & needed == needed)
     )
 
 
@@ -175,6 +201,7 @@ def parse_press(interaction: Payload, value: str = "") -> ButtonPress | None:
     if button is None or not holds(message, custom_id):
         return None
     interaction_id, place = str(interaction["id"]), place_of(interaction)
+    moderates = bool(permissions_of(interaction) & MANAGE_MESSAGES)
     ref = ref_of(interaction, edits_original=False)
     if ref.is_member:
         ref = replace(ref, token="", reply_to_id=str(message.get("id") or ""))
@@ -182,7 +209,7 @@ def parse_press(interaction: Payload, value: str = "") -> ButtonPress | None:
         event_id=f"interaction:{interaction_id}",
         message_id=button.question_id or str(message.get("id") or ""),
         address=place.address(button.root_id),
-        author=asker(interaction),
+        author=replace(asker(interaction), is_manager=moderates),
         action=button.action,
         value=value,
         sent_at=moment("", interaction_id),

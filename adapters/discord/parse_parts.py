@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 from adapters.discord.custom_ids import custom_ids, parse_button_id
-from adapters.discord.entities import Names, Payload, name_of, people_in, readable
+from adapters.discord.entities import Names, Payload, is_id, name_of, people_in, readable
 from adapters.discord.ref import DEFAULT_LIMIT, DiscordFileRef
 from bot.types import EPOCH, Address, Attachment, Author
 
@@ -126,10 +126,13 @@ def _unsupported_stickers(data: Payload) -> str:
 
 
 def author_of(data: Payload, us: Us = Us()) -> Author:
-    """Whoever wrote it; applications and webhooks are bots."""
+    """Whoever wrote it; applications and webhooks are bots. Where roles came along, everyone's is among them: the server's id."""
     author, member = data.get("author") or {}, data.get("member") or {}
     is_bot = bool(author.get("bot") or data.get("webhook_id") or (us.id and author.get("id") == us.id))
-    groups = tuple(str(role) for role in member.get("roles") or ())
+    guild = str(data.get("guild_id") or "")
+    groups = tuple(
+        str(role) for role in (*(member.get("roles") or ()), *([guild] if guild and data.get("member") else ()))
+    )
     return Author(str(author.get("id") or ""), name_of(author, member), is_bot, groups)
 
 
@@ -153,8 +156,10 @@ def is_ours(message: Payload, us: Us) -> bool:
 
 
 def replied_to(data: Payload) -> str:
-    """The id of the message that this one answers; forwards (type 1) answer nothing."""
+    """The id of the message of the same channel that this one answers; forwards (type 1) answer nothing."""
     reference = data.get("message_reference") or {}
+    if str(reference.get("channel_id") or data.get("channel_id")) != str(data.get("channel_id")):
+        return ""  # whoever reads here need not read there
     return str(reference.get("message_id") or "") if reference.get("type", 0) == 0 and data.get("type") == REPLY else ""
 
 
@@ -162,10 +167,13 @@ def moment(timestamp: Any, snowflake: str = "") -> datetime:
     """An ISO timestamp, or the moment that a snowflake carries."""
     try:
         return datetime.fromisoformat(str(timestamp)).astimezone(UTC)
-    except ValueError:
-        if not snowflake.isdigit():
+    except (ValueError, OverflowError):
+        if not is_id(snowflake):
             return EPOCH
+    try:
         return datetime.fromtimestamp(((int(snowflake) >> 22) + DISCORD_EPOCH_MS) / 1000, UTC)
+    except (OverflowError, ValueError, OSError):  # no calendar has it
+        return EPOCH
 
 
 def link_of(message: Payload, us: Us) -> Link | None:

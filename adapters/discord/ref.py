@@ -49,7 +49,7 @@ class DiscordRef:
     limit_bytes: int = DEFAULT_LIMIT
     """Of one uploaded file."""
     token: str = ""
-    """Of the interaction, or empty."""
+    """Of the interaction, sealed by `adapters.shared.short_lived`; or empty."""
     application_id: str = ""
     """The webhook's id of the interaction."""
     token_expires_at: float = 0.0

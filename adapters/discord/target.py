@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from adapters.discord.ref import DiscordRef
+from adapters.shared.short_lived import ShortLived
 from bot.types import Address, Receipt
 
 
@@ -23,10 +24,11 @@ class Target:
     """The direct channel that stands in for a place where nothing can be written any more."""
 
     @classmethod
-    def of(cls, receipt: Receipt) -> Target:
-        """As the receipt remembers it."""
+    def of(cls, receipt: Receipt, short_lived: ShortLived) -> Target:
+        """As the receipt remembers it. short_lived: opens the token, for as long as it lives."""
         ref = DiscordRef.from_ref(receipt.ref)
-        return cls(receipt.turn_id, receipt.address, ref, ref.token, set(ref.webhook_message_ids))
+        token = (short_lived.open(ref.token) or "") if ref.token else ""
+        return cls(receipt.turn_id, receipt.address, ref, token, set(ref.webhook_message_ids))
 
     @property
     def channel_id(self) -> str:

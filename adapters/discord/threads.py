@@ -67,5 +67,5 @@ class Threads:
                 raise
 
     async def _point_there(self, receipt: Receipt) -> None:
-        target = Target.of(receipt)
+        target = Target.of(receipt, self._client.short_lived)
         await self._posts.create(target, "thread", {"content": small(f"We go on in <#{receipt.address.thread}>.")})

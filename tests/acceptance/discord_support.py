@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,12 @@ from adapters.discord.adapter import Discord
 from adapters.discord.custom_ids import custom_ids
 from adapters.discord.emulator import AppConfig, Channel, DiscordEmulator, Limits, Message, User
 from adapters.discord.pace import Pace
+from adapters.discord.parse_parts import VOICE
+from adapters.discord.post import NO_EMBEDS
 from bot import config as configuration
 from bot.app import App
+from bot.clock import SystemClock
+from bot.ports import Clock
 from bot.store import turns
 from tests.emulators import discord_openapi
 
@@ -28,8 +33,26 @@ ECHO = {
 }
 
 
+SAYING = (4, 7)
+"""The callbacks that show a message: a new one, and the one whose button was pressed."""
+SHOWN = ("content", "embeds", "components", "attachments", "sticker_ids", "message_reference")
+"""What makes a body a message."""
 SOON = Pace(ready_s=0.05)
 """One server is soon there."""
+
+
+class AheadClock(SystemClock):
+    """The machine's clock, put forward by a test."""
+
+    ahead_s = 0.0
+
+    def now(self) -> datetime:
+        """The time in UTC."""
+        return super().now() + timedelta(seconds=self.ahead_s)
+
+    def monotonic(self) -> float:
+        """Seconds from some fixed moment."""
+        return super().monotonic() + self.ahead_s
 
 
 @dataclass
@@ -107,12 +130,13 @@ async def parley(
     durable: bool = False,
     name: str = "main",
     pace: Pace = SOON,
+    clock: Clock | None = None,
     **values: Any,
 ) -> AsyncIterator[World]:
     """Start Parley against this Discord and wait until it hears."""
     plugin = replace(PLUGIN, create=lambda options, host: Discord(options, host, pace))
     config = config_for(discord, home, **values)
-    app = App(config, only={"discord"}, durable=durable, name=name, plugins={"discord": plugin})
+    app = App(config, clock=clock, only={"discord"}, durable=durable, name=name, plugins={"discord": plugin})
     async with app.running(listen=listen):
         made = World(discord, app)
         if listen:
@@ -135,6 +159,27 @@ async def world(
             yield made
         if valid:
             assert discord_openapi.complaints(discord.calls, answers=False) == []
+        assert loud_bodies(discord) == []
+
+
+def loud_bodies(discord: DiscordEmulator) -> list[str]:
+    """The writes that would fetch a preview or ping somebody, by their route: looked for at the end of every test."""
+    wrong = [f"unfurled {url}" for url, message in discord.unfurled if message.author_id == discord.bot.id]
+    for call in discord.calls:
+        body = call.body if isinstance(call.body, dict) else {}
+        if call.route.endswith("/callback"):
+            body = body.get("data") or {} if body.get("type") in SAYING else {}
+        for said in (body, body.get("message") or {}):
+            if not set(SHOWN).isdisjoint(said) and not _is_quiet(said):
+                wrong.append(f"{call.method} {call.route}: {said}")
+    return wrong
+
+
+def _is_quiet(said: dict[str, Any]) -> bool:
+    """Whether a body suppresses previews and mentions; sound has no words, and a flag of its own."""
+    flags, mentions = int(said.get("flags") or 0), said.get("allowed_mentions") or {}
+    hides = flags & NO_EMBEDS or (flags & VOICE and not said.get("content"))
+    return bool(hides) and mentions.get("parse") == [] and not mentions.get("replied_user")
 
 
 __all__ = ["ECHO", "World", "config_for", "parley", "replace", "world"]

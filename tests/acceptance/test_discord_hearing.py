@@ -322,7 +322,9 @@ async def test_a_channel_where_we_may_not_write_is_a_line_in_the_log(
     async with world(tmp_path) as w:
         w.discord.forbid(w.discord.general, SEND_MESSAGES)
         w.mention("can you?")
-        await w.discord.wait_for(lambda: [call for call in w.discord.calls if call.status == 403])
+        w.mention("can you?")
+        await w.discord.wait_for(lambda: [one for one in caplog.records if "may not write" in one.getMessage()])
         await w.settled()
+        assert not [call for call in w.discord.calls if call.status == 403]
     told = [one for one in caplog.records if one.levelno >= logging.WARNING]
     assert told and not [one for one in told if one.levelno > logging.WARNING or one.exc_info]

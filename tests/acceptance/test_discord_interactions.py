@@ -222,6 +222,10 @@ async def test_doctor_finds_what_is_wrong(tmp_path: Path) -> None:
         found = {one.subject: one for one in await w.adapter.check()}
         assert found["discord"].level == "ok" and found["discord commands"].level == "ok"
         assert found["discord intents"].level == "ok" and found["discord gateway"].level == "ok"
+        assert found["discord members"].level == "off" and "within a minute" in found["discord members"].text
+        w.discord.world.app.guild_members = True
+        found = {one.subject: one for one in await w.adapter.check()}
+        assert found["discord members"].level == "ok" and found["discord members"].setting == "DISCORD_SERVER_MEMBERS"
         bot = w.discord.guild.roles[w.discord.guild.id]
         bot.permissions &= ~(1 << 46)
         found = {one.subject: one for one in await w.adapter.check()}

@@ -233,7 +233,7 @@ def _reply_to(w: World, said: Message) -> InboundMessage:
     """Somebody mentions Parley beneath that message, for the first time there."""
     here = Address("discord", str(w.discord.guild.id), str(w.discord.general.id), "1")
     ref = DiscordRef(channel_id=here.channel).to_ref()
-    return InboundMessage("message:1", "1", here, Author("1"), reply_to=str(said.id), ref=ref)
+    return InboundMessage("message:1", "1", here, Author(str(w.discord.alice.id)), reply_to=str(said.id), ref=ref)
 
 
 async def test_a_voice_note_in_brings_a_native_voice_message_out(tmp_path: Path) -> None:
@@ -340,7 +340,7 @@ async def test_speech_without_the_permission_is_a_plain_file(tmp_path: Path) -> 
     async with world(tmp_path, valid=False) as w:
         w.discord.forbid(w.discord.general, SEND_VOICE_MESSAGES)
         here = Address("discord", str(w.discord.guild.id), str(w.discord.general.id))
-        await w.app.host.settings.set(here, str(w.discord.alice.id), "channel", "speech", "always")
+        await w.app.host.settings.set(here, str(w.discord.alice.id), "person", "speech", "always")
         text, sound = await w.answers(w.mention("speak"), 2, 20)
         assert "speak" in text.content and not sound.is_voice
         assert sound.attachments[0].filename == "answer.ogg" and sound.attachments[0].data.startswith(b"OggS")

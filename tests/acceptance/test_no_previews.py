@@ -76,7 +76,7 @@ async def test_a_voice_message_stays_one(tmp_path: Path) -> None:
     """It holds no words, and its own flag."""
     async with discord_support.world(tmp_path) as w:
         here = Address("discord", str(w.discord.guild.id), str(w.discord.general.id))
-        await w.app.host.settings.set(here, str(w.discord.alice.id), "channel", "speech", "always")
+        await w.app.host.settings.set(here, str(w.discord.alice.id), "person", "speech", "always")
         text, sound = await w.answers(w.mention(LINK), 2, 20)
         assert text.flags & NO_EMBEDS and sound.is_voice and sound.flags & VOICE
 

@@ -6,11 +6,14 @@ from dataclasses import fields
 
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import SecretStr
 
 from adapters.discord.custom_ids import ButtonId, holds, parse_button_id
 from adapters.discord.ref import DiscordFileRef, DiscordRef
 from adapters.discord.target import Target
+from adapters.shared.short_lived import ShortLived
 from bot.types import ACTIONS, Address, Receipt
+from tests.fakes import FakeClock
 
 ids = st.text("0123456789", max_size=20)
 refs = st.builds(
@@ -82,8 +85,10 @@ def test_a_released_version_s_receipt_is_read() -> None:
         webhook_message_ids=("42",),
     )
     assert DiscordRef.from_ref(ref) == expected
-    target = Target.of(Receipt(Address("discord", "10", "20", "30"), "turn", ("42", "40", "41"), ref))
+    short_lived = ShortLived(FakeClock(), SecretStr("bot token"))
+    target = Target.of(Receipt(Address("discord", "10", "20", "30"), "turn", ("42", "40", "41"), ref), short_lived)
     assert target.channel_id == "30" and target.webhook_message_ids == {"42"} and target.needs_token
+    assert target.token == ""  # released versions wrote tokens in plain; these are over within minutes of the upgrade
 
 
 def test_a_press_on_a_released_version_s_question_is_answered_at_the_press() -> None:

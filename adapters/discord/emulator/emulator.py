@@ -17,6 +17,7 @@ from .faults import Fault, Faults
 from .gateway import Gateway
 from .interactions import Interaction, Interactions
 from .model import Channel, Guild, Message, Role, Tag, User
+from .moderation import Moderation
 from .page import Page
 from .people import People
 from .rest import Api, Call, Rest
@@ -35,7 +36,7 @@ async def _only_this_machine(request: web.Request, handler: Handler) -> web.Stre
     return await handler(request)
 
 
-class DiscordEmulator(People):
+class DiscordEmulator(People, Moderation):
     """A Discord of one's own, on 127.0.0.1, for as long as the context lasts.
 
     app: the application and what was granted to it. clock: moved by tests. limits: sizes of the buckets, or off.
@@ -159,9 +160,17 @@ class DiscordEmulator(People):
             self.world.join(guild, user)
         return guild
 
-    def add_channel(self, guild: Guild, name: str, kind: int = model.TEXT, *, topic: str | None = None) -> Channel:
-        """Another channel."""
-        return self.world.add_channel(guild, name, kind, topic=topic)
+    def add_channel(
+        self,
+        guild: Guild,
+        name: str,
+        kind: int = model.TEXT,
+        *,
+        topic: str | None = None,
+        category: Channel | None = None,
+    ) -> Channel:
+        """Another channel; in a category it begins with the category's overwrites."""
+        return self.world.add_channel(guild, name, kind, topic=topic, category=category)
 
     def add_forum(self, guild: Guild, name: str, tags: list[str], *, require_tag: bool = False) -> Channel:
         """A forum with tags."""
@@ -183,12 +192,6 @@ class DiscordEmulator(People):
     def direct(self, *users: User) -> Channel:
         """The conversation of these users; one alone speaks with the bot, more without it unless it is named."""
         return self.world.direct_channel(*users) if len(users) > 1 else self.world.direct_channel(self.bot, *users)
-
-    def overwrite(self, channel: Channel, target: Role | User | Guild, *, allow: int = 0, deny: int = 0) -> None:
-        """Set what a channel allows or forbids a role, a member, or with the server everyone."""
-        kind = 1 if isinstance(target, User) else 0
-        channel.overwrites[target.id] = model.Overwrite(target.id, kind, allow, deny)
-        self.world.tell_channel("CHANNEL_UPDATE", channel)
 
     def forbid(self, channel: Channel, bits: int) -> None:
         """Take permissions from the bot in a channel."""
@@ -214,6 +217,11 @@ class DiscordEmulator(People):
     def interaction_responses(self) -> list[Interaction]:
         """Every interaction so far, with what answered it."""
         return self.interactions.all
+
+    @property
+    def unfurled(self) -> list[tuple[str, Message]]:
+        """Every address that was fetched for a preview, with the message it stands in."""
+        return self.world.unfurled
 
     @property
     def calls(self) -> list[Call]:

@@ -137,7 +137,7 @@ class Gateway:
 
     def dispatch(self, event: Event) -> None:
         """Send an event to each session that wants it, or keep it for its resume."""
-        if not event.for_bot or (event.channel and not self.world.app_sees(event.channel)):
+        if not event.for_bot or (event.channel and not event.is_of_server and not self.world.app_sees(event.channel)):
             return
         if event.guild_id and event.name != "INTERACTION_CREATE":
             guild = self.world.guilds.get(event.guild_id)

@@ -6,7 +6,7 @@ import copy
 import re
 from dataclasses import dataclass, field
 
-from . import model, permissions, wire_messages, wire_people, wire_places, world
+from . import model, permissions, unfurl, wire_messages, wire_people, wire_places, world
 from .errors import ApiError
 from .model import Attachment, Channel, Json, Message, Reference, Sticker
 from .world import Event, World
@@ -85,6 +85,8 @@ def write(at: World, channel: Channel, author_id: int, draft: Draft) -> Message:
     _count(channel, message)
     at.keep(message)
     tell_message(at, "MESSAGE_CREATE", message)
+    if unfurl.unfurl(at, message):
+        tell_message(at, "MESSAGE_UPDATE", message)  # not edited: only its previews came
     return message
 
 
@@ -125,6 +127,15 @@ def join_thread(at: World, channel: Channel, user_id: int) -> None:
         added |= {"member": wire_people.member_json(at, member), "presence": None}
     body |= {"added_members": [added], "removed_member_ids": []}
     at.emit(Event("THREAD_MEMBERS_UPDATE", lambda _: body, intents, channel, channel.guild_id, channel))
+
+
+def leave_thread(at: World, thread: Channel, user_id: int) -> None:
+    """Make a user no part of a thread any more; without the members intent an app hears it of itself alone."""
+    thread.thread_members.pop(user_id, None)
+    body: Json = {"id": str(thread.id), "guild_id": str(thread.guild_id), "member_count": len(thread.thread_members)}
+    body |= {"added_members": [], "removed_member_ids": [str(user_id)]}
+    intents = world.GUILDS if user_id == at.app.bot_id else world.GUILD_MEMBERS
+    at.emit(Event("THREAD_MEMBERS_UPDATE", lambda _: body, intents, thread, thread.guild_id, thread))
 
 
 def _count(channel: Channel, message: Message) -> None:
@@ -194,6 +205,7 @@ def edit(at: World, message: Message, draft: Draft, changed: set[str]) -> Messag
     message.edited_at = at.clock.time()
     message.versions.append(message.content)
     resolve_mentions(at, message, draft.allowed_mentions)
+    unfurl.unfurl(at, message)
     tell_message(at, "MESSAGE_UPDATE", message)
     return message
 

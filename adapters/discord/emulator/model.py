@@ -8,6 +8,7 @@ from typing import Any
 Json = dict[str, Any]
 
 TEXT, DM, VOICE, GROUP_DM, CATEGORY, NEWS = 0, 1, 2, 3, 4, 5
+STAGE = 13
 PUBLIC_THREAD, PRIVATE_THREAD, FORUM = 11, 12, 15
 THREADS = (10, PUBLIC_THREAD, PRIVATE_THREAD)
 
@@ -119,6 +120,8 @@ class Member:
     nick: str | None = None
     roles: list[int] = field(default_factory=list)
     joined_at: float = 0.0
+    timed_out_until: float = 0.0
+    """By the emulator's clock."""
 
 
 @dataclass(eq=False)

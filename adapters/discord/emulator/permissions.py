@@ -23,6 +23,7 @@ ATTACH_FILES = 1 << 15
 READ_MESSAGE_HISTORY = 1 << 16
 MENTION_EVERYONE = 1 << 17
 USE_EXTERNAL_EMOJIS = 1 << 18
+CONNECT = 1 << 20
 CHANGE_NICKNAME = 1 << 26
 MANAGE_WEBHOOKS = 1 << 29
 USE_APPLICATION_COMMANDS = 1 << 31
@@ -47,6 +48,7 @@ MEMBER = (
     | READ_MESSAGE_HISTORY
     | MENTION_EVERYONE
     | USE_EXTERNAL_EMOJIS
+    | CONNECT
     | CHANGE_NICKNAME
     | USE_APPLICATION_COMMANDS
     | CREATE_PUBLIC_THREADS
@@ -58,6 +60,10 @@ MEMBER = (
     | USE_EXTERNAL_APPS
 )
 """What a new server gives everyone."""
+TIMED_OUT = VIEW_CHANNEL | READ_MESSAGE_HISTORY
+"""What a time-out leaves. Source: Discord, Topics, Permissions, Permissions for Timed Out Members."""
+VOICE_KINDS = (2, 13)
+"""Voice and stage channels: their text needs CONNECT as well. Source: Discord, Get Channel Messages."""
 
 DIRECT = MEMBER & ~(CREATE_INSTANT_INVITE | MENTION_EVERYONE)
 """What two people may do in their own conversation."""
@@ -102,7 +108,15 @@ def in_channel(world: World, channel: Channel, user_id: int) -> int:
     bits = overwritten(guild, world.channels[channel.parent_id or 0] if channel.is_thread else channel, user_id, bits)
     if not bits & VIEW_CHANNEL or not _sees_thread(channel, user_id, bits):
         return 0
+    if guild.members[user_id].timed_out_until > world.clock.time():
+        bits &= TIMED_OUT
     return bits
+
+
+def reads(world: World, channel: Channel, user_id: int) -> bool:
+    """Whether a user may read what was said there before."""
+    needed = VIEW_CHANNEL | READ_MESSAGE_HISTORY | (CONNECT if channel.kind in VOICE_KINDS else 0)
+    return in_channel(world, channel, user_id) & needed == needed
 
 
 def _sees_thread(channel: Channel, user_id: int, bits: int) -> bool:

@@ -55,7 +55,7 @@ class Call:
     def number(self, name: str) -> int:
         """A path parameter as an id; anything but digits is 50035."""
         value = self.params[name]
-        if not value.isdigit():
+        if not re.fullmatch("[0-9]{1,20}", value):
             message = f'Value "{value}" is not snowflake.'
             raise ApiError(50035, errors={name: {"_errors": [{"code": "NUMBER_TYPE_COERCE", "message": message}]}})
         return int(value)

@@ -166,9 +166,20 @@ def leave(api: Api, call: Call) -> None:
 
 @routes.add("GET", "/channels/{channel_id}/thread-members")
 def thread_members(api: Api, call: Call) -> list[Json]:
-    """List Thread Members."""
+    """List Thread Members: needs the members intent in the portal."""
     thread = _thread(api, call)
+    if not api.world.app.guild_members:
+        raise ApiError(50001)
     return [wire_places.thread_member_json(thread, user) for user in thread.thread_members]
+
+
+@routes.add("GET", "/channels/{channel_id}/thread-members/{user_id}")
+def thread_member(api: Api, call: Call) -> Json:
+    """Get Thread Member: 404 for whoever is not in the thread."""
+    thread = _thread(api, call)
+    if call.number("user_id") not in thread.thread_members:
+        raise ApiError(10007)
+    return wire_places.thread_member_json(thread, call.number("user_id"))
 
 
 def _thread(api: Api, call: Call) -> Channel:

@@ -121,8 +121,13 @@ def bulk_delete(api: Api, call: Call) -> None:
 def get(api: Api, call: Call) -> Json:
     """Get Channel Message."""
     message = _message(api, call)
-    _require(api, api.world.channels[message.channel_id], permissions.READ_MESSAGE_HISTORY)
+    channel = api.world.channels[message.channel_id]
+    _require(api, channel, permissions.READ_MESSAGE_HISTORY | _to_connect(channel))
     return shown(api, message)
+
+
+def _to_connect(channel: Channel) -> int:
+    return permissions.CONNECT if channel.kind in permissions.VOICE_KINDS else 0
 
 
 @routes.add("GET", "/channels/{channel_id}/messages")
@@ -131,6 +136,7 @@ def history(api: Api, call: Call) -> list[Json]:
     channel = _place(api, call)
     if not channel.takes_messages:
         raise ApiError(50008)
+    _require(api, channel, _to_connect(channel))
     if not _bits(api, channel) & permissions.READ_MESSAGE_HISTORY:
         return []
     return [shown(api, message) for message in page(api.world.history(channel.id), call.query)]

@@ -91,5 +91,6 @@ def remove(at: World, channel: Channel) -> None:
         name = "THREAD_DELETE"
     else:
         name, body = "CHANNEL_DELETE", body | {"name": channel.name, "position": channel.position}
-    at.emit(Event(name, lambda _: body, world.GUILDS, channel, channel.guild_id, channel))
+    is_of_server = not channel.is_thread
+    at.emit(Event(name, lambda _: body, world.GUILDS, channel, channel.guild_id, channel, is_of_server=is_of_server))
     del at.channels[channel.id]

@@ -36,6 +36,8 @@ def _guild_part(channel: Channel) -> Json:
             for o in channel.overwrites.values()
         ],
     }
+    if channel.kind in (model.VOICE, model.STAGE):
+        body |= {"bitrate": 64_000, "user_limit": 0, "rtc_region": None}
     if channel.kind == model.FORUM:
         body |= {
             "available_tags": [tag_json(tag) for tag in channel.tags],
@@ -121,10 +123,11 @@ def guild_json(world: World, guild: Guild) -> Json:
 def guild_create_json(world: World, guild: Guild, *, with_members: bool) -> Json:
     """A server as GUILD_CREATE brings it: with its channels, active threads and members.
 
-    with_members: whether the members intent was granted; without it only the bot itself is told.
+    with_members: whether the members intent was granted; without it only the bot itself is told. Channels are told also where
+    the bot may not look; threads are not.
     """
     bot = world.app.bot_id
-    visible = [channel for channel in world.channels_of(guild.id) if world.app_sees(channel)]
+    told = [channel for channel in world.channels_of(guild.id) if not channel.is_thread or world.app_sees(channel)]
     members = guild.members.values() if with_members else [guild.members[bot]]
     return guild_json(world, guild) | {
         "joined_at": iso(guild.members[bot].joined_at),
@@ -132,8 +135,8 @@ def guild_create_json(world: World, guild: Guild, *, with_members: bool) -> Json
         "unavailable": False,
         "member_count": len(guild.members),
         "members": [member_json(world, member) for member in members],
-        "channels": [channel_json(world, c) for c in visible if not c.is_thread],
-        "threads": [channel_json(world, c) for c in visible if c.is_thread and not c.archived],
+        "channels": [channel_json(world, c) for c in told if not c.is_thread],
+        "threads": [channel_json(world, c) for c in told if c.is_thread and not c.archived],
         "voice_states": [],
         "presences": [],
         "stage_instances": [],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from . import model, permissions, wire_people, wire_places
 from .cdn import Cdn
@@ -66,6 +66,8 @@ class Event:
     guild_id: int | None = None
     subject: object = None
     for_bot: bool = True
+    is_of_server: bool = False
+    """It tells of a channel that belongs to a server: bots hear of it also where they may not look."""
 
 
 class World:
@@ -80,6 +82,8 @@ class World:
         self.channels: dict[int, Channel] = {}
         self.messages: dict[int, Message] = {}
         self.listeners: list[Callable[[Event], None]] = []
+        self.unfurled: list[tuple[str, Message]] = []
+        """Addresses that were fetched for a preview, each with the message it stands in."""
         self._by_channel: dict[int, list[Message]] = {}
         self._register_app()
 
@@ -222,10 +226,21 @@ class World:
         self.emit(Event("GUILD_ROLE_CREATE", lambda _: body, GUILDS, guild_id=guild.id))
         return role
 
-    def add_channel(self, guild: Guild, name: str, kind: int = model.TEXT, *, topic: str | None = None) -> Channel:
-        """Make a channel at the end of the list."""
+    def add_channel(
+        self,
+        guild: Guild,
+        name: str,
+        kind: int = model.TEXT,
+        *,
+        topic: str | None = None,
+        category: Channel | None = None,
+    ) -> Channel:
+        """Make a channel at the end of the list. In a category it begins with a copy of the category's overwrites."""
         position = sum(1 for channel in self.channels_of(guild.id) if not channel.is_thread)
         channel = Channel(self.new_id(), kind, guild.id, name, topic, position=position, created_at=self.clock.time())
+        if category:
+            channel.parent_id = category.id
+            channel.overwrites = {one: replace(given) for one, given in category.overwrites.items()}
         self.channels[channel.id] = channel
         self.tell_channel("CHANNEL_CREATE", channel)
         return channel
@@ -247,7 +262,8 @@ class World:
         def build(_: bool) -> Json:
             return wire_places.channel_json(self, channel) | extra
 
-        self.emit(Event(name, build, GUILDS, channel, channel.guild_id, channel))
+        is_of_server = not channel.is_thread
+        self.emit(Event(name, build, GUILDS, channel, channel.guild_id, channel, is_of_server=is_of_server))
 
     def keep(self, message: Message) -> None:
         """Store a message at the end of its channel."""

@@ -65,12 +65,12 @@ class Replies:
             return runner
         if self._live.opened_here(receipt) or _text_ids(receipt):
             return self._start(receipt)
-        target = Target.of(receipt)
+        target = Target.of(receipt, self._client.short_lived)
         return self._start(receipt, await self._posts.look_up(target, await self._client.bot_id()), target)
 
     def _start(self, receipt: Receipt, found: Sequence[str] = (), target: Target | None = None) -> Runner:
         """found: messages of the answer that the receipt does not know."""
-        target = target or Target.of(receipt)
+        target = target or Target.of(receipt, self._client.short_lived)
         plan = Plan(
             self._pace.start_s,
             self._pace.retry_s,
