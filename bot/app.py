@@ -26,6 +26,7 @@ from bot.host import make_host
 from bot.inbox import Inbox
 from bot.jobs.inline import InlineJobs
 from bot.jobs.recorded import RecordedJobs
+from bot.loop_watch import LoopWatch
 from bot.models_chosen import choose_models, create_providers, hints
 from bot.policy.limits import LIMITS, Limits
 from bot.ports import Adapter, Clock, Host, Jobs, Provider, Step
@@ -237,6 +238,8 @@ class App:
             tasks += [partial(keep_listening, one, self.accept, self.clock) for one in self.adapters.values()]
         if work and take_over:
             tasks.append(partial(keep_pruning, self.store, self.jobs, self.clock))
+        if self._durable:
+            tasks.append(LoopWatch().watch)
         if work and (serve or listen):
             tasks.append(partial(warm_up, self.providers, self.models))
         return tasks

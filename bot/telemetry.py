@@ -30,6 +30,12 @@ first_text_seconds = Histogram(
     buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60),
 )
 step_seconds = Histogram("parley_step_seconds", "Steps of turns.", ["name"], registry=registry)
+loop_lag_seconds = Histogram(
+    "parley_loop_lag_seconds",
+    "Passes of the event loop from 1 ms up: how long everything else waited.",
+    registry=registry,
+    buckets=(0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
+)
 running = Gauge("parley_turns_running", "Turns being answered by this process.", registry=registry)
 calls = Counter("parley_model_calls", "Calls of models.", ["modality", "model", "state"], registry=registry)
 tokens = Counter("parley_tokens", "Tokens of model calls.", ["model", "direction"], registry=registry)

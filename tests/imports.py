@@ -27,6 +27,7 @@ ALLOWED: dict[str, set[str]] = {
     "bot/web": VALUES | WORK | {"bot.policy"},
     "bot/providers/__init__.py": VALUES,
     "bot/clock.py": set(),
+    "bot/loop_watch.py": {"bot.telemetry"},
     "bot/database.py": {"bot.errors", "bot.config", "bot.store"},
     "bot/host.py": VALUES | WORK | {"bot.engine"},
     "bot/models_chosen.py": VALUES | {"bot.config", "bot.engine", "bot.providers"},
