@@ -23,6 +23,8 @@ VOICE, EPHEMERAL = 1 << 13, 1 << 6
 THREADS = (10, 11, 12)
 DM = 1
 DISCORD_EPOCH_MS = 1_420_070_400_000
+SNOWFLAKE_DIGITS = 20
+"""Of a number of 64 bits."""
 STICKERS = {1: ("png", "image/png"), 2: ("png", "image/png"), 4: ("gif", "image/gif")}
 """By format: PNG, APNG, GIF; Lottie (3) is no picture. Source: Discord, Sticker Format Types."""
 
@@ -162,8 +164,8 @@ def moment(timestamp: Any, snowflake: str = "") -> datetime:
     """An ISO timestamp, or the moment that a snowflake carries."""
     try:
         return datetime.fromisoformat(str(timestamp)).astimezone(UTC)
-    except ValueError:
-        if not snowflake.isdigit():
+    except (ValueError, OverflowError):
+        if not (snowflake.isdecimal() and len(snowflake) <= SNOWFLAKE_DIGITS):
             return EPOCH
         return datetime.fromtimestamp(((int(snowflake) >> 22) + DISCORD_EPOCH_MS) / 1000, UTC)
 

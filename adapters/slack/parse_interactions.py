@@ -185,7 +185,7 @@ def modal_state(target: Mapping[str, Any]) -> str:
     small = {**target, "text": str(target.get("text", ""))[:MAX_QUOTED]}
     while len(json.dumps(small)) > MAX_STATE and small["files"]:
         small["files"] = small["files"][:-1]
-    while len(json.dumps(small)) > MAX_STATE:
+    while len(json.dumps(small)) > MAX_STATE and small["text"]:
         small["text"] = small["text"][: len(small["text"]) // 2]
     return json.dumps(small)
 
