@@ -20,13 +20,13 @@ from adapters.playground import parse
 from adapters.playground import render as page
 from adapters.shared import markdown
 from adapters.slack import entities as slack_entities
-from adapters.slack import history, home, mentions
+from adapters.slack import history, home, mentions, signed
 from adapters.slack import parse as slack_parse
 from adapters.slack import parse_events as slack_events
 from adapters.slack import parse_interactions as slack_interactions
 from adapters.slack import parse_parts as slack_parts
 from adapters.slack import render as slack_render
-from bot import jobs, telemetry
+from bot import jobs, redaction
 from bot.engine.commands import registry
 from bot.engine.compose import compose, cut_middle, message_tokens, text_tokens
 from bot.engine.paint import newest_image
@@ -41,6 +41,7 @@ from bot.providers.openai import embeddings, wire
 from bot.providers.openai import errors as openai_errors
 from bot.providers.openai import settings as openai_settings
 from bot.store import messages
+from bot.store.columns import fitted
 from bot.types import (
     DEFAULT_SETTINGS,
     Address,
@@ -53,6 +54,7 @@ from bot.types import (
     from_json,
     to_json,
 )
+from bot.visible import visible, visible_lines
 from tests.growth.payloads import BLOB, DISCORD, MESSAGES, SLACK, parts_of
 from tests.growth.shapes import TEXTS
 from tests.growth.streams import LINE_STREAM_CALLS, LINES, PIECES, PLAN_CALLS, STREAM_CALLS
@@ -68,6 +70,7 @@ TX: Any = SimpleNamespace(tenant_id=1)
 TURN: Any = SimpleNamespace(inbound=SimpleNamespace(wants_speech=False), settings=DEFAULT_SETTINGS)
 CONSOLE: Any = SimpleNamespace(command_name=lambda name: f"/{name}")
 """As much of each as is read."""
+SIGNED = {"X-Slack-Request-Timestamp": f"{NOW.timestamp():.0f}", "X-Slack-Signature": f"v0={'0' * 64}"}
 WHERE = discord_parts.MessageLocation("5", "7")
 LOOKUP = discord_parts.Lookup(discord_parts.Us("1", frozenset({"3"})))
 
@@ -112,7 +115,7 @@ def _refused(call: Callable[[Any], object]) -> Callable[[Any], object]:
     def work(given: Any) -> object:
         try:
             return call(given)
-        except UsageError as error:
+        except (UsageError, signed.JunkError) as error:
             return error
 
     return work
@@ -153,7 +156,12 @@ TEXT_CALLS: dict[str, Callable[[str], object]] = {
     "bot.providers.openai.settings.our_name": openai_settings.our_name,
     "bot.providers.openai.errors.failed": lambda text: openai_errors.failed("", text),
     "bot.providers.openai.wire.arguments": wire.arguments,
-    "bot.telemetry.redact": telemetry.redact,
+    "bot.redaction.redact": redaction.redact,
+    "bot.redaction.redact_long": redaction.redact_long,
+    "bot.redaction.redact_within": lambda text: redaction.redact_within([text] * 3, redaction.redact_long),
+    "bot.store.columns.fitted": lambda text: fitted(text, 200),
+    "bot.visible.visible": visible,
+    "bot.visible.visible_lines": visible_lines,
     "bot.types.plain.clean_text": clean_text,
     "adapters.console.screen.end_of": screen.end_of,
     "adapters.console.screen.without_control": screen.without_control,
@@ -234,6 +242,8 @@ BYTE_CALLS: dict[str, Callable[[bytes], object]] = {
     "bot.media.directories.is_too_large": directories.is_too_large,
     "bot.media.endings.breaks_off": endings.breaks_off,
     "bot.providers.openai.wire.data_url": lambda data: wire.data_url(data, BLOB),
+    "adapters.slack.signed.delivery_of": _refused(lambda data: signed.delivery_of(data, "application/json")),
+    "adapters.slack.signed.is_signed": lambda data: signed.is_signed("secret", data, SIGNED, NOW.timestamp()),
     "bot.media.sniff.is_text": sniff.is_text,
     "bot.media.sniff.wide_encoding": sniff.wide_encoding,
 }
@@ -241,6 +251,7 @@ BYTE_CALLS: dict[str, Callable[[bytes], object]] = {
 SLACK_CALLS: dict[str, Callable[[Any], object]] = {
     "adapters.slack.history.full_text": lambda body: history.full_text(body.get("event") or {}),
     "adapters.slack.home.edit_view": home.edit_view,
+    "adapters.slack.signed.checked": _refused(signed.checked),
     "adapters.slack.parse.parse": lambda body: slack_parse.parse(body, ("ask",)),
     "adapters.slack.parse_events.parse_event": slack_events.parse_event,
     "adapters.slack.parse_interactions.first_action": slack_interactions.first_action,
@@ -317,6 +328,7 @@ MESSAGE_CALLS: dict[str, Callable[[Message], object]] = {
     "bot.engine.paint.newest_image": lambda message: newest_image([message] * 3, message.parts),
     "bot.engine.speak.wants_speech": lambda message: wants_speech(TURN, message),
     "bot.providers.local.prompt.tokens": lambda message: [prompt.tokens(one) for one in prompt.plain([message])],
+    "bot.store.messages.kept_words": messages.kept_words,
     "bot.store.messages.message_row": lambda message: messages.message_row(TX, 1, 1, 0, message, NOW),
     "bot.jobs.encode_result": lambda message: jobs.encode_result(message),
     "bot.jobs.replay": lambda message: jobs.replay(jobs.encode_result(message), None, []),  # type: ignore[arg-type]
