@@ -22,11 +22,16 @@ from rich.spinner import Spinner
 from rich.text import Text as Words
 
 from adapters.console.plain import plain
-from bot.types import Done, Reply, ReplyEvent, Status, TextDelta, TextReset
+from adapters.shared.markdown import open_fence
+from bot.types import Done, GrowingText, Reply, ReplyEvent, Status, TextDelta, TextReset
 
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 """Characters that control a terminal; a model's text must not contain them."""
 FRAMES_PER_S = 12
+MAX_DRAWN = 10_000
+"""Characters of an incomplete block that are drawn: more than fit a terminal."""
+LOOK_AGAIN = 1.25
+"""An incomplete block that has grown so much is looked at again: with each line, a long one would be read a thousand times."""
 _markdown = MarkdownIt("commonmark").enable("table")
 
 
@@ -99,7 +104,9 @@ class DrawnScreen(Screen):
         self._forget()
 
     def _forget(self) -> None:
-        self._text, self._settled = "", 0
+        self._printed, self._rest = GrowingText(), GrowingText()
+        self._next_look = 0
+        """Characters of the rest at which to look again whether its beginning is complete."""
         self._work("")
 
     def _work(self, text: str) -> None:
@@ -122,10 +129,11 @@ class DrawnScreen(Screen):
             case Status(text):
                 self._work(without_control(text))
             case TextDelta(text):
-                self._text += without_control(text)
+                self._rest.add(without_control(text))
                 self._work("")
-                if "\n" in text:
-                    self._settle(stable_end(self._text, self._settled))
+                if "\n" in text and len(self._rest) >= self._next_look:
+                    self._settle(stable_end(self._rest.text))
+                    self._next_look = int(len(self._rest) * LOOK_AGAIN)
             case TextReset():
                 self._start_over()
             case Done(reply):
@@ -147,31 +155,33 @@ class DrawnScreen(Screen):
         self._terminal.print(Words(without_control(text), style="red"), soft_wrap=True)
 
     def _settle(self, end: int) -> None:
-        start, self._settled = self._settled, end
-        if block := self._text[start:end].strip("\n"):
-            self._terminal.print(self._joined(self._lines(block), space=start > 0), end="")
+        is_first, text = not self._printed, self._rest.text
+        self._printed.add(text[:end])
+        self._rest = GrowingText(text[end:])
+        if block := text[:end].strip("\n"):
+            self._terminal.print(self._joined(self._lines(block), space=not is_first), end="")
 
     def _start_over(self) -> None:
-        if self._settled:
+        if self._printed:
             self._terminal.rule("once more", style="dim")
-        self._text, self._settled = "", 0
+        self._printed, self._rest, self._next_look = GrowingText(), GrowingText(), 0
 
     def _finish(self, reply: Reply) -> None:
         text = without_control(answer_text(reply))
-        if text and text[: self._settled] != self._text[: self._settled]:
+        if text and not text.startswith(self._printed.text):
             self._start_over()
-        self._text = text
+        self._rest = GrowingText(text[len(self._printed) :])
         self.end()
-        self._settle(len(text))
+        self._settle(len(self._rest))
         self._under(reply)
 
     def _tail(self) -> RenderableType:
         """Return the incomplete block, as much of its end as fits the terminal, and what is being done."""
-        rest = self._text[self._settled :]
+        rest = self._rest.text
         if not rest.strip():
             return self._spinner
-        lines = self._lines(rest)[-max(self._terminal.height - 3, 1) :]
-        shown = self._joined(lines, space=self._settled > 0)
+        lines = self._lines(end_of(rest))[-max(self._terminal.height - 3, 1) :]
+        shown = self._joined(lines, space=bool(self._printed))
         return Group(shown, self._spinner) if self._status else shown
 
     def _lines(self, text: str) -> list[list[Segment]]:
@@ -225,6 +235,15 @@ def stable_end(text: str, start: int = 0) -> int:
     if len(begins) < 2:
         return start
     return start + sum(len(line) for line in rest.splitlines(keepends=True)[: begins[-1]])
+
+
+def end_of(text: str) -> str:
+    """Return the end of a text that is too long to be drawn again and again: from a line's beginning, and in code as code."""
+    if len(text) <= MAX_DRAWN:
+        return text
+    at = text.find("\n", len(text) - MAX_DRAWN) + 1 or len(text) - MAX_DRAWN
+    fence = open_fence(text[:at])
+    return f"{fence}\n{text[at:]}" if fence else text[at:]
 
 
 def without_control(text: str) -> str:

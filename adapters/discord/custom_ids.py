@@ -42,10 +42,12 @@ def parse_button_id(custom_id: str) -> ButtonId | None:
 
 def custom_ids(components: Iterable[Payload]) -> Iterable[str]:
     """The ids of all buttons, within rows and sections too."""
-    for one in components:
+    waiting = [*components][::-1]
+    while waiting:
+        one = waiting.pop()
         if one.get("custom_id"):
             yield str(one["custom_id"])
-        yield from custom_ids(one.get("components") or ())
+        waiting += [*(one.get("components") or ())][::-1]
 
 
 def holds(message: Payload, custom_id: str) -> bool:

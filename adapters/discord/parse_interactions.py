@@ -223,8 +223,10 @@ def form_values(interaction: Payload) -> dict[str, str]:
 
 
 def _entered(components: Sequence[Payload]) -> Iterable[tuple[str, str]]:
-    for one in components:
+    waiting = [*components][::-1]
+    while waiting:
+        one = waiting.pop()
         if one.get("custom_id"):
             chosen = one.get("values") or ()
             yield str(one["custom_id"]), str(one.get("value") or (chosen[0] if chosen else "")).strip()
-        yield from _entered([one["component"]] if one.get("component") else one.get("components") or ())
+        waiting += [one["component"]] if one.get("component") else [*(one.get("components") or ())][::-1]

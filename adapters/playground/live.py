@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from adapters.playground import CAPABILITIES, render
 from bot.policy.actions import actions_for
-from bot.types import Part, Reply, from_json
+from bot.types import GrowingText, Part, Reply, from_json
 
 Event = tuple[str, dict[str, Any]]
 """Name and data of an event that the page gets."""
@@ -30,7 +30,7 @@ class _Answer:
 
     turn: str
     epoch: float = 0.0
-    text: str = ""
+    words: GrowingText = field(default_factory=GrowingText)
     status: str = ""
     parts: list[Part] = field(default_factory=list)
     shown: list[str] = field(default_factory=list)
@@ -76,25 +76,25 @@ class View:
         told = [(name, data | (await draw_reply(reply, self._renderer) if reply else {})) for name, data, reply in out]
         for to, answer in answers:
             told += _rest(to, answer)
-            told += _blocks(to, answer, await self._renderer.preview(answer.text))
+            told += _blocks(to, answer, await self._renderer.preview(answer.words.text))
         return told
 
     def _take_snapshot(self, to: str, told: Mapping[str, Any]) -> None:
         answer = self._answers.setdefault(to, _Answer(told["turn"]))
         if told["epoch"] >= answer.epoch:
-            answer.turn, answer.epoch, answer.text = told["turn"], told["epoch"], told["text"]
+            answer.turn, answer.epoch, answer.words = told["turn"], told["epoch"], GrowingText(told["text"])
             answer.status, answer.parts = told["status"], from_json(told["parts"])
 
     def _take_delta(self, to: str, told: Mapping[str, Any]) -> bool:
         answer = self._answers.setdefault(to, _Answer(told["turn"]))
         at, add = told["at"], told["add"]
         if told["epoch"] > answer.epoch and at == 0:
-            answer.turn, answer.epoch, answer.text, answer.parts = told["turn"], told["epoch"], "", []
+            answer.turn, answer.epoch, answer.words, answer.parts = told["turn"], told["epoch"], GrowingText(), []
         if told["epoch"] != answer.epoch:
             return bool(told["epoch"] < answer.epoch)
-        if at > len(answer.text):
+        if at > len(answer.words):
             return False
-        answer.text += add[len(answer.text) - at :]
+        answer.words.add(add[len(answer.words) - at :])
         return True
 
 

@@ -15,6 +15,7 @@ from bot.ports import Host
 from bot.types import (
     Audio,
     Done,
+    GrowingText,
     Part,
     PartReady,
     Receipt,
@@ -95,9 +96,10 @@ class _Draft:
 
     def __init__(self, host: Host, receipt: Receipt) -> None:
         self._host, self._receipt = host, receipt
-        self._text, self._status, self._parts = "", "", list[Part]()
+        self._words, self._status, self._parts = GrowingText(), "", list[Part]()
         self._epoch = host.clock.now().timestamp()
-        self._told = 0
+        self._untold = GrowingText()
+        """What no page knows yet, the end of the words."""
         self._is_snapshot_due = False
         self._changed = asyncio.Event()
         self._one_at_a_time = asyncio.Lock()
@@ -106,9 +108,11 @@ class _Draft:
         """Add the event to the draft; `telling` publishes it."""
         match event:
             case TextDelta(text):
-                self._text += text
+                self._words.add(text)
+                self._untold.add(text)
             case TextReset():
-                self._text, self._told = "", 0
+                self._words.clear()
+                self._untold.clear()
                 self._epoch += 0.001
                 self._is_snapshot_due = True
             case Status(text):
@@ -153,8 +157,9 @@ class _Draft:
                 await publish_to_pages(self._host, self._receipt.address.channel, {**head, **due})
 
     def _due(self) -> dict[str, Any]:
-        at, self._told = self._told, len(self._text)
+        at, untold, self._untold = len(self._words) - len(self._untold), self._untold.text, GrowingText()
         if self._is_snapshot_due:
             self._is_snapshot_due = False
-            return {"kind": "snapshot", "text": self._text, "status": self._status, "parts": to_json(self._parts)}
-        return {"kind": "delta", "at": at, "add": self._text[at:]} if at < self._told else {}
+            text, parts = self._words.text, to_json(self._parts)
+            return {"kind": "snapshot", "text": text, "status": self._status, "parts": parts}
+        return {"kind": "delta", "at": at, "add": untold} if untold else {}

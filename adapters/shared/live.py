@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from cachetools import LRUCache
 
-from bot.types import Done, PartReady, Receipt, ReplyEvent, Status, TextDelta, TextReset
+from bot.types import Done, GrowingText, PartReady, Receipt, ReplyEvent, Status, TextDelta, TextReset
 
 MAX_FINISHED = 2_000
 """Receipts kept so that a repeated `finish` changes nothing. A rerun comes within seconds; each receipt takes about 1 kB."""
@@ -21,27 +21,34 @@ L = TypeVar("L")
 class LiveText:
     """What a person should see of a reply while it grows. Pure; an adapter's own state of a reply holds one."""
 
-    text: str = ""
-    """All the words so far."""
     status: str = ""
     """What is being done, until words show it."""
     resets: int = 0
     """How often the text started over: what was shown of an earlier text is no longer its beginning."""
+    words: GrowingText = field(default_factory=GrowingText)
+    """All the words so far."""
+
+    @property
+    def text(self) -> str:
+        """All the words so far, as one text: for a paint, not for each event."""
+        return self.words.text
 
     def take(self, event: ReplyEvent) -> bool:
         """Add an event; True when something else should be shown now."""
-        before = (self.text, self.status)
         match event:
             case TextDelta(text):
-                self.text, self.status = self.text + text, ""
+                is_other = bool(text or self.status)
+                self.words.add(text)
+                self.status = ""
             case TextReset():
-                self.resets += bool(self.text)
-                self.text = ""
+                is_other = bool(self.words)
+                self.resets += is_other
+                self.words.clear()
             case Status(text):
-                self.status = text
+                is_other, self.status = text != self.status, text
             case Done() | PartReady():
-                pass
-        return (self.text, self.status) != before
+                is_other = False
+        return is_other
 
 
 class LiveReplies(Generic[L]):

@@ -15,9 +15,11 @@ from bot.types import EPOCH, Attachment, Author
 Payload: TypeAlias = Mapping[str, Any]
 SPOKEN_SUBTYPES = (None, "", "file_share", "thread_broadcast", "bot_message", "me_message")
 """Message subtypes by which somebody says something; all others report on a channel's life."""
-_MENTION = re.compile(r"<@([UW][A-Z0-9]+)(?:\|[^>]*)?>")
+MAX_CALLED = 50
+"""Of those whom a person calls in one message, whom the answer may call too: more are no conversation."""
+_MENTION = re.compile(r"<@([UW][A-Z0-9]++)(?:\|[^<>]*+)?>")
 _COMMAND_BY_PREFIX = re.compile(rf"^/{PREFIX}[-\s]+(?=[a-z])")
-_CALLED = re.compile(r"<(?:@([UW][A-Z0-9]+)|!(here|channel|everyone)|!subteam\^([A-Z0-9]+))(?:\|[^>]*)?>")
+_CALLED = re.compile(r"<(?:@([UW][A-Z0-9]++)|!(here|channel|everyone)|!subteam\^([A-Z0-9]++))(?:\|[^<>]*+)?>")
 
 
 # --- Whose delivery it is --------------------------------------------------------------------------------------------
@@ -63,7 +65,9 @@ def event_id(body: Payload, event: Payload) -> str:
 def ref_of(body: Payload, user: str, raw: str = "", event: Payload | None = None) -> SlackRef:
     """What answering needs to know. raw: the words as Slack sent them, with their mentions."""
     event = event or {}
-    called = sorted({next(filter(None, found.groups())) for found in _CALLED.finditer(raw)} - {bot_user(body)})
+    called = sorted({next(filter(None, found.groups())) for found in _CALLED.finditer(raw)} - {bot_user(body)})[
+        :MAX_CALLED
+    ]
     return SlackRef(
         team=workspace(body),
         enterprise=enterprise(body),
@@ -123,7 +127,7 @@ def message_text(event: Payload, bot: str) -> str:
     """The words without the mention of us that begins them, a command by its own name, with what was forwarded along."""
     text = str(event.get("text") or "")
     if bot:
-        text = re.sub(rf"^\s*<@{re.escape(bot)}(?:\|[^>]*)?>[\s,:]*", "", text)
+        text = re.sub(rf"^\s*<@{re.escape(bot)}(?:\|[^<>]*+)?>[\s,:]*+", "", text)
     text = _COMMAND_BY_PREFIX.sub("/", text.strip())
     forwarded = [card for card in event.get("attachments") or () if card.get("is_share") or card.get("is_msg_unfurl")]
     return "\n\n".join(part for part in (text.strip(), cards_text(forwarded)) if part)
@@ -151,16 +155,17 @@ def blocks_text(blocks: Collection[Payload]) -> str:
     return "\n".join(found)
 
 
-def _collect_text(node: Any, found: list[str]) -> None:
-    if isinstance(node, Mapping):
-        if isinstance(node.get("text"), str) and node["text"].strip():
-            found.append(node["text"].strip())
-        for key in ("text", "elements", "fields", "rows"):
-            if not isinstance(node.get(key), str):
-                _collect_text(node.get(key), found)
-    elif isinstance(node, list | tuple):
-        for item in node:
-            _collect_text(item, found)
+def _collect_text(block: Any, found: list[str]) -> None:
+    """In order, however deep: without a call for each level, of which another app may send as many as it likes."""
+    waiting = [block]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, Mapping):
+            if isinstance(node.get("text"), str) and node["text"].strip():
+                found.append(node["text"].strip())
+            waiting += [node.get(key) for key in ("rows", "fields", "elements", "text")]
+        elif isinstance(node, list | tuple):
+            waiting += reversed(node)
 
 
 # --- With which files ------------------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from heapq import heapify, heappop, heapreplace
 
 from bot.types import (
     Audio,
@@ -38,6 +39,10 @@ PAGE_BYTES = 200_000
 """Of a usual page of text, and of a usual scanned one; each page also counts as a picture."""
 MAX_HISTORY_TOKENS = 200_000
 """Models that could read a million tokens ask for them again with every message."""
+NARROW_BYTES = bytes(range(0xE3))
+"""Of UTF-8: all but the first bytes of characters from U+3000 on, where the scripts without spaces are."""
+LEAST_CUT = 200
+"""Characters of the shortest text that is cut."""
 CUT_MARK = "\n\n[… left out here: {count} characters …]\n\n"
 
 
@@ -214,19 +219,30 @@ def _truncate(message: Message, room: int) -> tuple[Message, tuple[str, ...]]:
     """The message with its longest texts cut in the middle until it fits."""
     is_too_long = message_tokens(message) > room
     given = [text_only(part) if is_too_long and isinstance(part, File) else part for part in message.parts]
-    parts = list(given)
-    while (excess := message_tokens(replace(message, parts=tuple(parts))) - room) > 0:
-        index = max(range(len(parts)), key=lambda at: len(_words(parts[at])), default=-1)
-        words = _words(parts[index]) if index >= 0 else ""
-        if len(words) < 200:
-            break
-        keep = max(100, len(words) - int(excess * CHARS_PER_TOKEN) - 120)
-        parts[index] = _with_words(parts[index], cut_middle(words, keep))
+    parts = _cut_to_fit(given, room - MESSAGE_TOKENS) if is_too_long else given
     notices = [_about_cut(before, after) for before, after in zip(given, parts, strict=True)]
     if is_too_long:
         whole = [part for part in message.parts if isinstance(part, File) and _goes_whole(part)]
         notices += [_only_text(part) for part in whole if text_only(part) in parts]
     return replace(message, parts=tuple(parts)), tuple(filter(None, dict.fromkeys(notices)))
+
+
+def _cut_to_fit(given: Sequence[Part], room: int) -> list[Part]:
+    """The parts with the longest texts cut, the longest first, until all fit or none is left that is worth cutting."""
+    parts, excess = list(given), sum(map(_part_tokens, given)) - room
+    longest = [(-len(_words(part)), at) for at, part in enumerate(parts)]
+    heapify(longest)
+    while excess > 0 and longest and -longest[0][0] >= LEAST_CUT:
+        size, at = -longest[0][0], longest[0][1]
+        keep = max(LEAST_CUT // 2, size - int(excess * CHARS_PER_TOKEN) - 120)
+        cut = _with_words(parts[at], cut_middle(_words(parts[at]), keep))
+        excess += _part_tokens(cut) - _part_tokens(parts[at])
+        parts[at], after = cut, len(_words(cut))
+        if after < size:
+            heapreplace(longest, (-after, at))
+        else:
+            heappop(longest)
+    return parts
 
 
 def _about_cut(before: Part, after: Part) -> str:
@@ -273,7 +289,7 @@ def _with_words(part: Part, text: str) -> Part:
 
 def text_tokens(text: str) -> int:
     """An estimate, on the careful side; scripts without spaces take about a token a character."""
-    wide = sum(character > "\u2e80" for character in text)
+    wide = 0 if text.isascii() else len(text.encode("utf-8", "surrogatepass").translate(None, NARROW_BYTES))
     return int((len(text) - wide) / CHARS_PER_TOKEN) + wide + 1
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from bot.redaction import redact_long
-from bot.types import Message, Part, PartReady, Reply, ReplyEvent, Text, TextDelta, Usage
+from bot.types import GrowingText, Message, Part, PartReady, Reply, ReplyEvent, Text, TextDelta, Usage
 
 
 @dataclass
@@ -13,7 +13,7 @@ class Draft:
     """A reply while it grows. Text and parts come by `add`, from the one stage that passes every event on; the rest is set."""
 
     model: str = ""
-    text: str = ""
+    words: GrowingText = field(default_factory=GrowingText)
     parts: list[Part] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)
     usage: Usage = field(default_factory=Usage)
@@ -29,9 +29,14 @@ class Draft:
         """Take up what an event brings."""
         match event:
             case TextDelta(text):
-                self.text += text
+                self.words.add(text)
             case PartReady(part):
                 self.parts.append(part)
+
+    @property
+    def text(self) -> str:
+        """Its words so far, as one text."""
+        return self.words.text
 
     def reply(self) -> Reply:
         """What it is now."""

@@ -33,7 +33,7 @@ def known_persona(name: str, known: Mapping[str, str]) -> str:
     if name in ("", OFF, "none", "off"):
         return ""
     if name not in known:
-        raise UsageError(f"There is no persona {name!r}. There are: {', '.join(known)}, and {OFF} for none.")
+        raise UsageError(f"There is no persona {name[:60]!r}. There are: {', '.join(known)}, and {OFF} for none.")
     return name
 
 

@@ -141,7 +141,8 @@ async def _call_model(
                 async for event in events:
                     match event:
                         case TextDelta(text):
-                            yield TextDelta(_join(before, draft.text, text))
+                            is_first = len(draft.words) == len(before)
+                            yield TextDelta(_join(before, text) if is_first else text)
                         case ToolCall():
                             yield event
                         case ModelDone():
@@ -182,9 +183,9 @@ async def _until_stopped(
             yield TextDelta(shown)
 
 
-def _join(before: str, so_far: str, text: str) -> str:
+def _join(before: str, text: str) -> str:
     """Text after a tool begins a new paragraph."""
-    return f"\n\n{text}" if before.strip() and so_far == before and not before.endswith("\n") else text
+    return f"\n\n{text}" if before.strip() and not before.endswith("\n") else text
 
 
 def _take_end(done: ModelDone, draft: Draft, meter: UsageMeter) -> None:

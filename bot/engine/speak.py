@@ -17,8 +17,9 @@ from bot.types import Audio, Command, Message, Turn
 MAX_PIECE = 900
 AT_ONCE = 3
 CODE_BLOCK = re.compile(r"```.*?(```|\Z)", re.DOTALL)
-MARKS = re.compile(r"(\*\*|__|~~|`|^#{1,6}\s+|^>\s?|^\s*[-*+]\s+|^\s*\|?[-:| ]{5,}\|?\s*$)", re.MULTILINE)
-LINK = re.compile(r"!?\[([^\]]*)\]\([^)]*\)|<?https?://\S+>?")
+MARKS = re.compile(r"\*\*|__|~~|`|^#{1,6}+[ \t]++|^>[ \t]?|^[ \t]*+(?:[-*+][ \t]++|[-:| \t]{5,}+$)", re.MULTILINE)
+"""Of the line's own blanks only, and never tried twice: so that it is linear, whatever stands there."""
+LINK = re.compile(r"!?\[([^\[\]\n]{0,1000}+)\]\((?:[^()\n]|\([^()\n]{0,200}+\)){0,2000}+\)|<?https?://\S++>?")
 SENTENCE_END = re.compile(r"(?<=[.!?…。！？])\s+|\n+")
 
 
@@ -35,7 +36,7 @@ def spoken_text(markdown: str) -> str:
     text = CODE_BLOCK.sub("\n(The code is in the text.)\n", markdown)
     text = LINK.sub(lambda found: found[1] or "", text)
     text = MARKS.sub("", text).replace("|", ", ")
-    return re.sub(r"[ \t]*\n\s*", "\n", re.sub(r"[ \t]+", " ", text)).strip()
+    return re.sub(r" ?\n\s*+", "\n", re.sub(r"[ \t]++", " ", text)).strip()
 
 
 def sentences(text: str, limit: int = MAX_PIECE) -> list[str]:
@@ -50,13 +51,13 @@ def sentences(text: str, limit: int = MAX_PIECE) -> list[str]:
 
 
 def _cut(sentence: str, limit: int) -> list[str]:
-    pieces = []
-    while len(sentence) > limit:
-        at = sentence.rfind(" ", 1, limit)
-        at = at if at > 0 else limit
-        pieces.append(sentence[:at])
-        sentence = sentence[at:].lstrip()
-    return [*pieces, sentence]
+    pieces, start = list[str](), 0
+    while len(sentence) - start > limit:
+        at = sentence.rfind(" ", start + 1, start + limit)
+        end = at if at > 0 else start + limit
+        pieces.append(sentence[start:end])
+        start = end + 1 if at > 0 else end
+    return [*pieces, sentence[start:]]
 
 
 async def speak(turn: Turn, text: str, runtime: Runtime, language: str = "") -> Speech:

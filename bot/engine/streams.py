@@ -78,14 +78,14 @@ class StopSequences:
     """Lets a text through up to the first of some stop sequences, wherever the pieces of the stream cut it."""
 
     def __init__(self, sequences: Sequence[str]) -> None:
-        self._sequences = tuple(filter(None, sequences))
+        self._sequences = [(sequence, _borders(sequence)) for sequence in sequences if sequence]
         self._held = ""
         self.matched = False
 
     def feed(self, text: str) -> str:
         """What of the stream may be shown after this piece; what may be the beginning of a stop sequence is held back."""
         held = self._held + text
-        found = [at for sequence in self._sequences if (at := held.find(sequence)) >= 0]
+        found = [at for sequence, _ in self._sequences if (at := held.find(sequence)) >= 0]
         self.matched = bool(found)
         shown = min(found) if found else len(held) - self._held_back(held)
         self._held = "" if found else held[shown:]
@@ -98,7 +98,28 @@ class StopSequences:
 
     def _held_back(self, held: str) -> int:
         """How many characters at the end may begin a stop sequence."""
-        begun = (
-            size for sequence in self._sequences for size in range(1, len(sequence)) if held.endswith(sequence[:size])
-        )
-        return max(begun, default=0)
+        return max((_begun(held, sequence, borders) for sequence, borders in self._sequences), default=0)
+
+
+def _borders(sequence: str) -> list[int]:
+    """For each beginning of the sequence, how much of its end is a shorter beginning.
+
+    Source: Knuth, Morris, Pratt, Fast Pattern Matching in Strings.
+    """
+    borders, size = [0] * len(sequence), 0
+    for at in range(1, len(sequence)):
+        while size and sequence[at] != sequence[size]:
+            size = borders[size - 1]
+        size += sequence[at] == sequence[size]
+        borders[at] = size
+    return borders
+
+
+def _begun(text: str, sequence: str, borders: Sequence[int]) -> int:
+    """How many characters at the end of the text begin the sequence, which does not stand whole in it."""
+    size = 0
+    for character in text[-len(sequence) + 1 :] if len(sequence) > 1 else "":
+        while size and character != sequence[size]:
+            size = borders[size - 1]
+        size += character == sequence[size]
+    return size

@@ -27,6 +27,8 @@ SCOPE_WORDS: Mapping[str, Scope] = {
 """What a person may call the scopes."""
 SCOPE_ORDER: tuple[Scope, ...] = ("channel", "person", "conversation")
 """The weakest first."""
+MAX_NAMED = 60
+"""Characters of an unknown name that the person reads again."""
 ESCAPES = {"n": "\n", "t": "\t", "\\": "\\"}
 ESCAPE = re.compile(r"\\([nt\\])")
 """How a person writes what cannot be typed into a command; every other character stands for itself."""
@@ -197,7 +199,7 @@ def known_name(name: str) -> str:
     """The setting's name as it is kept; raises UsageError for an unknown one."""
     name = name.lower().replace("-", "_")
     if name not in SETTINGS:
-        raise UsageError(f"There is no setting {name!r}. There are: {', '.join(SETTINGS)}.")
+        raise UsageError(f"There is no setting {name[:MAX_NAMED]!r}. There are: {', '.join(SETTINGS)}.")
     return name
 
 

@@ -18,6 +18,7 @@ from bot.types.content import (
     Transcript,
     UnreadAttachment,
 )
+from bot.types.growing import GrowingText
 from bot.types.identity import EPOCH, NOBODY, Address, Author, Scope
 from bot.types.inbound import (
     ACTIONS,
@@ -79,6 +80,7 @@ __all__ = [
     "Done",
     "Edit",
     "File",
+    "GrowingText",
     "Image",
     "Inbound",
     "InboundMessage",

@@ -141,16 +141,16 @@ class Plan:
         """Further events follow. Text among them begins the answer anew; a status alone leaves it as it is."""
         self._is_anew = True
         if self.phase in (Phase.REFUSED, Phase.CLOSED):
-            self.phase = Phase.GROWING if self.live.text else Phase.WAITING
+            self.phase = Phase.GROWING if self.live.words else Phase.WAITING
 
     def on_event(self, event: ReplyEvent, now: float) -> bool:
         """Take an event in; True when something else should be shown."""
         if isinstance(event, TextDelta) and self._is_anew:
             self._is_anew = False
-            if self.live.text:
+            if self.live.words:
                 self.live.take(TextReset())
         is_other = self.live.take(event)
-        if self.live.text and self.phase is Phase.WAITING:
+        if self.live.words and self.phase is Phase.WAITING:
             self.phase, self._not_before = Phase.GROWING, max(self._not_before, now + self.start_s)
         return is_other
 

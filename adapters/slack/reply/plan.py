@@ -138,10 +138,10 @@ class Plan:
         """Take an event; True when something else should be shown."""
         if isinstance(event, TextDelta) and not self._is_anew:
             self._is_anew = True
-            if self._live.text:
+            if self._live.words:
                 self._take(TextReset())
         is_new = self._take(event)
-        if self._live.text and self._began_at is None:
+        if self._live.words and self._began_at is None:
             self._began_at = now
         return is_new
 
@@ -175,7 +175,7 @@ class Plan:
         return self._text_action(now, allowed) or self._status_action(now, allowed)
 
     def _text_action(self, now: float, allowed: Allowed) -> Showing | None:
-        if not self._live.text:
+        if not self._live.words:
             return None
         match self.phase:
             case Phase.STREAMING:
@@ -192,7 +192,7 @@ class Plan:
             return None
         if "status" in allowed.ways:
             return SetStatus(status) if allowed.permits("status") else None
-        if status == THINKING or self._live.text or self.phase is Phase.STREAMING:
+        if status == THINKING or self._live.words or self.phase is Phase.STREAMING:
             return None
         return self._edit(f"_{status}_", now, allowed, status)
 

@@ -13,7 +13,7 @@ from bot.errors import CutOffError, ProviderError, RejectedError, UnavailableErr
 from bot.ports import ChatRequest, ModelDone, ModelEvent
 from bot.providers.local.prompt import fit, plain
 from bot.providers.local.worker import Emit, Stopped, Worker
-from bot.types import ModelProfile, Settings, TextDelta, Usage
+from bot.types import GrowingText, ModelProfile, Settings, TextDelta, Usage
 
 SETTINGS = frozenset({"temperature", "top_p", "max_tokens", "frequency_penalty", "presence_penalty", "stop"})
 REFUSED_SETTINGS = ("effort", "verbosity")
@@ -51,7 +51,7 @@ class LocalChat:
 
     async def stream(self, request: ChatRequest) -> AsyncIterator[ModelEvent]:
         """Text as it comes. Closing the iterator stops the model within a token."""
-        said = ""
+        said = GrowingText()
 
         def work(emit: Emit[ModelEvent], stopped: Stopped) -> Iterator[None]:
             return self._work(request, emit, stopped)
@@ -59,11 +59,11 @@ class LocalChat:
         async with aclosing(self._worker.stream(work)) as events:
             try:
                 async for event in events:
-                    said += event.text if isinstance(event, TextDelta) else ""
+                    said.add(event.text if isinstance(event, TextDelta) else "")
                     yield event
             except ProviderError as error:
                 if said:
-                    raise CutOffError(f"The answer broke off. {error.text}", partial=said) from error
+                    raise CutOffError(f"The answer broke off. {error.text}", partial=said.text) from error
                 raise
 
     def _work(self, request: ChatRequest, emit: Emit[ModelEvent], stopped: Stopped) -> Iterator[None]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import aclosing
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from bot.errors import BotError, OverloadedError, RejectedError
@@ -13,10 +14,12 @@ from bot.providers.openai.client import BROKE_OFF, Connection, cut, events_of
 from bot.providers.openai.errors import FILTERED, is_lasting, ours, parameter
 from bot.providers.openai.profiles import chat_profile, family
 from bot.providers.openai.settings import fitting, learn
-from bot.types import TextDelta, ToolCall, Usage
+from bot.types import GrowingText, TextDelta, ToolCall, Usage
 
 OPTIONAL = ("stream_options", "safety_identifier", "prompt_cache_key", "max_completion_tokens", "tools")
 """Parameters that a server may not know: left out when it says so, or called `max_tokens` as they once were."""
+MAX_CALLS, MAX_NAME = 128, 200
+"""Calls in one answer, and characters of a tool's name; what comes beyond is dropped. Source: OpenAI, Chat Completions, `tools`."""
 FINISH: dict[str, Literal["stop", "length", "tools", "refused"]] = {
     "length": "length",
     "tool_calls": "tools",
@@ -44,13 +47,13 @@ class CompletionsModel:
                     if text := answer.take(chunk):
                         yield TextDelta(text)
         except BotError as error:
-            raise cut(error, answer.text) from error
+            raise cut(error, answer.said.text) from error
         if not answer.finish:
-            raise cut(OverloadedError(BROKE_OFF, detail="the stream ended without a finish reason"), answer.text)
+            raise cut(OverloadedError(BROKE_OFF, detail="the stream ended without a finish reason"), answer.said.text)
         for call in answer.calls():
             yield call
         finish = "tools" if answer.has_calls else FINISH.get(answer.finish, "stop")
-        filtered = (FILTERED,) if answer.finish == "content_filter" and answer.text.strip() else ()
+        filtered = (FILTERED,) if answer.finish == "content_filter" and answer.said.text.strip() else ()
         yield ModelDone(answer.usage, finish, (*notices, *filtered), answer.id)
 
     async def _open(self, request: ChatRequest) -> tuple[Any, tuple[str, ...]]:
@@ -105,9 +108,12 @@ class _Answer:
     """What a stream's chunks add up to."""
 
     def __init__(self) -> None:
-        self.text = self.finish = self.id = ""
+        self.said = GrowingText()
+        self.finish = self.id = ""
         self.usage = Usage(is_estimate=True)
-        self._calls: dict[int, dict[str, str]] = {}
+        self._calls: dict[int, _Call] = {}
+        self._index_of: dict[str, int] = {}
+        """Of each id."""
 
     @property
     def has_calls(self) -> bool:
@@ -128,32 +134,49 @@ class _Answer:
         for call in choice.delta.tool_calls or ():
             self._take_call(call)
         text = choice.delta.content or getattr(choice.delta, "refusal", None) or ""
-        self.text += text
+        self.said.add(text)
         return text
 
     def _take_call(self, call: Any) -> None:
         """Some servers send calls without an index, and some their whole name in each piece."""
         made = self._begun_call(getattr(call, "index", None), call.id or "")
-        if call.function and call.function.name and call.function.name != made["name"]:
-            made["name"] += call.function.name
-        if call.function:
-            made["arguments"] += call.function.arguments or ""
+        if made is None or not call.function:
+            return
+        if call.function.name and call.function.name != made.name:
+            made.name = (made.name + call.function.name)[:MAX_NAME]
+        if len(made.arguments) <= wire.MAX_ARGUMENTS:
+            made.arguments.add(call.function.arguments or "")
 
-    def _begun_call(self, index: int | None, id: str) -> dict[str, str]:
-        """The call that a piece goes on with: of its index, else of its id, else the last one; or a new one."""
+    def _begun_call(self, index: int | None, id: str) -> _Call | None:
+        """The call that a piece goes on with: of its index, else of its id, else the last one; or a new one.
+
+        None when that would be one too many.
+        """
         if index is None:
-            known = [at for at, one in self._calls.items() if one["id"] == id]
-            index = known[0] if id and known else len(self._calls) - (not id and bool(self._calls))
-        elif id and self._calls.get(index, {}).get("id", id) not in ("", id):
-            index = next((at for at, one in self._calls.items() if one["id"] == id), max(self._calls) + 1)
-        made = self._calls.setdefault(index, {"id": "", "name": "", "arguments": ""})
-        made["id"] = made["id"] or id
+            begun = self._index_of.get(id) if id else None
+            index = begun if begun is not None else len(self._calls) - (not id and bool(self._calls))
+        elif id and index in self._calls and self._calls[index].id not in ("", id):
+            index = self._index_of.get(id, max(self._calls) + 1 if len(self._calls) < MAX_CALLS else -1)
+        if index not in self._calls and len(self._calls) >= MAX_CALLS:
+            return None
+        made = self._calls.setdefault(index, _Call())
+        made.id = made.id or id
+        self._index_of.setdefault(made.id, index)
         return made
 
     def calls(self) -> list[ToolCall]:
         """The tools asked for, in order."""
         made = ((at, self._calls[at]) for at in sorted(self._calls))
-        return [ToolCall(one["id"] or f"call-{at}", one["name"], wire.arguments(one["arguments"])) for at, one in made]
+        return [ToolCall(one.id or f"call-{at}", one.name, wire.arguments(one.arguments.text)) for at, one in made]
+
+
+@dataclass
+class _Call:
+    """A tool call as it comes."""
+
+    id: str = ""
+    name: str = ""
+    arguments: GrowingText = field(default_factory=GrowingText)
 
 
 def usage_of(usage: Any) -> Usage:

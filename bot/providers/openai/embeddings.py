@@ -9,7 +9,7 @@ from bot.ports import EmbeddingResult
 from bot.providers.openai.client import Connection
 from bot.providers.openai.errors import ours
 from bot.providers.openai.profiles import media_profile
-from bot.types import Usage
+from bot.types import Usage, clean_text
 
 MAX_INPUTS = 2_048
 MAX_TOKENS = 300_000
@@ -40,14 +40,15 @@ class VectorModel:
 
 def tokens(text: str) -> int:
     """An upper bound that is not far off: a token is at least a byte, and for plain text about four."""
-    return min(len(text.encode()), len(text) // 2 + 8) if text.isascii() else len(text.encode())
+    size_bytes = len(text.encode("utf-8", "surrogatepass"))
+    return min(size_bytes, len(text) // 2 + 8) if text.isascii() else size_bytes
 
 
 def cut(text: str) -> str:
     """As much as surely fits; an empty text becomes a space, since the server refuses none."""
-    while tokens(text) > MAX_INPUT_TOKENS:
-        text = text[: max(int(len(text) * MAX_INPUT_TOKENS / tokens(text)), 1)]
-    return text or " "
+    while (found := tokens(text)) > MAX_INPUT_TOKENS:
+        text = text[: max(int(len(text) * MAX_INPUT_TOKENS / found), 1)]
+    return clean_text(text) or " "
 
 
 def batches(texts: Sequence[str]) -> Iterator[list[str]]:

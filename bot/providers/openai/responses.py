@@ -14,7 +14,7 @@ from bot.providers.openai.client import BROKE_OFF, Connection, cut, events_of
 from bot.providers.openai.errors import FILTERED, failed, ours
 from bot.providers.openai.profiles import chat_profile
 from bot.providers.openai.settings import fitting, learn, wants_completions
-from bot.types import TextDelta, ToolCall, Usage
+from bot.types import GrowingText, TextDelta, ToolCall, Usage
 
 REASONING = "reasoning.encrypted_content"
 LEAST_TOKENS = 16
@@ -49,9 +49,9 @@ class ResponsesModel:
                     for made in answer.take(event):
                         yield made
         except BotError as error:
-            raise cut(error, answer.text) from error
+            raise cut(error, answer.said.text) from error
         if answer.done is None:
-            raise cut(OverloadedError(BROKE_OFF, detail="the stream ended without an end"), answer.text)
+            raise cut(OverloadedError(BROKE_OFF, detail="the stream ended without an end"), answer.said.text)
         yield answer.done
 
     async def _open(self, request: ChatRequest) -> tuple[Any, tuple[str, ...]]:
@@ -96,7 +96,7 @@ class _Answer:
     """What a stream's events add up to."""
 
     def __init__(self, notices: tuple[str, ...]) -> None:
-        self.text = ""
+        self.said = GrowingText()
         self.done: ModelDone | None = None
         self._notices = notices
         self._before: list[dict[str, Any]] = []
@@ -125,7 +125,7 @@ class _Answer:
     def _text(self, event: Any) -> list[ModelEvent]:
         if getattr(event, "item_id", "") in self._asides:
             return []
-        self.text += event.delta
+        self.said.add(event.delta)
         return [TextDelta(event.delta)]
 
     def _item(self, item: Any) -> list[ModelEvent]:
@@ -146,7 +146,7 @@ class _Answer:
             finish = "length"
         elif reason == "content_filter" or self._refused:
             finish = "refused"
-        if reason == "content_filter" and self.text.strip():
+        if reason == "content_filter" and self.said.text.strip():
             self._notices += (FILTERED,)
         self.done = ModelDone(usage_of(response.usage), finish, self._notices, response.id or "")
 

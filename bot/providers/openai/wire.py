@@ -15,6 +15,8 @@ Json = dict[str, Any]
 SEEN = ("image/jpeg", "image/png", "image/webp", "image/gif")
 READ = ("application/pdf",)
 """Files that a model reads itself; of others it gets their text, which is what the server would make of them."""
+MAX_ARGUMENTS, MAX_DEPTH = 400_000, 40
+"""Characters of a call's arguments, and objects and lists within one another in them."""
 NOTHING: Json = {"type": "input_text", "text": "(an empty message)"}
 MAX_FILE_BYTES = 32 * 1024 * 1024
 """Of all files of a request together. OpenAI takes 50 MB; base64 makes 43 of these."""
@@ -219,9 +221,22 @@ def chat_tools(tools: Sequence[Tool], *, strict: bool) -> list[Json]:
 
 
 def arguments(text: str) -> Json:
-    """A call's arguments; broken JSON gives none, and the tool then says what it lacks."""
+    """A call's arguments; JSON that is broken, long or deep gives none, and the tool then says what it lacks."""
+    if len(text) > MAX_ARGUMENTS:
+        return {}
     try:
         made = json.loads(text or "{}")
-    except json.JSONDecodeError:
+    except (ValueError, RecursionError):  # a number of 5,000 digits, too, is a ValueError
         return {}
-    return made if isinstance(made, dict) else {}
+    return made if isinstance(made, dict) and _is_flat(made) else {}
+
+
+def _is_flat(made: Json) -> bool:
+    """Whether it is no deeper than what is kept and sent back can be, for that is walked call by call."""
+    level: list[Any] = [made]
+    for _ in range(MAX_DEPTH):
+        level = [item for one in level for item in (one.values() if isinstance(one, dict) else one)]
+        level = [item for item in level if isinstance(item, dict | list)]
+        if not level:
+            return True
+    return False
