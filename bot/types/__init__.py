@@ -32,6 +32,7 @@ from bot.types.inbound import (
     Inbound,
     InboundMessage,
     Intent,
+    Quoted,
     ResumePoint,
 )
 from bot.types.models import MODALITIES, Capabilities, CommandOption, CommandSpec, Diagnostic, Modality, ModelProfile
@@ -88,6 +89,7 @@ __all__ = [
     "ModelProfile",
     "Part",
     "PartReady",
+    "Quoted",
     "Receipt",
     "Reply",
     "ReplyEvent",
