@@ -49,7 +49,9 @@ class CoreOptions(FolderOptions):
     speech_model: str = Field("", description="Model that speaks.")
     image_model: str = Field("", description="Model that makes pictures.")
     embedding_model: str = Field("", description="Model that turns text into vectors.")
-    system_prompt: str = Field(DEFAULT_SYSTEM_PROMPT, description="What every conversation starts from.")
+    system_prompt: str = Field(
+        DEFAULT_SYSTEM_PROMPT, description="What every conversation starts from, whatever people set."
+    )
     personas: dict[str, str] = Field(
         {},
         description='Further ways of answering for `/persona`, as JSON: `{"pirate": "Talk like a pirate."}`. '

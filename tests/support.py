@@ -8,7 +8,7 @@ from sqlalchemy import select
 
 from bot.app import App
 from bot.providers.echo import EchoProvider
-from bot.types import Text
+from bot.types import Quoted, Text
 
 
 def echo(app: App) -> EchoProvider:
@@ -24,8 +24,18 @@ def last_request(app: App) -> Any:
 
 
 def words(request: Any) -> list[str]:
-    """The texts that a model read, without the system's."""
-    return [part.text for message in request.messages[1:] for part in message.parts if isinstance(part, Text)]
+    """The texts that a model read, those that others wrote among them, without the system's."""
+    return [part.text for message in request.messages[1:] for part in message.parts if isinstance(part, Text | Quoted)]
+
+
+def spoken(request: Any) -> list[tuple[str, str]]:
+    """The texts that a model read, without the system's, each with whose it is said to be."""
+    return [
+        (message.author, part.text)
+        for message in request.messages[1:]
+        for part in message.parts
+        if isinstance(part, Text | Quoted)
+    ]
 
 
 async def rows(app: App, table: Any) -> list[Any]:

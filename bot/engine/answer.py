@@ -102,7 +102,8 @@ def _chat_events(
     if not user.parts:
         return _greeting(turn, runtime)
     profile = runtime.models.chat(turn.settings).profile
-    prompt = compose(history, user, turn.settings, profile, runtime.prompt_for(turn.settings), runtime.clock.now())
+    instructions, is_shared = runtime.prompt_for(turn.settings), not turn.inbound.is_direct
+    prompt = compose(history, user, turn.settings, profile, instructions, runtime.clock.now(), is_shared=is_shared)
     return respond(turn, prompt, runtime, draft)
 
 

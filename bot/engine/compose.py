@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from heapq import heapify, heappop, heapreplace
 
+from bot.policy.marks import GUARD, SHORT_GUARD, Speakers, clean_name
 from bot.types import (
     Audio,
     File,
@@ -14,6 +15,7 @@ from bot.types import (
     Message,
     ModelProfile,
     Part,
+    Quoted,
     Settings,
     Text,
     ToolCall,
@@ -63,15 +65,18 @@ def compose(
     profile: ModelProfile,
     system_prompt: str,
     now: datetime,
+    *,
+    is_shared: bool = False,
 ) -> Prompt:
     """The prompt for the answer to `user`.
 
     The newest messages win; a tool call is never parted from its result. Of files only the newest go whole, of older ones their
-    text. A question that alone is too long is cut in the middle, and its author is told.
+    text. A question that alone is too long is cut in the middle, and its author is told. is_shared: others may speak there too.
     """
     room = _room(profile, settings)
-    system = Message("system", (Text(_system_text(settings.system_prompt or system_prompt, history, user, now)),))
-    named = _with_names([_without_unread(message) for message in (*_drop_orphan_calls(history), user)])
+    given = [_without_unread(message) for message in (*_drop_orphan_calls(history), user)]
+    named = _with_speakers(given, is_shared=is_shared)
+    system = Message("system", (Text(_system_text(system_prompt, named, profile, now)),))
     named, by_text = _with_few_files(_with_few_images(named), profile, int(room * MAX_WHOLE_SHARE))
     asked, notices = _truncate(named[-1], room - message_tokens(system))
     left = room - message_tokens(system) - message_tokens(asked)
@@ -84,27 +89,41 @@ def _room(profile: ModelProfile, settings: Settings) -> int:
     return max(profile.context_tokens - answer, 256)
 
 
-def _system_text(prompt: str, history: Sequence[Message], user: Message, now: datetime) -> str:
-    people = {message.author for message in (*history, user) if message.role == "user" and message.author}
-    several = " Several people take part; each message begins with its author's name." if len(people) > 1 else ""
-    return f"{prompt}\n\nToday is {now:%A, %d %B %Y}.{several}"
+def _system_text(prompt: str, messages: Sequence[Message], profile: ModelProfile, now: datetime) -> str:
+    """What the model is told, the operator's words first. What holds for marks is told a small model only where there are any."""
+    guard = _short_guard(messages) if profile.is_local else GUARD
+    return "\n\n".join(filter(None, (prompt, guard, f"Today is {now:%A, %d %B %Y}.")))
 
 
-def _with_names(messages: Sequence[Message]) -> list[Message]:
-    """Begin each message with its author where more than one person takes part."""
-    if len({message.author for message in messages if message.role == "user"}) < 2:
-        return list(messages)
-    return [_with_name(message) if message.role == "user" and message.author else message for message in messages]
+def _short_guard(messages: Sequence[Message]) -> str:
+    several = len({message.author for message in messages if message.author and not message.is_context}) > 1
+    people = "Several people take part: [message from NAME] says who speaks." if several else ""
+    is_foreign = any(message.is_context or any(map(_is_foreign, message.parts)) for message in messages)
+    return " ".join(filter(None, (people, SHORT_GUARD if is_foreign else "")))
 
 
-def _with_name(message: Message) -> Message:
-    parts = list(message.parts)
-    first = parts[0] if parts else Text("")
-    if isinstance(first, Text):
-        parts[0:1] = [Text(f"{message.author}: {first.text}")]
-    else:
-        parts.insert(0, Text(f"{message.author}:"))
-    return replace(message, parts=tuple(parts))
+def _is_foreign(part: Part) -> bool:
+    """Whether it stands between marks in the prompt."""
+    is_recording = isinstance(part, Audio) and not part.is_voice_note
+    return isinstance(part, Quoted | File) or is_recording or (isinstance(part, Image) and bool(part.text))
+
+
+def _with_speakers(messages: Sequence[Message], *, is_shared: bool) -> list[Message]:
+    """The messages with who speaks, as far as it has to be told: in a shared place always, in a direct one of what others wrote."""
+    names, person = Speakers(), _person(messages[-1])
+    return [_with_speaker(message, names, person, is_shared=is_shared) for message in messages]
+
+
+def _with_speaker(message: Message, names: Speakers, person: str, *, is_shared: bool) -> Message:
+    if message.role != "user":
+        return message
+    is_foreign = message.is_context or _person(message) != person
+    name = names.name_for(_person(message), message.author) if is_shared or is_foreign else ""
+    return replace(message, author=name, is_context=is_foreign and not is_shared)
+
+
+def _person(message: Message) -> str:
+    return message.author_id or message.author
 
 
 def _without_unread(message: Message) -> Message:
@@ -116,7 +135,8 @@ def _without_unread(message: Message) -> Message:
 
 
 def _named_only(part: UnreadAttachment) -> Text:
-    return Text(f"[attached, {'could not be read' if part.reason else 'not read'}: {part.attachment.name}]")
+    state = "could not be read" if part.reason else "not read"
+    return Text(f"[attached, {state}: {clean_name(part.attachment.name)}]")
 
 
 def _with_few_images(messages: Sequence[Message]) -> list[Message]:
@@ -128,7 +148,9 @@ def _with_few_images(messages: Sequence[Message]) -> list[Message]:
             if isinstance(part, Image):
                 kept += 1
                 parts.append(
-                    part if kept <= MAX_IMAGES else Text(f"[earlier picture: {part.description or part.name}]")
+                    part
+                    if kept <= MAX_IMAGES
+                    else Text(f"[earlier picture: {clean_name(part.description or part.name)}]")
                 )
             else:
                 parts.append(part)
@@ -267,7 +289,14 @@ def cut_middle(text: str, keep: int) -> str:
 
 def _words(part: Part) -> str:
     match part:
-        case Text(text) | File(text=text) | Image(text=text) | Audio(transcript=text) | ToolResult(text=text):
+        case (
+            Text(text)
+            | File(text=text)
+            | Image(text=text)
+            | Audio(transcript=text)
+            | ToolResult(text=text)
+            | Quoted(text)
+        ):
             return text
         case ToolCall(arguments=arguments):
             return str(dict(arguments))
@@ -281,7 +310,7 @@ def _with_words(part: Part, text: str) -> Part:
             return Text(text)
         case Audio():
             return replace(part, transcript=text, segments=())
-        case File() | Image() | ToolResult():
+        case File() | Image() | ToolResult() | Quoted():
             return replace(part, text=text)
         case ToolCall() | UnreadAttachment():
             return part
@@ -295,7 +324,11 @@ def text_tokens(text: str) -> int:
 
 def message_tokens(message: Message) -> int:
     """An estimate of what a message takes of the context."""
-    return MESSAGE_TOKENS + sum(_part_tokens(part) for part in message.parts)
+    return (
+        MESSAGE_TOKENS
+        + (text_tokens(message.author) if message.author else 0)
+        + sum(_part_tokens(part) for part in message.parts)
+    )
 
 
 def _part_tokens(part: Part) -> int:

@@ -25,6 +25,7 @@ from bot.types import (
     Message,
     ModelProfile,
     Part,
+    Quoted,
     Receipt,
     Text,
     Transcript,
@@ -64,9 +65,9 @@ async def perceive(turn: Turn, step: Step, receipt: Receipt, runtime: Runtime, u
     """
     inbound, limit = turn.inbound, runtime.limits.attachments
     words = (Text(said),) if (said := messages.words_of(inbound)).strip() else ()
-    before = tuple(part for part in understood.parts if not isinstance(part, Text)) if understood else ()
+    before = tuple(part for part in understood.parts if not isinstance(part, Text | Quoted)) if understood else ()
     known, waiting = _left_to_read(before) if _is_understood(before) else ((), inbound.attachments)
-    parts, notices, failure = list[Part]((*words, *known)), list[str](), None
+    parts, notices, failure = list[Part]((*words, *messages.quoted_in(inbound), *known)), list[str](), None
     for index, attachment in enumerate(waiting[:limit]):
         try:
             recorded = await step(f"perceive:{index}", _perceive_one, turn, attachment, receipt, runtime)
@@ -80,7 +81,7 @@ async def perceive(turn: Turn, step: Step, receipt: Receipt, runtime: Runtime, u
         notices += perception.notices
     if len(waiting) > limit:
         notices.append(f"Only the first {limit} attachments were read.")
-    message = Message("user", tuple(parts), inbound.author.name)
+    message = Message("user", tuple(parts), inbound.author.name, inbound.author.id)
     return Perceived(message, tuple(notices), None if _is_understood(parts) else failure)
 
 

@@ -15,6 +15,7 @@ from bot.engine.byte_budget import ByteBudget
 from bot.errors import BotError, UnavailableError
 from bot.jobs import STOP_TOPIC
 from bot.policy.limits import LIMITS, Limits
+from bot.policy.prompts import instructions
 from bot.ports import (
     Adapter,
     Bus,
@@ -208,8 +209,9 @@ class Runtime:
         return self.adapters[platform]
 
     def prompt_for(self, settings: Settings) -> str:
-        """What the model is told to be, and the chosen persona. A persona that the operator has taken away since counts as none."""
-        return "\n\n".join(filter(None, (self.system_prompt, self.personas.get(settings.persona or ""))))
+        """What the model is told to be. A persona that the operator has taken away since counts as none."""
+        persona = self.personas.get(settings.persona or "", "")
+        return instructions(self.system_prompt, persona, settings.system_prompt or "")
 
     def blobs(self, turn: Turn) -> TenantBlobs:
         """The bytes of the turn's tenant."""

@@ -110,7 +110,9 @@ class Choices(BaseModel):
     """Every setting: its values, and what it does."""
 
     model: ModelName = Field(description="The model that answers.")
-    system_prompt: Annotated[Words, MaxLen(8_000)] = Field(description="What the model is told to be.")
+    system_prompt: Annotated[Words, MaxLen(8_000)] = Field(
+        description="What the model is told beside its instructions, which stay."
+    )
     persona: Persona = Field(description="Who answers.")
     temperature: Annotated[Number, Ge(0), Le(2), ModelDependent()] = Field(description="How freely it picks words.")
     top_p: Annotated[Number, Ge(0), Le(1), ModelDependent()] = Field(

@@ -25,6 +25,7 @@ from bot.types import (
     InboundMessage,
     Message,
     Part,
+    Quoted,
     Text,
     UnreadAttachment,
     clean_text,
@@ -72,9 +73,14 @@ async def add_user_message(
 
 
 def parts_of(inbound: InboundMessage | Command, text: str) -> tuple[Part, ...]:
-    """The words, and each attachment as not read yet."""
+    """The words, what others wrote along with them, and each attachment as not read yet."""
     words: tuple[Part, ...] = (Text(text),) if text else ()
-    return (*words, *(UnreadAttachment(attachment) for attachment in inbound.attachments))
+    return (*words, *quoted_in(inbound), *(UnreadAttachment(attachment) for attachment in inbound.attachments))
+
+
+def quoted_in(inbound: InboundMessage | Command) -> tuple[Quoted, ...]:
+    """What others wrote that came along with it; nothing comes along with a command."""
+    return inbound.quoted if isinstance(inbound, InboundMessage) else ()
 
 
 def message_row(
@@ -113,7 +119,7 @@ def plain_text(message: Message) -> str:
     words: list[str] = []
     for part in message.parts:
         match part:
-            case Text(text) | Image(text=text) | File(text=text) | Audio(transcript=text):
+            case Text(text) | Image(text=text) | File(text=text) | Audio(transcript=text) | Quoted(text):
                 words.append(text)
     return clean_text("\n".join(word for word in words if word))
 
@@ -162,7 +168,8 @@ def _before(query: Select[Any]) -> Select[Any]:
     return in_order.limit(bindparam("most", type_=Integer))
 
 
-SELECT_HISTORY = _before(select(messages.c.role, messages.c.parts, messages.c.author_name).where(messages.c.for_model))
+SAID = (messages.c.role, messages.c.parts, messages.c.author_name, messages.c.author_id, messages.c.is_context)
+SELECT_HISTORY = _before(select(*SAID).where(messages.c.for_model))
 SELECT_PARTS_BEFORE = _before(select(messages.c.id, messages.c.parts))
 
 
@@ -174,7 +181,7 @@ async def history(tx: Transaction, conversation_id: int, before: int, limit: int
 
 
 def _message(row: Row[Any]) -> Message:
-    return Message(row.role, from_json(row.parts), row.author_name)
+    return Message(row.role, from_json(row.parts), row.author_name, row.author_id, row.is_context)
 
 
 async def question(tx: Transaction, conversation_id: int, source_id: int) -> Message | None:

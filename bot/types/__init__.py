@@ -33,6 +33,7 @@ from bot.types.inbound import (
     Inbound,
     InboundMessage,
     Intent,
+    Quoted,
     ResumePoint,
 )
 from bot.types.models import MODALITIES, Capabilities, CommandOption, CommandSpec, Diagnostic, Modality, ModelProfile
@@ -90,6 +91,7 @@ __all__ = [
     "ModelProfile",
     "Part",
     "PartReady",
+    "Quoted",
     "Receipt",
     "Reply",
     "ReplyEvent",

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
-from bot.types.inbound import Attachment
+from bot.types.inbound import Attachment, Quoted
 from bot.types.plain import value
 
 Role: TypeAlias = Literal["system", "user", "assistant", "tool"]
@@ -108,7 +108,7 @@ class UnreadAttachment:
     """What stood in the way is not the attachment's own, so a later question tries again."""
 
 
-Part: TypeAlias = Text | Image | Audio | File | ToolCall | ToolResult | UnreadAttachment
+Part: TypeAlias = Text | Image | Audio | File | ToolCall | ToolResult | UnreadAttachment | Quoted
 
 
 @value
@@ -119,7 +119,11 @@ class Message:
     role: Role
     parts: tuple[Part, ...]
     author: str = ""
-    """The person's name, where several take part."""
+    """The person's name. In a prompt: what they are called there, where it has to be told who speaks."""
+    author_id: str = ""
+    """The platform's id of the person."""
+    is_context: bool = False
+    """Fetched from elsewhere to understand a question: nobody said it to Parley."""
 
 
 @value

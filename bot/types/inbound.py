@@ -29,6 +29,18 @@ class Attachment:
     """The person spoke instead of typing: an answer may be spoken too."""
 
 
+@value
+@dataclass(frozen=True, slots=True)
+class Quoted:
+    """What somebody else wrote and a person's message brings along. None of it is the person's own word."""
+
+    text: str
+    kind: Literal["message", "forwarded message", "card", "text"] = "message"
+    """The message asked about, one that was forwarded, what another app shows, or a text given to be worked on."""
+    author: str = ""
+    """Who wrote it, where the platform tells."""
+
+
 Intent: TypeAlias = Literal["answer", "transcribe", "describe", "summarize", "translate", "vary", "edit_image"]
 Action: TypeAlias = Literal["stop", "regenerate", "continue", "thumbs_up", "thumbs_down", "vary", "edit_image"]
 """What a button under a reply does."""
@@ -47,6 +59,7 @@ class InboundMessage:
     address: Address
     author: Author
     text: str = ""
+    """Their own words."""
     attachments: tuple[Attachment, ...] = ()
     sent_at: datetime = EPOCH
     is_direct: bool = False
@@ -66,6 +79,8 @@ class InboundMessage:
     """The turn under whose pictures a button was pressed."""
     unreadable_hint: str = ""
     """What to say when the message reached us without its words: why, and what the operator can do."""
+    quoted: tuple[Quoted, ...] = ()
+    """What others wrote that came along with the words."""
     ref: Mapping[str, str] = field(default_factory=dict)
     """What the adapter needs to answer it."""
 

@@ -373,7 +373,7 @@ async def test_forgetting_in_a_shared_place_is_ones_own(app: App, platform: Fake
     texts = [row.text for row in await rows(app, schema.messages)]
     assert [text.partition("\n")[0] for text in texts] == [
         "the blue treasure",
-        "You said: Ben: the blue treasure",
+        "You said: the blue treasure",
     ]
     for table in (schema.inbox, schema.turns, schema.conversations):
         assert not [word for word in ("red", "green") if f"the {word}" in repr(await rows(app, table))]

@@ -28,7 +28,7 @@ from bot.types import (
 )
 from tests.conftest import MakeApp
 from tests.fakes import ANN, BEN, HERE, FakeAdapter, FakeClock, answer, ended
-from tests.support import echo, last_request, rows, words
+from tests.support import echo, last_request, rows, spoken, words
 
 
 async def test_an_answer_streams_and_is_kept(app: App, platform: FakeAdapter) -> None:
@@ -311,7 +311,7 @@ async def test_what_was_not_asked_is_still_history(app: App, platform: FakeAdapt
     place = Address("fake", "W1", "C1", "T1")
     await app.accept(platform.says("lunch at noon?", address=place, is_direct=False, author=BEN))
     await answer(app, platform, platform.says("when is lunch?", address=place, is_direct=False, mentions_bot=True))
-    assert words(last_request(app)) == ["Ben: lunch at noon?", "Ann: when is lunch?"]
+    assert spoken(last_request(app)) == [("Ben", "lunch at noon?"), ("Ann", "when is lunch?")]
 
 
 async def test_what_was_said_before_parley_came_is_read(app: App, platform: FakeAdapter) -> None:
@@ -322,9 +322,9 @@ async def test_what_was_said_before_parley_came_is_read(app: App, platform: Fake
     await answer(app, platform, platform.says("sum up", address=place, mentions_bot=True, is_direct=False))
     read = last_request(app).messages
     assert "could not be read" in read[1].parts[0].text
-    assert words(last_request(app))[1:] == ["Ben: first", "Ben: second", "Ann: sum up"]
+    assert spoken(last_request(app))[1:] == [("Ben", "first"), ("Ben", "second"), ("Ann", "sum up")]
     await answer(app, platform, platform.says("more", address=place))
-    assert [text for text in words(last_request(app)) if "first" in text] == ["Ben: first"]
+    assert [one for one in spoken(last_request(app)) if "first" in one[1]] == [("Ben", "first")]
 
 
 async def test_an_attachment_that_cannot_be_fetched_is_said(app: App, platform: FakeAdapter) -> None:

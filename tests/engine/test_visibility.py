@@ -24,7 +24,7 @@ from bot.store.search import search_messages
 from bot.types import Address, Author, Backfill, Deletion, Edit, InboundMessage, Message, Reply, Text
 from tests.conftest import MakeApp
 from tests.fakes import ANN, BEN, FakeAdapter, FakeClock, answer
-from tests.support import last_request, rows, words
+from tests.support import last_request, rows, spoken
 
 GENERAL = Address("fake", "W1", "C-general")
 ANNS = Address("fake", "W1", "D-ann", "T1")
@@ -85,13 +85,13 @@ async def test_a_deleted_message_leaves_every_copy(make_app: MakeApp, platform: 
         heard, unheard = shared(platform, "my diagnosis is HERON", BEN), shared(platform, "HERON for ever", BEN)
         await app.accept(heard)
         await asked_with_general_before_her(app, platform, "what is new?", heard, unheard)
-        assert words(last_request(app))[:2] == ["Ben: my diagnosis is HERON", "Ben: HERON for ever"]
+        assert spoken(last_request(app))[:2] == [("Ben", "my diagnosis is HERON"), ("Ben", "HERON for ever")]
         for number, message in enumerate((heard, unheard)):
             deleted = await app.accept(Deletion(f"X{number}", message.message_id, GENERAL, BEN))
             assert deleted.outcome == "done"
         assert not [row for row in await rows(app, schema.messages) if "HERON" in row.text + str(row.parts)]
         await answer(app, platform, platform.says("and now?", address=ANNS))
-        assert not [text for text in words(last_request(app)) if "HERON" in text and "Ben:" in text]
+        assert not [text for name, text in spoken(last_request(app)) if "HERON" in text and name == "Ben"]
 
 
 async def test_a_deleted_question_takes_the_copies_of_its_answer_along(app: App, platform: FakeAdapter) -> None:
@@ -112,7 +112,7 @@ async def test_forgetting_ones_words_as_context_spares_the_question(app: App, pl
         app, platform, platform.commands("forget", address=GENERAL, author=BEN, is_direct=False, ephemeral=True)
     )
     left = [row.text.partition("\n")[0] for row in await rows(app, schema.messages)]
-    assert left[:2] == ["sum up", "You said: Ann: sum up"] and "HERON" not in left
+    assert left[:2] == ["sum up", "You said: sum up"] and "HERON" not in left
 
 
 async def test_a_deletion_spares_the_copies_of_others(app: App, platform: FakeAdapter) -> None:
@@ -148,7 +148,7 @@ async def test_an_edit_reaches_every_copy(make_app: MakeApp, platform: FakeAdapt
         for number, (message, text) in enumerate(((heard, "a"), (unheard, "b"))):
             assert (await app.accept(Edit(f"X{number}", message.message_id, GENERAL, BEN, text))).outcome == "noted"
         await answer(app, platform, platform.says("and now?", address=ANNS))
-        assert words(last_request(app))[:2] == ["Ben: a", "Ben: b"]
+        assert spoken(last_request(app))[:2] == [("Ben", "a"), ("Ben", "b")]
 
 
 async def test_a_message_that_was_fetched_before_it_arrived_is_answered(
@@ -161,7 +161,7 @@ async def test_a_message_that_was_fetched_before_it_arrived_is_answered(
         platform.before = Backfill((late,))
         await answer(app, platform, shared(platform, "hello", ANN, address=thread, mentions_bot=True))
         assert (await answer(app, platform, late)).text.startswith("You said:")
-        assert words(last_request(app)).count("Ben: and what about me?") == 1
+        assert spoken(last_request(app)).count(("Ben", "and what about me?")) == 1
         assert (await app.accept(replace(late, event_id="again"))).outcome == "repeated"
         found = [row for row in await rows(app, schema.messages) if row.text == "and what about me?"]
         assert [(row.ordinal, row.is_context) for row in found] == [(0, False)]

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.engine.compose import compose, cut_middle, message_tokens
+from bot.engine.compose import Prompt, compose, cut_middle, message_tokens
+from bot.policy.marks import GUARD, SHORT_GUARD
 from bot.types import (
     Attachment,
     Blob,
@@ -109,15 +111,15 @@ def test_a_file_longer_than_the_model_is_told_once_with_how_much_is_read() -> No
 
 
 def test_several_people_are_told_apart() -> None:
-    """Where more than one person takes part, each message begins with its author's name."""
-    prompt = compose([user("hi", "Ann"), assistant("hello")], user("me too", "Ben"), Settings(), profile(), "S", NOW)
-    assert [p.text for m in prompt.messages[1:] for p in m.parts if isinstance(p, Text)] == [
-        "Ann: hi",
-        "hello",
-        "Ben: me too",
-    ]
-    alone = compose([user("hi", "Ann")], user("me too", "Ann"), Settings(), profile(), "S", NOW)
-    assert alone.messages[-1].parts == (Text("me too"),)
+    """In a shared place every message of a person says whose it is, from the first on; in a direct one only what is not theirs."""
+    history = [user("hi", "Ann"), assistant("hello")]
+    prompt = compose(history, user("me too", "Ben"), Settings(), profile(), "S", NOW, is_shared=True)
+    assert [message.author for message in prompt.messages] == ["", "Ann", "", "Ben"]
+    alone = compose(history, user("me too", "Ann"), Settings(), profile(), "S", NOW)
+    assert [message.author for message in alone.messages] == ["", "", "", ""]
+    fetched = [Message("user", (Text("lunch?"),), "Ben", "U2", is_context=True), *history]
+    beside = compose(fetched, user("me too", "Ann"), Settings(), profile(), "S", NOW)
+    assert [(message.author, message.is_context) for message in beside.messages[1:3]] == [("Ben", True), ("", False)]
 
 
 def test_old_pictures_are_only_named() -> None:
@@ -135,10 +137,26 @@ def test_what_nobody_read_is_named() -> None:
     assert Text("[attached, not read: plan.pdf]") in prompt.messages[1].parts
 
 
-def test_a_chosen_system_prompt_replaces_the_configured_one() -> None:
-    """The setting wins, and the day is always told."""
-    prompt = compose([], user("hi"), Settings(system_prompt="Talk like a pirate."), profile(), "Be kind.", NOW)
-    assert prompt.messages[0].parts == (Text("Talk like a pirate.\n\nToday is Monday, 23 November 2026."),)
+def system_text(prompt: Prompt) -> str:
+    """What the system says."""
+    return "".join(part.text for part in prompt.messages[0].parts if isinstance(part, Text))
+
+
+def test_the_instructions_come_first_and_the_day_last() -> None:
+    """What the model is told begins with its instructions; a model in the cloud is told of marks always, and all of the day."""
+    said = system_text(compose([], user("hi"), Settings(), profile(), "Be kind.", NOW))
+    assert said == f"Be kind.\n\n{GUARD}\n\nToday is Monday, 23 November 2026."
+
+
+def test_a_small_model_is_told_of_marks_only_where_there_are_any() -> None:
+    """What it is told it takes for the subject, so a plain question is asked as if there were no marks."""
+    local = replace(profile(), is_local=True)
+    plain = "Be kind.\n\nToday is Monday, 23 November 2026."
+    assert system_text(compose([], user("hi", "Ann"), Settings(), local, "Be kind.", NOW, is_shared=True)) == plain
+    file = Message("user", (Text("sum up"), File(BLOB, "a.txt", "text")))
+    assert SHORT_GUARD in system_text(compose([], file, Settings(), local, "Be kind.", NOW))
+    two = compose([user("hi", "Ann")], user("ho", "Ben"), Settings(), local, "Be kind.", NOW, is_shared=True)
+    assert "[message from NAME] says who speaks" in system_text(two) and SHORT_GUARD not in system_text(two)
 
 
 @given(st.text(max_size=3_000), st.integers(10, 500))

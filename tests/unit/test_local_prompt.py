@@ -31,13 +31,14 @@ def test_every_part_is_put_into_words() -> None:
     assert system == {"role": "system", "content": f"{ABOUT}\n\nBe kind.\n\n{NO_SEEING}"}
     assert user["content"].split("\n\n") == [
         "look",
-        "[Picture sign.png, which you cannot see. It shows: a door. The text in it: OPEN]",
+        "[Picture sign.png, which you cannot see. It shows: a door.]",
+        "[start of text in picture sign.png]\nOPEN\n[end of text in picture]",
         "[Picture cat.png, which you cannot see. No text was found in it.]",
         "hello",
-        "[Recording talk.mp3, it says: long ago]",
-        "[File a.txt]\ninside",
-        "[Attachment b.zip, not opened]",
-        "[Result: made]",
+        "[start of recording talk.mp3]\nlong ago\n[end of recording]",
+        "[start of file a.txt]\ninside\n[end of file]",
+        "[not opened: b.zip]",
+        "[start of result]\nmade\n[end of result]",
     ]
 
 
@@ -52,15 +53,11 @@ def test_limits_are_told_only_where_they_apply() -> None:
 
 
 def test_roles_take_turns_and_people_are_told_apart() -> None:
-    """Chat templates refuse two messages of one role in a row; names stand only where several people speak."""
-    one = [
-        Message("user", (Text("a"),), "Ada"),
-        Message("user", (Text("b"),), "Ada"),
-        Message("assistant", (Text("c"),)),
-    ]
-    assert plain(one)[1:] == [{"role": "user", "content": "a\n\nb"}, {"role": "assistant", "content": "c"}]
-    two = [*one, Message("user", (Text("d"),), "Bob")]
-    assert [message["content"] for message in plain(two)[1:]] == ["Ada: a\n\nAda: b", "c", "Bob: d"]
+    """Chat templates refuse two messages of one role in a row; each still says whose it is where the prompt says so."""
+    alone = [Message("user", (Text("a"),)), Message("user", (Text("b"),)), Message("assistant", (Text("c"),))]
+    assert plain(alone)[1:] == [{"role": "user", "content": "a\n\nb"}, {"role": "assistant", "content": "c"}]
+    two = [Message("user", (Text("a"),), "Ada"), Message("user", (Text("b"),), "Bob")]
+    assert plain(two)[1:] == [{"role": "user", "content": "[message from Ada]\na\n\n[message from Bob]\nb"}]
 
 
 def test_the_newest_messages_are_kept() -> None:

@@ -281,7 +281,7 @@ async def test_a_request_holds_no_more_files_than_the_server_takes() -> None:
     loaded = await wire.load(messages, chat_profile("gpt-5.2", responses=True), blobs)
     _, items = wire.responses_input(messages, loaded)
     assert [item["content"][0]["type"] for item in items] == ["input_text", "input_text", "input_file", "input_file"]
-    assert items[0]["content"][0]["text"] == "[file 0.pdf]\ntext 0"
+    assert items[0]["content"][0]["text"] == "[start of file 0.pdf]\ntext 0\n[end of file]"
     assert len(json.dumps(items)) < 50_000_000
 
 
@@ -293,7 +293,10 @@ async def test_the_same_document_twice_keeps_the_request_within_the_limit() -> N
     prompt = compose([first], second, Settings(), profile, "S", EPOCH)
     loaded = await wire.load(prompt.messages, profile, blobs)
     _, items = wire.responses_input(prompt.messages, loaded)
-    assert [item["content"][1]["type"] for item in items] == ["input_text", "input_file"]
+    assert [[part["type"] for part in item["content"]] for item in items] == [
+        ["input_text"],
+        ["input_text", "input_file"],
+    ]
     assert len(json.dumps(items)) < 50_000_000
 
 

@@ -9,7 +9,7 @@ from bot.engine.commands.registry import FILE, TEXT, CommandContext, command, re
 from bot.engine.compose import compose
 from bot.engine.respond import respond
 from bot.errors import UsageError
-from bot.types import Audio, File, Image, Message, ReplyEvent, Text
+from bot.types import Audio, File, Image, Message, Quoted, ReplyEvent, Text
 
 SUMMARY_PROMPT = (
     "Sum up {what}: first the gist in a sentence, then the main points, decisions, and open questions as short lists."
@@ -36,12 +36,15 @@ def summarize(context: CommandContext) -> AsyncGenerator[ReplyEvent]:
         what, history = "our conversation so far", context.history
     else:
         raise UsageError("There is nothing to sum up here yet. Write /summarize TEXT, or attach a file.")
-    words = f"{SUMMARY_PROMPT.format(what=what)}\n\n{context.text}".strip()
-    return _ask_model(context, Message("user", (Text(words), *given), context.user.author), history)
+    text = (Quoted(context.text.strip(), "text"),) if context.text.strip() else ()
+    quoted = tuple(part for part in context.user.parts if isinstance(part, Quoted))
+    parts = (Text(SUMMARY_PROMPT.format(what=what)), *text, *quoted, *given)
+    return _ask_model(context, replace(context.user, parts=parts), history)
 
 
 def _ask_model(context: CommandContext, user: Message, history: Sequence[Message]) -> AsyncGenerator[ReplyEvent]:
     turn, runtime = context.turn, context.runtime
     profile = runtime.models.chat(turn.settings).profile
-    prompt = compose(history, user, turn.settings, profile, runtime.prompt_for(turn.settings), runtime.clock.now())
+    instructions, is_shared = runtime.prompt_for(turn.settings), not turn.inbound.is_direct
+    prompt = compose(history, user, turn.settings, profile, instructions, runtime.clock.now(), is_shared=is_shared)
     return respond(turn, prompt, runtime, context.draft)

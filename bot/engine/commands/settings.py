@@ -131,7 +131,7 @@ def _setting_warning(models: Models, chosen: Settings, name: str) -> str:
     if name in lacking:
         return f" The model {profile.name} does not take it, though: it will be left out until another model answers."
     if name == "persona" and chosen.system_prompt:
-        return " A system_prompt is set here too, and comes first: `/settings reset system_prompt` takes it back."
+        return " A system_prompt is set here too, and is told after it: `/settings reset system_prompt` takes it back."
     set_before = [one for one in lacking if getattr(chosen, one) is not None] if name == "model" else []
     if set_before:
         return f" It does not take {' and '.join(set_before)}, which will be left out until another model answers."

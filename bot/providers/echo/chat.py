@@ -30,6 +30,7 @@ from bot.types import (
     Message,
     ModelProfile,
     Part,
+    Quoted,
     Text,
     TextDelta,
     ToolCall,
@@ -179,6 +180,8 @@ async def _described(part: Part, profile: ModelProfile, blobs: Blobs) -> list[st
             return [f"A file, {part.name or 'unnamed'}, reads: {part.text or 'nothing'}"]
         case Audio():
             return [f"I heard: {part.transcript or 'nothing'}"]
+        case Quoted():
+            return [f"It brings along: {part.text}"]
     return []
 
 
@@ -224,6 +227,6 @@ def _readable(part: Part) -> str:
             return part.transcript
         case ToolCall():
             return json.dumps(dict(part.arguments))
-        case Text() | Image() | File() | ToolResult():
+        case Text() | Image() | File() | ToolResult() | Quoted():
             return part.text
     return ""

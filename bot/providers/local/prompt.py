@@ -6,7 +6,9 @@ import re
 from collections.abc import Sequence
 from typing import TypeAlias
 
-from bot.types import Audio, File, Image, Message, Part, Text, ToolCall, ToolResult, UnreadAttachment
+from bot.policy.marks import block, clean_name, cut, escaped
+from bot.policy.worded import MAX_DESCRIPTION, framed, heard, text_in_picture, words_of
+from bot.types import Audio, Image, Message, Part, Text, ToolResult
 
 Plain: TypeAlias = dict[str, str]
 """One message as chat templates take it: `role` and `content`."""
@@ -29,12 +31,11 @@ CUT = "\n[…]\n"
 
 def plain(messages: Sequence[Message]) -> list[Plain]:
     """The messages as text: one system message first that says who answers, then user and assistant by turns."""
-    given = [_said(message, False) for message in messages if message.role == "system"]
+    given = [_instructions(message) for message in messages if message.role == "system"]
     system = "\n\n".join([ABOUT, *given, *_limits(messages)])
-    several = len({message.author for message in messages if message.role == "user" and message.author}) > 1
     turns: list[Plain] = [{"role": "system", "content": system.strip()}]
     for message in messages:
-        if message.role == "system" or not (content := _said(message, several)):
+        if message.role == "system" or not (content := framed(message, [described(part) for part in message.parts])):
             continue
         role = "assistant" if message.role == "assistant" else "user"
         if turns[-1]["role"] == role:
@@ -53,30 +54,23 @@ def _limits(messages: Sequence[Message]) -> list[str]:
     return [NO_SEEING] if sees else [NO_DRAWING] if draws else []
 
 
-def _said(message: Message, several: bool) -> str:
-    content = "\n\n".join(words for part in message.parts if (words := described(part)))
-    return f"{message.author}: {content}" if several and message.author and content else content
+def _instructions(message: Message) -> str:
+    return "\n\n".join(part.text for part in message.parts if isinstance(part, Text) and part.text)
 
 
 def described(part: Part) -> str:
-    """A part in words; a tool call says nothing, its result does."""
+    """A part in words, as a small model takes them best: a voice note is its words alone, and a picture is said not to be seen."""
     match part:
-        case Text():
-            return part.text
         case Audio():
-            return part.transcript if part.is_voice_note else f"[Recording {part.name}, it says: {part.transcript}]"
+            return heard(part, escaped(part.transcript))
         case Image():
-            about = f" It shows: {part.description}." if part.description else ""
-            read = f" The text in it: {part.text}" if part.text else " No text was found in it."
-            return f"[Picture {part.name}, which you cannot see.{about}{read}]"
-        case File():
-            return f"[File {part.name}]\n{part.text}"
+            about = f" It shows: {shown}." if (shown := clean_name(part.description, MAX_DESCRIPTION)) else ""
+            read = "" if part.text else " No text was found in it."
+            note = f"[Picture {clean_name(part.name)}, which you cannot see.{about}{read}]"
+            return f"{note}\n\n{text_in_picture(part)}" if part.text else note
         case ToolResult():
-            return f"[Result: {part.text}]"
-        case UnreadAttachment():
-            return f"[Attachment {part.attachment.name}, not opened]"
-        case ToolCall():
-            return ""
+            return block("result", part.text)
+    return words_of(part)
 
 
 def tokens(message: Plain) -> int:
@@ -108,7 +102,13 @@ def fit(messages: Sequence[Plain], budget_tokens: int) -> tuple[list[Plain], boo
 def _shortened(message: Plain, limit_tokens: int) -> Plain:
     if tokens(message) <= limit_tokens:
         return message
-    data = message["content"].encode()
-    half = max(0, (limit_tokens - TOKENS_PER_MESSAGE) * BYTES_PER_TOKEN - len(CUT.encode())) // 2
-    start, end = data[:half].decode(errors="ignore"), data[len(data) - half :].decode(errors="ignore")
-    return {**message, "content": f"{start}{CUT}{end}"}
+    data, content = message["content"].encode(), message["content"]
+    room = (limit_tokens - TOKENS_PER_MESSAGE) * BYTES_PER_TOKEN
+    half = max(0, room - len(CUT.encode())) // 2
+    while True:
+        start, end = data[:half].decode(errors="ignore"), data[len(data) - half :].decode(errors="ignore")
+        made = cut(content, len(start), len(content) - len(end), CUT)
+        over = len(made.encode()) - room  # marks were added, so that what is foreign stays between them
+        if over <= 0 or not half:
+            return {**message, "content": made if half else CUT}
+        half = max(0, half - (over + 1) // 2)

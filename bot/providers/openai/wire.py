@@ -8,8 +8,10 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from bot.policy.marks import clean_name, escaped
+from bot.policy.worded import frame, framed, words_of
 from bot.ports import Blobs, Tool
-from bot.types import Audio, Blob, File, Image, Message, ModelProfile, Part, Text, ToolCall, ToolResult
+from bot.types import Blob, File, Image, Message, ModelProfile, Part, Text, ToolCall, ToolResult
 
 Json = dict[str, Any]
 SEEN = ("image/jpeg", "image/png", "image/webp", "image/gif")
@@ -50,22 +52,30 @@ def _goes_whole(part: Part, profile: ModelProfile) -> bool:
     return False
 
 
-def words_of(part: Part) -> str:
-    """A part in words, for where only words go."""
-    match part:
-        case Text(text):
-            return text
-        case Image():
-            about = part.description or part.name or "unnamed"
-            return f"[picture: {about}]" + (f"\n[text in the picture: {part.text}]" if part.text else "")
-        case Audio():
-            kind = "voice message" if part.is_voice_note else f"recording {part.name}".strip()
-            return f"[{kind}] {part.transcript or '(nothing was said)'}"
-        case File():
-            return f"[file {part.name}]\n{part.text or '(no text in it)'}"
-        case ToolResult(text=text):
-            return text
-    return ""
+def _user_pieces(message: Message, loaded: Mapping[str, str], whole: tuple[type[Part], ...]) -> list[Part | str]:
+    """What a person said: words, with marks of who speaks and what is foreign, around the parts that go as they are.
+
+    whole: the kinds of parts that may.
+    """
+    before, after = frame(message)
+    pieces: list[Part | str] = []
+    for part in message.parts:
+        if isinstance(part, whole) and _is_loaded(part, loaded):
+            pieces.append(part)
+        elif words := words_of(part):
+            last = pieces.pop() if pieces and isinstance(pieces[-1], str) else ""
+            pieces.append(f"{last}\n\n{words}" if last else words)
+    if before and pieces:
+        pieces[:1] = [f"{before}\n{pieces[0]}"] if isinstance(pieces[0], str) else [before, pieces[0]]
+    if after and pieces:
+        pieces[-1:] = [f"{pieces[-1]}\n{after}"] if isinstance(pieces[-1], str) else [pieces[-1], after]
+    return pieces
+
+
+def _is_loaded(part: Part, loaded: Mapping[str, str]) -> bool:
+    return (
+        isinstance(part, Image | File) and part.blob.sha256 in loaded and not (isinstance(part, File) and part.as_text)
+    )
 
 
 # --- Responses -------------------------------------------------------------------------------------------------------
@@ -78,11 +88,11 @@ def responses_input(messages: Sequence[Message], loaded: Mapping[str, str]) -> t
     for message in messages:
         match message.role:
             case "system" if not items:
-                instructions.append(_joined(message.parts))
+                instructions.append(_instructions(message))
             case "system":
-                items.append({"type": "message", "role": "developer", "content": _joined(message.parts)})
+                items.append({"type": "message", "role": "developer", "content": _instructions(message)})
             case "user":
-                content = [_input_part(part, loaded) for part in message.parts]
+                content = [_input_part(piece, loaded) for piece in _user_pieces(message, loaded, (Image, File))]
                 items.append({"type": "message", "role": "user", "content": content or [NOTHING]})
             case "assistant":
                 items += _assistant_items(message)
@@ -91,16 +101,23 @@ def responses_input(messages: Sequence[Message], loaded: Mapping[str, str]) -> t
     return "\n\n".join(instructions), items
 
 
+def _instructions(message: Message) -> str:
+    """What the system says: the only text in which marks are not escaped."""
+    return "\n\n".join(part.text for part in message.parts if isinstance(part, Text) and part.text)
+
+
 def _joined(parts: Sequence[Part]) -> str:
-    return "\n\n".join(filter(None, (words_of(part) for part in parts)))
+    return "\n\n".join(filter(None, map(words_of, parts)))
 
 
-def _input_part(part: Part, loaded: Mapping[str, str]) -> Json:
-    if isinstance(part, Image) and part.blob.sha256 in loaded:
-        return {"type": "input_image", "image_url": loaded[part.blob.sha256], "detail": "auto"}
-    if isinstance(part, File) and not part.as_text and part.blob.sha256 in loaded:
-        return {"type": "input_file", "filename": part.name or "file.pdf", "file_data": loaded[part.blob.sha256]}
-    return {"type": "input_text", "text": words_of(part)}
+def _input_part(piece: Part | str, loaded: Mapping[str, str]) -> Json:
+    match piece:
+        case Image():
+            return {"type": "input_image", "image_url": loaded[piece.blob.sha256], "detail": "auto"}
+        case File():
+            name = clean_name(piece.name) or "file.pdf"
+            return {"type": "input_file", "filename": name, "file_data": loaded[piece.blob.sha256]}
+    return {"type": "input_text", "text": str(piece)}
 
 
 def _assistant_items(message: Message) -> list[Json]:
@@ -135,7 +152,7 @@ def aside(item: Any) -> Json:
 
 
 def _result_item(result: ToolResult) -> Json:
-    return {"type": "function_call_output", "call_id": result.call_id, "output": result.text}
+    return {"type": "function_call_output", "call_id": result.call_id, "output": escaped(result.text)}
 
 
 def responses_tools(tools: Sequence[Tool]) -> list[Json]:
@@ -162,27 +179,27 @@ def chat_messages(messages: Sequence[Message], loaded: Mapping[str, str]) -> lis
         match message.role:
             case "tool":
                 results = [part for part in message.parts if isinstance(part, ToolResult)]
-                made += [{"role": "tool", "tool_call_id": one.call_id, "content": one.text} for one in results]
+                made += [{"role": "tool", "tool_call_id": one.call_id, "content": escaped(one.text)} for one in results]
             case "assistant":
                 made.append(_chat_assistant(message))
             case "user":
-                made.append({"role": "user", "content": _chat_content(message.parts, loaded)})
+                made.append({"role": "user", "content": _chat_content(message, loaded)})
             case "system":
-                made.append({"role": "system", "content": _joined(message.parts)})
+                made.append({"role": "system", "content": _instructions(message)})
     return made
 
 
-def _chat_content(parts: Sequence[Part], loaded: Mapping[str, str]) -> str | list[Json]:
+def _chat_content(message: Message, loaded: Mapping[str, str]) -> str | list[Json]:
     """Plain words where there are only words: every server takes those."""
-    if not any(isinstance(part, Image) and part.blob.sha256 in loaded for part in parts):
-        return _joined(parts)
-    return [_chat_part(part, loaded) for part in parts]
+    if not any(isinstance(part, Image) and part.blob.sha256 in loaded for part in message.parts):
+        return framed(message, [words_of(part) for part in message.parts])
+    return [_chat_part(piece, loaded) for piece in _user_pieces(message, loaded, (Image,))]
 
 
-def _chat_part(part: Part, loaded: Mapping[str, str]) -> Json:
-    if isinstance(part, Image) and part.blob.sha256 in loaded:
-        return {"type": "image_url", "image_url": {"url": loaded[part.blob.sha256]}}
-    return {"type": "text", "text": words_of(part)}
+def _chat_part(piece: Part | str, loaded: Mapping[str, str]) -> Json:
+    if isinstance(piece, Image):
+        return {"type": "image_url", "image_url": {"url": loaded[piece.blob.sha256]}}
+    return {"type": "text", "text": str(piece)}
 
 
 def _chat_assistant(message: Message) -> Json:
