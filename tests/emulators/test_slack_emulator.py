@@ -659,6 +659,7 @@ async def test_another_person_s_conversations_are_those_that_the_bot_sees(
 
 async def test_the_app_hears_of_rights_if_it_has_subscribed(slack: SlackEmulator) -> None:
     """Members, channels and people, each as its event; what the app did not subscribe to, or may not read, is not sent."""
+    slack.configure(bot_events=AppConfig().bot_events)
     slack.add_channel("closed", ["ada"], "private")
     slack.join("grace", "closed")
     slack.leave("grace", "closed")
