@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+import traceback
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -19,7 +20,7 @@ from adapters.slack.forms import TOO_OLD
 from adapters.slack.home import Home
 from adapters.slack.install import Install
 from adapters.slack.intake import Intake
-from adapters.slack.parse import parse
+from adapters.slack.parse import NOT_SHAPED_SO, parse
 from adapters.slack.parse_parts import Payload, looked_at_channel, scope_of, workspace
 from adapters.slack.rights import Rights
 from adapters.slack.signed import JunkError
@@ -78,7 +79,7 @@ class Deliveries:
 
     async def failed(self, error: Exception, body: Payload) -> BoltResponse:
         """What a listener raised: Slack is told that it was not taken."""
-        if isinstance(error, JunkError):
+        if isinstance(error, JunkError) or _is_raised_by_bolt(error):
             log.warning("a delivery of Slack is none: %s", error)
             return BoltResponse(status=400)
         if isinstance(error, BotError):
@@ -165,11 +166,13 @@ class Deliveries:
         """The app was removed from a workspace."""
         scope = scope_of(body)
         await self._install.uninstalled(scope.team, scope.enterprise)
+        await self._rights.forget()
 
     async def tokens_revoked(self, body: Payload, event: Payload) -> None:
         """Tokens of a workspace were revoked."""
         scope = scope_of(body)
         await self._install.revoked(scope.team, scope.enterprise, event)
+        await self._rights.forget()
 
     async def note_rate_limit(self, body: Payload, next: Callable[[], Awaitable[BoltResponse]]) -> BoltResponse:
         """Log that Slack holds events back, which it tells by a delivery of its own kind."""
@@ -177,3 +180,10 @@ class Deliveries:
             return await next()
         log.warning("Slack sends fewer events of %s for a while: more than 30,000 came in an hour", workspace(body))
         return BoltResponse(status=200)
+
+
+def _is_raised_by_bolt(error: Exception) -> bool:
+    """Whether Bolt itself could not read the delivery, while it looked for who listens to it."""
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    module = str(frames[-1].f_globals.get("__name__", "")) if frames else ""
+    return isinstance(error, NOT_SHAPED_SO) and module.startswith("slack_bolt.")

@@ -222,7 +222,7 @@ def _value(
     if not ts or not (text or files):
         return None
     is_ours = bool(us) and user == us
-    name = str(message.get("username") or "") or names.people.get(user, "") or user or "App"
+    name = " ".join(str(message.get("username") or "").split()) or names.people.get(user, "") or user or "App"
     author = Author(
         "" if is_ours else (user or str(message.get("bot_id") or "app")), name + where, bool(message.get("bot_id"))
     )

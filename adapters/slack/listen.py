@@ -22,7 +22,7 @@ from adapters.slack.install import Install
 from adapters.slack.intake import Intake
 from adapters.slack.parse import NOT_SHAPED_SO
 from adapters.slack.rights import Rights
-from adapters.slack.signed import JunkError, checked, delivery_of, is_signed
+from adapters.slack.signed import JunkError, checked, delivery_of, is_signed, may_be_signed
 from adapters.slack.sockets import Sockets
 from adapters.slack.tokens import secret
 from bot.ports import Accept
@@ -78,7 +78,10 @@ class Listener:
         async def events(request: web.Request) -> web.Response:
             if request.headers.get("Content-Encoding", "identity") != "identity":
                 return web.Response(status=415)
-            body, now_s = await request.read(), self._client.host.clock.now().timestamp()
+            now_s = self._client.host.clock.now().timestamp()
+            if not may_be_signed(request.headers, now_s):
+                return web.Response(status=401)
+            body = await request.read()
             if not is_signed(secret(self._client.options.slack_signing_secret), body, request.headers, now_s):
                 return web.Response(status=401)
             try:

@@ -7,7 +7,7 @@ from collections.abc import Collection
 from adapters.slack.parse_events import parse_event
 from adapters.slack.parse_interactions import parse_command, parse_press, parse_shortcut, parse_submission
 from adapters.slack.parse_parts import Payload
-from adapters.slack.signed import JunkError
+from adapters.slack.signed import JunkError, is_word
 from bot.types import Inbound
 
 NOT_SHAPED_SO = (AttributeError, IndexError, KeyError, OverflowError, RecursionError, TypeError, ValueError)
@@ -17,9 +17,15 @@ NOT_SHAPED_SO = (AttributeError, IndexError, KeyError, OverflowError, RecursionE
 def parse(body: Payload, names: Collection[str] = ()) -> Inbound | None:
     """The value, or None when the delivery is no person's doing. names: the slash commands that there are. Raises JunkError."""
     try:
-        return _parse(body, names)
+        found = _parse(body, names)
     except NOT_SHAPED_SO as error:
         raise JunkError(f"it cannot be read: {type(error).__name__}") from error
+    if found is not None:
+        at = found.address
+        ids = (found.event_id, found.message_id, found.author.id, at.workspace, at.channel, at.thread)
+        if not all(map(is_word, ids)):
+            raise JunkError("an id in it is none")
+    return found
 
 
 def _parse(body: Payload, names: Collection[str]) -> Inbound | None:

@@ -209,6 +209,11 @@ class Rights:
             await self._channels.drop(channel)
             await self._memberships.drop()
 
+    async def forget(self) -> None:
+        """Forget all: the app was removed somewhere. Raises StoreError when other processes cannot be told."""
+        for cache in (self._people, self._memberships, self._channels):
+            await cache.drop()
+
     async def _us(self, scope: TokenScope) -> str:
         try:
             return await self._client.bot_user_id(scope)

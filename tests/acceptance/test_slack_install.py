@@ -18,7 +18,8 @@ from click.testing import CliRunner
 import adapters.slack
 from adapters.slack import check, manifest
 from adapters.slack.client import SlackClient
-from adapters.slack.emulator import AppConfig, SlackEmulator
+from adapters.slack.emulator import AppConfig, SlackEmulator, check_manifest
+from adapters.slack.event_names import RIGHTS_EVENTS
 from adapters.slack.ref import TokenScope
 from bot.app import App
 from bot.engine.commands import SPECS
@@ -320,6 +321,21 @@ def test_doctor_compares_the_app_s_manifest() -> None:
     made["settings"]["interactivity"]["is_enabled"] = False
     texts = [one.text for one in check.manifest_findings(made)]
     assert any("message.im" in text for text in texts) and any("interactivity" in text for text in texts)
+
+
+def test_doctor_says_what_an_older_manifest_lacks() -> None:
+    """Without the events about rights Parley works, and learns later that one ended: a warning, which names them."""
+    made = manifest.build(SPECS)
+    events = made["settings"]["event_subscriptions"]["bot_events"]
+    made["settings"]["event_subscriptions"]["bot_events"] = [one for one in events if one not in RIGHTS_EVENTS]
+    (found,) = check.manifest_findings(made)
+    assert found.level == "warning" and all(one in found.text for one in RIGHTS_EVENTS) and "minute" in found.text
+
+
+def test_the_manifest_is_one_that_slack_takes() -> None:
+    """As far as is known of it: keys, lengths, scopes and events."""
+    for kind in ({}, {"is_assistant": True}, {"is_distributed": True, "public_url": "https://bot.example.org"}):
+        assert check_manifest(manifest.build(SPECS, **kind)) == []
 
 
 # --- Processes that die ----------------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from adapters.slack.emulator import AppConfig, Message, Shortcut
+from adapters.slack.emulator.workspace import Channel
 from adapters.slack.event_names import RIGHTS_EVENTS
 from adapters.slack.ref import SlackRef
 from adapters.slack.rights import channel_of, person_of
@@ -45,9 +46,13 @@ def told_model(w: World) -> str:
     return str(last_request(w.app).messages)
 
 
-async def found(w: World, person: str, words: str, channel: object = None) -> str:
+async def found(w: World, person: str, words: str, channel: str = "") -> str:
     """What `/search` shows this person, in their own direct messages if no channel is named."""
-    room = w.slack.channel(channel) if isinstance(channel, str) else w.slack.dm(person)  # type: ignore[arg-type]
+    return await found_in(w, person, words, w.slack.channel(channel) if channel else w.slack.dm(person))
+
+
+async def found_in(w: World, person: str, words: str, room: Channel) -> str:
+    """What `/search` shows this person there."""
     before = len(w.slack.ephemerals(room, person))
     await w.slack.slash(person, room, "/parley-search", words)
     await w.settled()
@@ -324,6 +329,19 @@ async def test_a_direct_message_of_two_people_is_not_direct(tmp_path: Path) -> N
         await w.slack.slash("grace", between, "/ask", "what did she ask?")
         await w.settled()
         assert "HERON" not in told_model(w)
+
+
+async def test_nobody_forgets_for_the_other_in_a_direct_message_of_two(tmp_path: Path) -> None:
+    """Forgetting there is as in a channel: one's own words go, and the other's stay."""
+    async with world(tmp_path, slack_app=APP) as w:
+        between = w.slack.add_channel("", ["ada", "grace"], "im", bot=False)
+        for person, word in (("ada", "PELICAN"), ("grace", "HERON")):
+            await w.slack.slash(person, between, "/ask", f"what is a {word}?")
+            await w.settled()
+        await w.slack.slash("ada", between, "/forget")
+        await w.settled()
+        shown = {word: await found_in(w, "grace", word, between) for word in ("PELICAN", "HERON")}
+        assert "what is a HERON" in shown["HERON"] and "what is a PELICAN" not in shown["PELICAN"]
 
 
 async def test_a_direct_message_with_parley_is_direct(tmp_path: Path) -> None:

@@ -639,6 +639,51 @@ async def test_a_person_agrees_on_a_page(slack: SlackEmulator, session: aiohttp.
             assert "state=s1" in back.headers["Location"] and expected in back.headers["Location"]
 
 
+async def test_another_person_s_conversations_are_those_that_the_bot_sees(
+    slack: SlackEmulator, client: AsyncWebClient
+) -> None:
+    """Public channels of theirs, and private ones where the bot is in as well; each kind by a scope of its own."""
+    ada = slack.user("ada").id
+    slack.add_channel("with-bot", ["ada"], "private")
+    slack.add_channel("without", ["ada"], "private", bot=False)
+    slack.add_channel("not-hers", ["grace"], "private")
+    kinds = "public_channel,private_channel,mpim"
+    listed = await client.users_conversations(user=ada, types=kinds)
+    assert {one["name"] for one in listed["channels"]} == {"general", "random", "with-bot"}
+    assert {one["name"] for one in (await client.users_conversations(user=ada))["channels"]} == {"general", "random"}
+    assert (await refusal(client.users_conversations(user="U0NOBODY")))["error"] == "user_not_found"
+    slack.install(scopes=["channels:read"])
+    narrow = AsyncWebClient(slack.bot_token, base_url=slack.api_url)
+    assert (await refusal(narrow.users_conversations(user=ada, types=kinds)))["needed"] == "groups:read"
+
+
+async def test_the_app_hears_of_rights_if_it_has_subscribed(slack: SlackEmulator) -> None:
+    """Members, channels and people, each as its event; what the app did not subscribe to, or may not read, is not sent."""
+    slack.configure(bot_events=AppConfig().bot_events)
+    slack.add_channel("closed", ["ada"], "private")
+    slack.join("grace", "closed")
+    slack.leave("grace", "closed")
+    slack.change_user("grace", is_admin=True)
+    slack.rename("random", "noise")
+    slack.archive("noise")
+    slack.kick_bot("closed")
+    slack.kick_bot("general")
+    slack.leave("grace", "general")  # of which the bot hears nothing any more
+    kinds = [one.event_type for one in slack.deliveries if one.event_type != "message"]
+    assert kinds == [
+        "member_joined_channel",
+        "member_left_channel",
+        "user_change",
+        "channel_rename",
+        "channel_archive",
+        "group_left",
+        "channel_left",
+    ]
+    slack.configure(bot_events=("message.channels",))
+    slack.change_user("grace", is_admin=False)
+    assert len([one for one in slack.deliveries if one.event_type != "message"]) == len(kinds)
+
+
 async def test_a_revoked_token_is_dead(slack: SlackEmulator, client: AsyncWebClient) -> None:
     """After auth.revoke the token is refused."""
     assert (await client.auth_revoke())["revoked"] is True
