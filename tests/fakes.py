@@ -171,7 +171,7 @@ class FakeAdapter:
     async def readable_by(self, reader: InboundMessage | Command, places: Collection[Address]) -> Collection[Address]:
         """What the test allows."""
         self.asked_rights.append(frozenset(places))
-        return [place for place in places if self.may_read(reader.author, place)]
+        return [place for place in places if place == reader.address or self.may_read(reader.author, place)]
 
     def command_name(self, name: str) -> str:
         """As it is typed."""

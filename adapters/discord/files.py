@@ -89,7 +89,7 @@ class Files:
         ref = DiscordFileRef.from_ref(attachment.ref)
         path = "/channels/{channel_id}/messages/{message_id}"
         place: dict[str, Any] = {"channel_id": ref.channel_id, "message_id": ref.message_id}
-        message = await self._client.call("GET", path, **place) if all(place.values()) else {}
+        message = await self._client.look_up(path, "", **place) if all(place.values()) else {}
         for one in message.get("attachments") or ():
             if str(one.get("id")) == ref.file_id:
                 return str(one.get("url") or "")

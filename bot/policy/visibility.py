@@ -40,21 +40,18 @@ class SearchScope:
     place: Address | None
     """The shared place it is made from; None for a conversation that only this person and Parley have."""
 
-    def is_open(self, at: Address) -> bool:
-        """Whether a shared place needs no question to the platform: the person is there now."""
-        return self.place is not None and (self.place.channel, self.place.thread) == (at.channel, at.thread)
-
     def includes(
         self, at: Address, speakers: Collection[str], readable: Collection[Address], *, is_direct: bool
     ) -> bool:
         """Whether the messages of a conversation may be found.
 
         at: where it is held. speakers: who said something in it that all who are there could read; copies fetched as context are
-        nobody's words there. readable: the shared places that the platform lets this person read now.
+        nobody's words there. readable: the shared places that the platform lets this person read now; where they
+        write is not always among them.
         """
         if is_direct:
             return self.place is None and set(speakers) == {self.reader_id}
-        return self.is_open(at) or at in readable
+        return at in readable
 
 
 def searchable_from(address: Address, reader_id: str, *, is_direct: bool) -> SearchScope:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from adapters.discord.client import BusyError, DiscordClient, DiscordError
-from adapters.discord.emulator import AppConfig, Call, Channel, DiscordEmulator, Limits
+from adapters.discord.emulator import Call, Channel, DiscordEmulator
 from adapters.discord.emulator import interactions as kinds
 from adapters.discord.emulator.permissions import (
     ATTACH_FILES,
@@ -168,13 +168,3 @@ def _hidden(d: DiscordEmulator, number: int) -> Channel:
     made = d.add_channel(d.guild, f"hidden-{number}")
     d.forbid(made, VIEW_CHANNEL)
     return made
-
-
-async def test_the_emulator_bars_who_is_refused_too_often(tmp_path: Path) -> None:
-    """As Discord does: past its limit every call is answered 429 without JSON."""
-    limits = Limits(invalid_limit=3)
-    async with DiscordEmulator(AppConfig(), limits=limits) as d, world(tmp_path, valid=False) as w:
-        assert not d.rest.buckets.banned and w.discord is not d
-        for _ in range(3):
-            d.rest.buckets.note_answer(403)
-        assert d.rest.buckets.banned

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from adapters.discord.emulator import Message, User
+from adapters.discord.emulator import DiscordEmulator, Limits, Message, User
 from adapters.discord.emulator import interactions as kinds
 from adapters.discord.emulator.interactions import Interaction
 from adapters.discord.emulator.messages import join_thread
 from adapters.discord.emulator.permissions import READ_MESSAGE_HISTORY, VIEW_CHANNEL
-from tests.acceptance.discord_support import World, button_id, world
+from adapters.discord.ref import DiscordRef
+from bot.types import Address, Author, InboundMessage
+from tests.acceptance.discord_support import World, button_id, parley, world
 
 
 async def known(w: World) -> None:
@@ -133,3 +135,80 @@ async def test_an_edit_that_adds_the_mention_is_answered(tmp_path: Path) -> None
         await w.discord.wait_for(lambda: "new plan" in answer.content)
         await w.settled()
         assert len(w.beneath(asked)) == 1
+
+
+async def test_what_was_said_before_is_read_for_whom_may_read_it(tmp_path: Path) -> None:
+    """A mention beneath an earlier message, in a thread, and /ask there bring no history to a model for whom may not read it."""
+    async with DiscordEmulator(limits=Limits(enabled=False)) as d:
+        earlier = d.post(d.alice, d.general, "PELICAN, said before Parley came")
+        thread = d.create_thread(d.alice, d.random, "plans")
+        d.post(d.alice, thread, "PELICAN in the thread")
+        for place in (d.general, d.random):
+            d.overwrite(place, d.bob, deny=READ_MESSAGE_HISTORY)
+        async with parley(d, tmp_path) as w:
+            await known(w)
+            await w.answers(w.mention("what is that?", user=d.bob, reply_to=earlier))
+            await w.answers(w.mention("what is this about?", thread, d.bob))
+            used = d.slash(d.bob, thread, "ask", {"text": "and this?"})
+            await d.wait_for(lambda: used.original and "and this?" in used.original.content)
+            await w.settled()
+            assert "PELICAN" not in requests(w)
+            await w.answers(w.mention("what is that?", user=d.alice, reply_to=earlier))
+            assert "PELICAN" in requests(w)
+
+
+async def test_a_role_that_hides_the_history_holds_for_mentions(tmp_path: Path) -> None:
+    """The person's roles are asked for where Discord did not send them along, as with what came in a downtime."""
+    async with world(tmp_path) as w:
+        d = w.discord
+        muted = d.add_role(d.guild, "muted")
+        d.set_roles(d.guild, d.bob, muted)
+        d.overwrite(d.general, muted, deny=READ_MESSAGE_HISTORY)
+        earlier = d.post(d.alice, d.general, "PELICAN, said before")
+        await w.settled()
+        here = Address("discord", str(d.guild.id), str(d.general.id), "1")
+        ref = DiscordRef(channel_id=here.channel).to_ref()
+        for user, count in ((d.bob, 0), (d.alice, 1)):
+            asked = InboundMessage("message:1", "1", here, Author(str(user.id)), reply_to=str(earlier.id), ref=ref)
+            assert len((await w.adapter.history.backfill(asked)).messages) == count
+
+
+async def test_a_reference_into_another_channel_is_followed_nowhere(tmp_path: Path) -> None:
+    """A message that claims to answer one elsewhere, or that forwards one, brings its own words alone."""
+    async with world(tmp_path, valid=False) as w:
+        d = w.discord
+        den = d.add_channel(d.guild, "den")
+        d.overwrite(den, d.guild.roles[d.guild.id], deny=VIEW_CHANNEL)
+        for one in (d.bot, d.alice):
+            d.overwrite(den, one, allow=VIEW_CHANNEL)
+        secret = d.post(d.alice, den, "ALBATROSS")
+        forwarded = d.post(d.alice, den, "GULL, to be passed on")
+        await w.settled()
+        forged = d.post(d.bob, d.general, f"<@{d.bot.id}> what is that?", reply_to=secret)
+        await w.answers(forged)
+        d.post(d.alice, d.general, forward_of=forwarded)
+        await w.answers(w.mention("and this?", user=d.bob))
+        assert "ALBATROSS" not in requests(w) and not d.calls_to("GET", "/channels/{channel_id}/messages/{message_id}")
+
+
+async def test_without_read_history_one_s_own_place_is_not_searched(tmp_path: Path) -> None:
+    """Whoever is in a channel that does not show them what was said before does not find it there by /search."""
+    async with world(tmp_path) as w:
+        await known(w)
+        d = w.discord
+        used = d.slash(d.alice, d.general, "ask", {"text": "PELICAN in the channel"})
+        await d.wait_for(lambda: used.original and "PELICAN" in used.original.content)
+        await w.settled()
+        for user, found in ((d.bob, True), (d.alice, True)):
+            assert ("PELICAN in" in await searched(w, user, "PELICAN")) is found
+        d.overwrite(d.general, d.bob, deny=READ_MESSAGE_HISTORY)
+        await w.settled()
+        assert "Nothing that you can see" in await searched(w, d.bob, "PELICAN")
+
+
+async def searched(w: World, user: User, word: str) -> str:
+    """What /search answers in #general."""
+    used = w.discord.slash(user, w.discord.general, "search", {"text": word})
+    await w.discord.wait_for(lambda: used.original and used.original.content)
+    await w.settled()
+    return used.original.content if used.original else ""

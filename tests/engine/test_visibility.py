@@ -206,13 +206,13 @@ async def test_who_left_finds_nothing_any_more(make_app: MakeApp, platform: Fake
 
 
 async def test_the_platform_is_asked_little(app: App, platform: FakeAdapter) -> None:
-    """It is asked about each place that holds a match once, and about no other; about the place one searches in, never."""
+    """It is asked about each place that holds a match once, and about no other, the place one searches in included."""
     for number in range(4):
         place = Address("fake", "W1", f"C-{number % 2}")
         text = f"the {'GANNET' if number < 3 else 'other'} {number}"
         await answer(app, platform, shared(platform, text, BEN, address=place, mentions_bot=True))
     await searched(app, platform, "GANNET", ANN, Address("fake", "W1", "C-1"))
-    assert platform.asked_rights == [{Address("fake", "W1", "C-0")}]
+    assert platform.asked_rights == [{Address("fake", "W1", name) for name in ("C-0", "C-1")}]
 
 
 async def test_who_may_read_little_finds_that_all_the_same(make_app: MakeApp, platform: FakeAdapter) -> None:
@@ -376,7 +376,7 @@ class World:
         there = replace(CHANNEL, workspace=self.workspace)
         allowed = self.readable(author)
         places = [(hit, replace(there, channel=hit.channel, thread=hit.thread)) for hit in hits]
-        return {hit.text for hit, at in places if hit.is_direct or scope.is_open(at) or at in allowed}
+        return {hit.text for hit, at in places if hit.is_direct or at in allowed}
 
     def readable(self, author: Author) -> set[Address]:
         """The shared places that the platform lets this person read."""

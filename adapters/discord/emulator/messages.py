@@ -119,6 +119,8 @@ def _wake(at: World, channel: Channel, author_id: int) -> None:
 def join_thread(at: World, channel: Channel, user_id: int) -> None:
     """Make a user part of a thread."""
     channel.thread_members[user_id] = at.clock.time()
+    if user_id == at.app.bot_id and channel.kind == model.PRIVATE_THREAD:
+        at.tell_channel("THREAD_CREATE", channel)  # it hears of a private thread when it is let in
     added = wire_places.thread_member_json(channel, user_id)
     body: Json = {"id": str(channel.id), "guild_id": str(channel.guild_id), "member_count": len(channel.thread_members)}
     intents = world.GUILDS if user_id == at.app.bot_id else world.GUILD_MEMBERS

@@ -52,7 +52,7 @@ async def find_readable(context: CommandContext, words: Sequence[str], scope: Se
     for _ in range(limits.search_pages):
         async with context.runtime.store.read(context.turn.tenant_id) as tx:
             page = await search_messages(tx, words, scope, limits.search_page, before=before)
-        await _ask_rights(context, scope, page, known)
+        await _ask_rights(context, page, known)
         found += [hit for hit in page if hit.is_direct or known.get(_place_of(context, hit), False)]
         if len(found) >= limits.search_results or len(page) < limits.search_page:
             break
@@ -65,17 +65,14 @@ def _place_of(context: CommandContext, hit: SearchHit) -> Address:
     return Address(here.platform, here.workspace, hit.channel, hit.thread)
 
 
-async def _ask_rights(
-    context: CommandContext, scope: SearchScope, page: Sequence[SearchHit], known: dict[Address, bool]
-) -> None:
+async def _ask_rights(context: CommandContext, page: Sequence[SearchHit], known: dict[Address, bool]) -> None:
     """Learn which shared places of these hits the asker may read, up to a number of places for one search."""
     room = context.runtime.limits.search_places - len(known)
     places = dict.fromkeys(_place_of(context, hit) for hit in page if not hit.is_direct)
     asked = [place for place in places if place not in known][:room]
     inbound = context.turn.inbound
-    outside = [place for place in asked if not scope.is_open(place)]
-    readable = await context.runtime.adapter_for(inbound).readable_by(inbound, outside) if outside else ()
-    known |= {place: scope.is_open(place) or place in readable for place in asked}
+    readable = await context.runtime.adapter_for(inbound).readable_by(inbound, asked) if asked else ()
+    known |= {place: place in readable for place in asked}
 
 
 def _snippet(text: str, word: str) -> str:
