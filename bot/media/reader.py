@@ -23,6 +23,8 @@ def serve(requests: BinaryIO, answers: BinaryIO, memory_bytes: int, deadline_s: 
     with open(os.devnull, "w", encoding="utf-8") as nowhere:
         jail.enter(memory_bytes)
         wire.send(answers, True)
+        for output in (1, 2):  # what a library says of a stranger's file is the stranger's text: it would forge lines of the log
+            os.dup2(nowhere.fileno(), output)
         while True:
             try:
                 name, args, kwargs = wire.receive(requests, max_blob_bytes=MAX_REQUEST_BYTES)
@@ -57,7 +59,7 @@ def _send(answers: BinaryIO, answer: dict[str, Any]) -> None:
 
 
 def main() -> None:
-    """The process's own output is the pipe; whatever a library prints goes to the log."""
+    """The process's own output is the pipe; what is printed until it is ready goes to the log, and nothing after that."""
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     serve(sys.stdin.buffer, answers, int(sys.argv[1]), float(sys.argv[2]))

@@ -241,12 +241,16 @@ def test_an_answer_is_never_run(what: str) -> None:
         wire.receive(io.BytesIO(framed))
 
 
-async def test_what_a_library_prints_is_no_answer(make_readers: Callable[..., Readers]) -> None:
-    """Its words go to the log and do not come between the answers."""
+async def test_what_a_library_prints_goes_nowhere(
+    make_readers: Callable[..., Readers], capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Its words are a stranger's: they come neither between the answers nor into the log, where they could forge a line."""
     readers = make_readers()
     await readers.run("a", print, "a warning of a library")
     assert await readers.run("a", os.write, 1, b"another\n") == 8
+    assert await readers.run("a", os.write, 2, b"12:00:00 ERROR forged\n") == 22
     assert await readers.run("a", len, b"four") == 4
+    assert "".join(capfd.readouterr()) == ""
 
 
 async def test_one_person_s_files_hold_up_nobody_else(make_readers: Callable[..., Readers]) -> None:
