@@ -32,6 +32,8 @@ DEFAULT_SYSTEM_PROMPT = (
 
 MAX_SHOWN = 60
 """Characters of a wrong value that an error shows."""
+ASSIGNMENT = re.compile(r"""^\s*(?:export\s+)?([A-Z_0-9]+)\s*=\s*['"]?([^\s'"]+)""", re.MULTILINE)
+"""A line of `.env` that sets a variable."""
 PASSWORD = re.compile(r"://[^/:@\s]{0,128}:([^@\s]{1,512})@")
 PASSWORD_ARGUMENT = re.compile(r"[?&](?:\w{0,32}password|passfile|api_?key|token)=([^&\s#]{1,512})", re.IGNORECASE)
 NUMBERS: Mapping[Any, str] = {int: "a whole number", float: "a number"}
@@ -243,6 +245,22 @@ def secrets_of(config: Config) -> Iterator[str]:
         yield from _passwords(said)
 
 
+def files_with_secrets(env_file: Path) -> list[Path]:
+    """The files that this process reads secrets from, those that exist: `.env` if it names one, and those of `NAME_FILE`."""
+    named = {name.upper() for name, field in _settings_class().model_fields.items() if is_secret(field)}
+    in_dotenv = (
+        dict(ASSIGNMENT.findall(env_file.read_text(encoding="utf-8", errors="replace"))) if env_file.is_file() else {}
+    )
+    variables = in_dotenv | {name.upper(): value for name, value in os.environ.items() if value}
+    own = [env_file] if any(name.removesuffix("_FILE") in named for name in in_dotenv) else []
+    files = [
+        Path(value)
+        for name, value in variables.items()
+        if name.removesuffix("_FILE") in named and name.endswith("_FILE")
+    ]
+    return [path for path in (*own, *files) if path.exists()]
+
+
 def _passwords(text: str) -> Iterator[str]:
     """The passwords of the addresses in a text, as they stand there and as they are meant."""
     for found in PASSWORD.finditer(text):
@@ -251,4 +269,13 @@ def _passwords(text: str) -> Iterator[str]:
         yield from (found[1], unquote_plus(found[1]))
 
 
-__all__ = ["MODALITIES", "Config", "CoreOptions", "is_secret", "load", "secrets_of", "variable_groups"]
+__all__ = [
+    "MODALITIES",
+    "Config",
+    "CoreOptions",
+    "files_with_secrets",
+    "is_secret",
+    "load",
+    "secrets_of",
+    "variable_groups",
+]

@@ -12,6 +12,7 @@ import adapters as folders
 from bot.config import Config
 from bot.engine.runtime import CAPABILITY_TEXT, VARIABLE
 from bot.errors import BotError
+from bot.exposure import exposure
 from bot.media import apart, jail
 from bot.models_chosen import profile_of
 from bot.ports import Adapter, Clock, Provider
@@ -66,6 +67,7 @@ class Readiness:
         for name, adapter in self.adapters.items():
             found += await _checked(name, adapter.check())
         found += await readers_shut_in()
+        found += exposure(self.config)
         return _each_once(self.diagnostics(), [_shown(one) for one in found])
 
     def _store(self) -> Diagnostic:

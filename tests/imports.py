@@ -32,7 +32,8 @@ ALLOWED: dict[str, set[str]] = {
     "bot/database.py": {"bot.errors", "bot.config", "bot.store"},
     "bot/host.py": VALUES | WORK | {"bot.engine"},
     "bot/models_chosen.py": VALUES | {"bot.config", "bot.engine", "bot.providers"},
-    "bot/readiness.py": VALUES | WORK | {"bot.config", "bot.engine", "bot.models_chosen", "adapters"},
+    "bot/readiness.py": VALUES | WORK | {"bot.config", "bot.engine", "bot.exposure", "bot.models_chosen", "adapters"},
+    "bot/exposure.py": VALUES | WORK | {"bot.config"},
     "bot/background.py": VALUES | WORK | {"bot.models_chosen"},
     "bot/config.py": {"bot.types", "bot.errors", "bot.ports", "bot.providers", "adapters"},
 }

@@ -107,15 +107,17 @@ class DurableJobs:
         take_over: bool = True,
         requeue_stale: Callable[[], Awaitable[None]] | None = None,
         sweep_s: float,
+        prune_at_once: int = PRUNE_AT_ONCE,
     ) -> None:
         """url: of the database, without a driver. name: of this process, equal after a restart.
 
         take_over: finish what dead processes had begun. requeue_stale: called now and then, to hand over what nobody was given.
-        sweep_s: between two looks for dead processes.
+        sweep_s: between two looks for dead processes. prune_at_once: jobs that are deleted by one statement.
         """
         self._takes_over = take_over
         self._requeue_stale = requeue_stale
         self._sweep_s = sweep_s
+        self._prune_at_once = prune_at_once
         self.name = name
         self._url = url
         self._workers = workers
@@ -252,15 +254,22 @@ class DurableJobs:
         """The same for all jobs that ended before then; returns how many."""
         if self._client is not None:
             return 0
+        count = 0
+        while ended := await self._ended_before(before):
+            await self.forget(ended)
+            count += len(ended)
+        return count
+
+    async def _ended_before(self, before: datetime) -> list[str]:
+        """So many at once."""
         ended = await DBOS.list_workflows_async(
             status=["SUCCESS", "ERROR", "CANCELLED"],
             completed_before=before.isoformat(),
-            limit=PRUNE_AT_ONCE,
+            limit=self._prune_at_once,
             load_input=False,
             load_output=False,
         )
-        await self.forget([one.workflow_id for one in ended])
-        return len(ended)
+        return [one.workflow_id for one in ended if one.workflow_id not in self._running]
 
     async def close(self, patience_s: float = 4.0) -> None:
         """Wait for running jobs that long, then leave them to the next start."""

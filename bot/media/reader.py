@@ -23,7 +23,10 @@ def serve(requests: BinaryIO, answers: BinaryIO, memory_bytes: int, deadline_s: 
     with open(os.devnull, "w", encoding="utf-8") as nowhere:
         jail.enter(memory_bytes)
         wire.send(answers, True)
-        for output in (1, 2):  # what a library says of a stranger's file is the stranger's text: it would forge lines of the log
+        for output in (
+            1,
+            2,
+        ):  # what a library says of a stranger's file is the stranger's text: it would forge lines of the log
             os.dup2(nowhere.fileno(), output)
         while True:
             try:

@@ -10,6 +10,7 @@ import os
 import pickle
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +50,14 @@ async def durable_jobs(url: str, handler: Handler) -> AsyncIterator[DurableJobs]
     store = open_store(url)
     await migrate(store)
     jobs = DurableJobs(
-        make_url(url), StoreWorkerRegistry(store), FakeClock(), name="one", concurrency=8, sweep_s=5, take_over=False
+        make_url(url),
+        StoreWorkerRegistry(store),
+        FakeClock(),
+        name="one",
+        concurrency=8,
+        sweep_s=5,
+        take_over=False,
+        prune_at_once=3,
     )
     await jobs.start(handler)
     try:
@@ -188,6 +196,29 @@ async def test_the_tables_hold_plain_json(postgres_url: str) -> None:
     assert json.loads(statuses[0][0]) == {"positionalArgs": ["turn", "a"], "namedArgs": {}}
     assert json.loads(statuses[0][1])["message"] == "UsageError: in words"
     assert [list(json.loads(json.loads(row[0]))) for row in outputs] == [["result"], ["error"]]
+
+
+async def test_all_that_is_old_is_deleted_however_much_it_is(postgres_url: str) -> None:
+    """The results of steps are people's words: those of a busy day do not stay because one statement deletes only so many."""
+    ran: asyncio.Queue[str] = asyncio.Queue()
+
+    async def handle(job_id: str, step: Step) -> None:
+        await step("done", done)
+        await ran.put(job_id)
+
+    async def done() -> str:
+        return "what somebody said"
+
+    async with durable_jobs(postgres_url, handle) as jobs:
+        for number in range(7):
+            await jobs.enqueue(Job(f"job {number}", f"lane {number}", number))
+        for _ in range(7):
+            await ran.get()
+        for number in range(7):
+            await until_ended(postgres_url, f"job {number}")
+        assert await jobs.prune(datetime.now(UTC) + timedelta(seconds=5)) == 7
+    for table in ("workflow_status", "workflow_input", "workflow_output", "operation_outputs"):
+        assert execute(postgres_url, f"SELECT count(*) FROM dbos.{table}") == [(0,)], table
 
 
 @pytest.mark.parametrize("status", ["ENQUEUED", "PENDING"])
