@@ -38,12 +38,13 @@ SHAPES = re.compile(
     r"(sk-|xox[abeprs]-|xapp-|xwfp-|Bot\s{1,8}|Bearer\s{1,8})[\w\-.]{6,}"
     r"|(://[^/:@\s]{0,128}:)[^@\s]{1,200}+(?=@)"
     r"|((?:webhooks|interactions)/\d{1,20}/)[\w\-]{20,}"
+    r"|([?&](?:ticket|token|access_token|refresh_token|code|client_secret|key|api_key|sig|signature)=)[^&\s\"'<>]{6,512}"
     r"|(hooks\.[\w.]{1,64}/\w{1,20}/\w{1,20}/\w{1,20}/)[\w\-/]{8,}"
     r"|(Basic\s{1,8})(?=[A-Za-z]{0,512}[\d+/=])[A-Za-z\d+/]{6,}={0,2}"
     r"|(?<![\w\-.])[\w\-]{23,28}\.[\w\-]{6,7}\.[\w\-]{27,}"
 )
-"""Keys of OpenAI and Slack, tokens and passwords in headers, passwords in addresses, tokens of Discord's and Slack's answers in
-addresses, and Discord's own bare (the id, a time and a signature in base64)."""
+"""Keys of OpenAI and Slack, tokens and passwords in headers, passwords and tokens in addresses, Discord's and Slack's addresses to
+answer at, and Discord's own token bare (the id, a time and a signature in base64)."""
 LABEL = r"((?i:pass(?:word|wd|phrase)?|pwd|secret|token|key|auth\w{0,16}|credentials?|basic|bearer)[\W_]{1,6})"
 """What stands before a value that is called a secret."""
 MIN_LABELLED = 3

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import html
 import io
 import json
 import logging
+import os
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
@@ -28,6 +31,7 @@ from tests.fakes import PLATFORM, FakeAdapter, FakeClock, answer, ended
 
 KEY = "7d4kP/9x+QvR2mLw8sZt=Yb1N-u6"
 """Of no shape that tells it from other text."""
+ROOT = Path(__file__).resolve().parents[2]
 Respond = Callable[[web.Request, str], Awaitable[web.StreamResponse]]
 
 
@@ -305,6 +309,28 @@ async def test_a_platform_that_quotes_the_token(
     assert "***" in doctor + log.getvalue() or name == "a proxy before slack"
     assert tells(doctor + log.getvalue()) == []
     assert tells(everything_in(tmp_path)) == []
+
+
+@pytest.mark.parametrize(
+    "arguments", [("ask", "hello"), ("ask", "hello", "--debug"), ("doctor", "--json"), ("doctor", "--debug")]
+)
+async def test_a_command_that_fails_shows_no_key(arguments: tuple[str, ...], tmp_path: Path) -> None:
+    """What the command line prints of a server that quotes the key, with the traceback and the whole log too."""
+    async with server(whole_error(401)) as address:
+        inherited = {name: os.environ[name] for name in ("PATH", "HOME", "SYSTEMROOT") if name in os.environ}
+        models = {f"{kind}_MODEL": "none" for kind in ("TRANSCRIBE", "SPEECH", "IMAGE", "EMBEDDING")}
+        given = {"CHAT_MODEL": "openai:gpt-4o", "OPENAI_API_KEY": KEY, "OPENAI_BASE_URL": f"{address}/v1"}
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "bot", *arguments),
+            cwd=tmp_path,
+            env={**inherited, **models, **given, "PYTHONPATH": str(ROOT), "PARLEY_HOME": str(tmp_path / "home")},
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        said, _ = await process.communicate()
+    assert process.returncode == 1, said
+    assert b"OPENAI_API_KEY" in said
+    assert tells(said.decode()) == []
 
 
 def test_the_search_would_find_it() -> None:

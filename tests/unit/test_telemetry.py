@@ -81,13 +81,16 @@ async def test_looking_for_trouble_does_not_show_what_people_wrote(
         f"Authorization: Bot {TOKEN}",
         "xoxb-1234567890-abcdef",
         "postgresql://parley:hunter2hunter2@127.0.0.1/parley",
+        "wss://wss-primary.slack.com/link/?ticket=hunter2hunter2&app_id=1",
+        "https://hooks.slack.com/commands/T1/2345678/hunter2hunter2",
+        "Authorization: Basic aHVudGVyMmh1bnRlcjI=",
     ],
 )
 def test_secrets_are_struck_out(line: str) -> None:
     """Tokens are masked however they come: in a header, an address, or bare."""
     made = redact(line)
     assert "***" in made
-    for secret in (TOKEN, "aW50ZXJhY3Rpb24", "1234567890-abcdef", "hunter2"):
+    for secret in (TOKEN, "aW50ZXJhY3Rpb24", "1234567890-abcdef", "hunter2", "aHVudGVyMg"):
         assert secret not in made
 
 
