@@ -16,7 +16,19 @@ from bot.policy.permissions import PRESS_REFUSED, is_editable, may_change, may_p
 from bot.policy.prompts import ACTION_PROMPTS
 from bot.policy.visibility import is_in_context, is_private_answer
 from bot.ports import Bus, Clock, Job, Jobs
-from bot.store import Store, Transaction, context, conversations, deletion, events, messages, references, tenants, turns
+from bot.store import (
+    Store,
+    Transaction,
+    context,
+    conversations,
+    deletion,
+    events,
+    graves,
+    messages,
+    references,
+    tenants,
+    turns,
+)
 from bot.types import (
     Accepted,
     Address,
@@ -34,6 +46,8 @@ from bot.types import (
 
 INTENTS: Mapping[str, Intent] = {"vary": "vary", "edit_image": "edit_image"}
 """Buttons whose message asks for something else than an answer in words."""
+NOTHING_KEPT = frozenset({"repeated", "ignored"})
+"""Outcomes after which no row refers to the event: only its id is kept."""
 log = logging.getLogger(__name__)
 
 
@@ -151,6 +165,12 @@ class Inbox:
         sequence = await events.record_event(tx, inbound.event_id, event, now)
         if sequence is None:
             return REPEATED
+        written = await self._written(tx, inbound, sequence, now)
+        if written.accepted.outcome in NOTHING_KEPT:  # else its words would outlive the message that they belong to
+            await events.erase_payload(tx, sequence)
+        return written
+
+    async def _written(self, tx: Transaction, inbound: Inbound, sequence: int, now: datetime) -> _Written:
         match inbound:
             case InboundMessage():
                 return await self._message(tx, inbound, sequence, now)
@@ -165,8 +185,8 @@ class Inbox:
         raise StoreError(f"There is no way to accept a {type(inbound).__name__}.")
 
     async def _message(self, tx: Transaction, inbound: InboundMessage, sequence: int, now: datetime) -> _Written:
-        if inbound.message_id and await references.exists(tx, inbound.address, inbound.message_id, lock=True):
-            return REPEATED  # the same post by another event, such as a mention that arrives as a message too
+        if (known := await self._known(tx, inbound)) is not None:
+            return known
         conversation_id = await conversations.get_or_open(
             tx, inbound.address, now, is_direct=inbound.is_direct, title=inbound.text
         )
@@ -174,19 +194,29 @@ class Inbox:
         await messages.add_user_message(
             tx, conversation_id, sequence, inbound, for_model=is_in_context(inbound, self._commands)
         )
+        if inbound.about_message_id:
+            await context.tie(tx, conversation_id, sequence, inbound)
         return (
             _queued(await self._queue(tx, inbound.author, conversation_id, sequence, sequence, now))
             if is_due
             else NOTED
         )
 
+    async def _known(self, tx: Transaction, inbound: InboundMessage | Command) -> _Written | None:
+        """What is to be said of a message that is here already, or that was deleted or forgotten; None for any other."""
+        if not inbound.message_id:
+            return None
+        if await references.exists(tx, inbound.address, inbound.message_id, lock=True):
+            return REPEATED  # the same post by another event, such as a mention that arrives as a message too
+        return IGNORED if await graves.buried(tx, inbound.address.channel, (inbound.message_id,)) else None
+
     async def _is_followed(self, tx: Transaction, conversation_id: int, inbound: InboundMessage) -> bool:
         settings = await tenants.effective_settings(tx, inbound.address, inbound.author.id)
         return follows(inbound, settings, has_turns=await turns.has_turns(tx, conversation_id))
 
     async def _command(self, tx: Transaction, inbound: Command, sequence: int, now: datetime) -> _Written:
-        if inbound.message_id and await references.exists(tx, inbound.address, inbound.message_id, lock=True):
-            return REPEATED
+        if (known := await self._known(tx, inbound)) is not None:
+            return known
         spec = self._commands.get(inbound.name)
         conversation_id = await conversations.get_or_open(tx, inbound.address, now, is_direct=inbound.is_direct)
         await messages.add_user_message(
@@ -210,6 +240,7 @@ class Inbox:
     ) -> _Written:
         """Ask for a further answer to the same question, which takes the place of the earlier one."""
         stopped = await self._stop(tx, message)
+        await deletion.delete_copies_of_answers(tx, message.source_id)
         queued = await self._queue(tx, requester, message.conversation_id, sequence, message.source_id, now)
         return _queued(queued, stopped=stopped)
 
@@ -225,6 +256,7 @@ class Inbox:
         if message is not None and not may_change(inbound, message.author_id):
             return IGNORED
         copies = await context.edit_copies(tx, inbound)
+        copies += await deletion.delete_repeats(tx, inbound.address.channel, [inbound.message_id])
         if message is None:
             return NOTED if copies else IGNORED
         original = await events.load_event(tx, message.source_id)
@@ -244,7 +276,9 @@ class Inbox:
         message = await references.find_message(tx, inbound.address, inbound.message_id)
         if message is not None and not may_change(inbound, message.author_id):
             return IGNORED
-        copies = await context.delete_copies(tx, inbound.address.channel, [inbound.message_id])
+        copies = await deletion.delete_repeats(tx, inbound.address.channel, [inbound.message_id])
+        copies += await context.delete_copies(tx, inbound.address.channel, [inbound.message_id])
+        await graves.bury(tx, inbound.address.channel, [inbound.message_id])
         if message is None:
             return DONE if copies else IGNORED
         if inbound.message_id != message.message_id:  # a post of ours: the answer goes, the question stays

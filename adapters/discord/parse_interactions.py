@@ -185,6 +185,8 @@ def parse_about(
         mentions_bot=True,
         intent=intent,
         ephemeral=intent != "answer",
+        about_message_id=ref.about_id,
+        about_author_id=str((target.get("author") or {}).get("id") or ""),
         ref=ref.to_ref(),
     )
 

@@ -128,6 +128,7 @@ def shortcut_target(body: Payload) -> dict[str, Any]:
     return {
         "channel": channel.get("id", ""),
         "ts": body.get("message_ts") or message.get("ts") or "",
+        "author": message.get("user") or "",
         "thread": message.get("thread_ts") or message.get("ts") or body.get("message_ts") or "",
         "is_alone": not (message.get("thread_ts") or message.get("reply_count")),
         "text": _full_text(message),
@@ -170,6 +171,8 @@ def _question_about(body: Payload, target: Mapping[str, Any], intent: Intent, qu
         mentions_bot=True,
         intent=intent,
         ephemeral=intent != "answer",
+        about_message_id=ts,
+        about_author_id=str(target.get("author") or ""),
         ref=ref.to_ref(),
     )
 

@@ -19,7 +19,7 @@ from bot.errors import BotError
 from bot.jobs import current_attempt, retry_delay_s
 from bot.policy.prompts import ACTION_PROMPTS
 from bot.store import answers, messages
-from bot.types import Command, Done, InboundMessage, Message, Receipt, ReplyEvent, Text, TextDelta, Turn
+from bot.types import Address, Command, Done, InboundMessage, Message, Receipt, ReplyEvent, Text, TextDelta, Turn
 
 GREETING = "I'm here. What can I do for you? Write, speak or send a file; /help shows more."
 
@@ -43,11 +43,24 @@ async def _read(turn: Turn, user: Message, runtime: Runtime) -> tuple[Message, l
     """The question, with the pictures that a button was pressed under, and the history before it."""
     async with runtime.store.read(turn.tenant_id) as tx:
         limit = runtime.limits.history_messages
-        history = await messages.history(tx, turn.conversation_id, turn.source_id, limit)
+        told = await messages.history_with_origins(tx, turn.conversation_id, turn.source_id, limit)
         if isinstance(turn.inbound, InboundMessage) and _is_image_action(turn.inbound):
             pictures = await answers.pictures_of(tx, turn.inbound.about_turn_id)
             user = replace(user, parts=(*user.parts, *pictures))
-    return user, history
+    return user, await _readable(turn, told, runtime)
+
+
+async def _readable(turn: Turn, told: Sequence[tuple[Message, str]], runtime: Runtime) -> list[Message]:
+    """The history without copies of what stands in channels that the asker may read no more: rights are the platform's, now."""
+    here = turn.inbound.address
+    elsewhere = {Address(here.platform, here.workspace, origin) for _, origin in told} - {
+        Address(here.platform, here.workspace, channel) for channel in ("", here.channel)
+    }
+    if not elsewhere:
+        return [message for message, _ in told]
+    readable = await runtime.adapter_for(turn.inbound).readable_by(turn.inbound, elsewhere)
+    closed = {place.channel for place in elsewhere if place not in readable}
+    return [message for message, origin in told if origin not in closed]
 
 
 async def _announce_retry(turn: Turn, receipt: Receipt, error: BotError, runtime: Runtime) -> None:

@@ -9,13 +9,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import and_, select, update
 
 from bot.store import Transaction
+from bot.store.graves import buried
 from bot.store.messages import delete_messages, insert_message, kept_words, message_row, parts_of, with_text
 from bot.store.schema import messages, posts, turns
 from bot.types import Backfill, Edit, InboundMessage, Message, Text, from_json
 
+_IS_TIE = and_(messages.c.is_context, ~messages.c.for_model)
+TIE_ORDINAL = -1_000_000
+"""Before all copies, which have no words in common with it."""
 PARTIAL = Message("system", (Text("Earlier messages of this conversation exist, but could not be read."),))
 
 
@@ -26,6 +30,7 @@ async def add_context(tx: Transaction, conversation_id: int, source_id: int, bac
     """
     known = await _known_ids(tx, conversation_id)
     fresh = [one for one in backfill.messages if one.message_id not in known]
+    fresh = await _without_gone(tx, fresh)
     if fresh and not backfill.is_complete:
         note = message_row(tx, conversation_id, source_id, -len(fresh) - 1, PARTIAL, fresh[0].sent_at)
         await insert_message(tx, note | {"is_context": True}, PARTIAL)
@@ -34,9 +39,18 @@ async def add_context(tx: Transaction, conversation_id: int, source_id: int, bac
     return len(fresh)
 
 
+async def _without_gone(tx: Transaction, fetched: list[InboundMessage]) -> list[InboundMessage]:
+    """Without what was deleted while it was fetched, or had been forgotten here before."""
+    gone: set[tuple[str, str]] = set()
+    for channel in {one.address.channel for one in fetched}:
+        ids = [one.message_id for one in fetched if one.address.channel == channel]
+        gone |= {(channel, found) for found in await buried(tx, channel, ids)}
+    return [one for one in fetched if (one.address.channel, one.message_id) not in gone]
+
+
 async def _known_ids(tx: Transaction, conversation_id: int) -> set[str]:
     """The platform's ids of all messages of the conversation, our own posts among them."""
-    said_ids = select(messages.c.platform_id).where(messages.c.conversation_id == conversation_id)
+    said_ids = select(messages.c.platform_id).where(messages.c.conversation_id == conversation_id, ~_IS_TIE)
     posted = select(posts.c.platform_id).join(turns, turns.c.id == posts.c.turn_id)
     posted = posted.where(turns.c.conversation_id == conversation_id)
     return {*(await tx.connection.scalars(said_ids)).all(), *(await tx.connection.scalars(posted)).all()}
@@ -52,9 +66,28 @@ async def _insert_copy(
     await insert_message(tx, row | {"is_context": True, "origin_channel": original.address.channel}, message)
 
 
+async def tie(tx: Transaction, conversation_id: int, source_id: int, inbound: InboundMessage) -> None:
+    """Note whose words a message repeats, by an empty row that no model reads: so it is found when the original goes."""
+    message = Message("user", ())
+    row = message_row(tx, conversation_id, source_id, TIE_ORDINAL, message, inbound.sent_at)
+    row |= {"author_id": inbound.about_author_id, "platform_id": inbound.about_message_id, "for_model": False}
+    await insert_message(tx, row | {"is_context": True, "origin_channel": inbound.address.channel}, message)
+
+
+async def tied_to(tx: Transaction, channel: str, *, platform_ids: Iterable[str] = (), author_id: str = "") -> list[Any]:
+    """The conversation and source of what repeats these messages of the channel, or any that this person wrote there."""
+    which = (
+        messages.c.author_id == author_id if author_id else messages.c.platform_id.in_([*filter(None, platform_ids)])
+    )
+    where = (messages.c.tenant_id == tx.tenant_id, _IS_TIE, messages.c.origin_channel == channel, which)
+    query = select(messages.c.conversation_id, messages.c.source_id).where(*where)
+    return list((await tx.connection.execute(query)).all())
+
+
 def _copies_from(tx: Transaction, channel: str) -> tuple[Any, ...]:
     """Select copies whose original is in the channel. An unknown origin, as very old copies have, counts as every channel."""
-    return (messages.c.tenant_id == tx.tenant_id, messages.c.is_context, messages.c.origin_channel.in_((channel, "")))
+    is_copy = and_(messages.c.is_context, messages.c.for_model)
+    return (messages.c.tenant_id == tx.tenant_id, is_copy, messages.c.origin_channel.in_((channel, "")))
 
 
 async def edit_copies(tx: Transaction, edit: Edit) -> int:

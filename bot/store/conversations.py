@@ -88,6 +88,15 @@ async def touch(tx: Transaction, conversation_id: int, now: datetime, *, said: s
         await tx.connection.execute(TOUCH_WITH_TITLE, {**where, "first": _title(said)})
 
 
+async def retitle(tx: Transaction, conversation_id: int, said: str, now_said: str = "") -> None:
+    """Take a title back that was made of these words, because they are deleted, or worded anew: then it is made of the new ones."""
+    query = select(conversations.c.title).where(*_is(tx, conversation_id))
+    title = await tx.connection.scalar(query)
+    if title and _title(said).startswith(title):
+        changed = update(conversations).where(*_is(tx, conversation_id)).values(title=_title(now_said))
+        await tx.connection.execute(changed)
+
+
 def _title(text: str) -> str:
     return " ".join(text.split())[:TITLE_LENGTH]
 

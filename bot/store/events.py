@@ -45,3 +45,8 @@ async def replace_payload(tx: Transaction, source_id: int, inbound: InboundMessa
 async def erase_payloads(tx: Transaction, which: Any) -> None:
     """Erase what events carried. Their ids stay, so that a repeat of a forgotten event is still known as one."""
     await tx.connection.execute(update(inbox).where(inbox.c.tenant_id == tx.tenant_id, which).values(payload={}))
+
+
+async def erase_payload(tx: Transaction, source_id: int) -> None:
+    """Erase what one event carried."""
+    await erase_payloads(tx, inbox.c.id == source_id)

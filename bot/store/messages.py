@@ -11,7 +11,7 @@ from sqlalchemy import Integer, Row, Select, and_, bindparam, delete, or_, selec
 from bot.redaction import redact_long, redact_within
 from bot.store import Transaction, prepared
 from bot.store.blobs import drop_unused, note_uses
-from bot.store.conversations import touch
+from bot.store.conversations import retitle, touch
 from bot.store.events import replace_payload
 from bot.store.references import MessageRef
 from bot.store.schema import blob_uses, messages
@@ -46,6 +46,7 @@ DELETE_COPY = delete(messages).where(
     messages.c.platform_id == bindparam("named"),
     messages.c.conversation_id == bindparam("conversation"),
     messages.c.is_context,
+    messages.c.for_model,
 )
 
 
@@ -140,6 +141,7 @@ async def edit_message(tx: Transaction, ref: MessageRef, inbound: InboundMessage
     message = Message("user", with_text(from_json(row.parts), inbound.text))
     values = kept_words(message)
     await tx.connection.execute(update(messages).where(messages.c.id == row.id).values(values))
+    await retitle(tx, ref.conversation_id, ref.text, inbound.text)
     await replace_payload(tx, ref.source_id, inbound)
 
 
@@ -168,16 +170,23 @@ def _before(query: Select[Any]) -> Select[Any]:
     return in_order.limit(bindparam("most", type_=Integer))
 
 
-SAID = (messages.c.role, messages.c.parts, messages.c.author_name, messages.c.author_id, messages.c.is_context)
+SAID = (messages.c.role, messages.c.parts, messages.c.author_name, messages.c.author_id, messages.c.is_context, messages.c.origin_channel)
 SELECT_HISTORY = _before(select(*SAID).where(messages.c.for_model))
 SELECT_PARTS_BEFORE = _before(select(messages.c.id, messages.c.parts))
 
 
 async def history(tx: Transaction, conversation_id: int, before: int, limit: int = 200) -> list[Message]:
     """Load the newest messages before that source, oldest first, without unfinished answers."""
+    return [message for message, _ in await history_with_origins(tx, conversation_id, before, limit)]
+
+
+async def history_with_origins(
+    tx: Transaction, conversation_id: int, before: int, limit: int = 200
+) -> list[tuple[Message, str]]:
+    """The same, each message with the channel from which it was copied as context; empty where it was said here."""
     where = {"tenant": tx.tenant_id, "conversation": conversation_id, "source": before, "most": limit}
     rows = (await tx.connection.execute(SELECT_HISTORY, where)).all()
-    return [_message(row) for row in reversed(rows)]
+    return [(_message(row), row.origin_channel) for row in reversed(rows)]
 
 
 def _message(row: Row[Any]) -> Message:

@@ -77,6 +77,10 @@ class InboundMessage:
     """The person asked for a spoken answer along with it."""
     about_turn_id: str = ""
     """The turn under whose pictures a button was pressed."""
+    about_message_id: str = ""
+    """The platform's id of the message whose words it repeats, as one that a message menu made does: it goes when that one goes."""
+    about_author_id: str = ""
+    """Who wrote that."""
     unreadable_hint: str = ""
     """What to say when the message reached us without its words: why, and what the operator can do."""
     quoted: tuple[Quoted, ...] = ()

@@ -81,6 +81,7 @@ async def test_what_is_said_to_parley_alone_is_found_by_nobody_else(
 
 async def test_a_deleted_message_leaves_every_copy(make_app: MakeApp, platform: FakeAdapter, store_url: str) -> None:
     """Deleted at the platform, a message is gone from the conversations into which it was fetched as context, known here or not."""
+    platform.may_read = lambda reader, place: place == GENERAL
     async with make_app(database_url=store_url) as app:
         heard, unheard = shared(platform, "my diagnosis is HERON", BEN), shared(platform, "HERON for ever", BEN)
         await app.accept(heard)
@@ -141,6 +142,7 @@ async def test_forgetting_reaches_every_copy(make_app: MakeApp, platform: FakeAd
 
 async def test_an_edit_reaches_every_copy(make_app: MakeApp, platform: FakeAdapter, store_url: str) -> None:
     """Edited at the platform, a message reads as it does now wherever it was fetched to."""
+    platform.may_read = lambda reader, place: place == GENERAL
     async with make_app(database_url=store_url) as app:
         heard, unheard = shared(platform, "HERON", BEN), shared(platform, "STORK", BEN)
         await app.accept(heard)
