@@ -45,7 +45,7 @@ SHAPES = re.compile(
 )
 """Keys of OpenAI and Slack, tokens and passwords in headers, passwords and tokens in addresses, Discord's and Slack's addresses to
 answer at, and Discord's own token bare (the id, a time and a signature in base64)."""
-LABEL = r"((?i:pass(?:word|wd|phrase)?|pwd|secret|token|key|auth\w{0,16}|credentials?|basic|bearer)[\W_]{1,6})"
+LABEL = r"((?:pass(?:word|wd|phrase)?|pwd|secret|token|key|auth\w{0,16}|credentials?|basic|bearer)[\W_]{1,6})"
 """What stands before a value that is called a secret."""
 MIN_LABELLED = 3
 
@@ -63,14 +63,14 @@ class _Known:
 
     def add(self, value: str) -> None:
         if len(value) >= LONG:
-            for form in forms(value):
+            for form in dict.fromkeys(map(_in_small_letters, forms(value))):
                 self._add_pieces(form)
         elif len(value) >= MIN_WHOLE and not (value.isalpha() or value.isdigit()):
             self.whole |= set(forms(value))
-            self.whole_pattern = re.compile(_any_of(self.whole))
+            self.whole_pattern = re.compile(_any_of(self.whole), re.IGNORECASE)
         elif len(value) >= MIN_LABELLED:
             self.labelled |= set(forms(value))
-            self.labelled_pattern = re.compile(rf"{LABEL}(?:{_any_of(self.labelled)})(?!\w)")
+            self.labelled_pattern = re.compile(rf"{LABEL}(?:{_any_of(self.labelled)})(?!\w)", re.IGNORECASE)
 
     def _add_pieces(self, form: str) -> None:
         for at in range(len(form) - PIECE + 1):
@@ -86,15 +86,15 @@ def _any_of(values: Iterable[str]) -> str:
 
 
 def forms(value: str) -> Iterator[str]:
-    """The value, and how it looks in an address, in JSON (in JSON again, too), in HTML, in Python's quotes and in base64."""
-    seen: dict[str, None] = {value: None}
-    for quoted in (quote(value, safe=""), quote(value), quote_plus(value)):
-        seen |= {quoted: None, re.sub(r"%[0-9A-F]{2}", lambda found: found[0].lower(), quoted): None}
+    """The value, and how it looks in an address, in JSON (twice, too), in HTML, in Python's quotes, as bytes and in base64."""
+    data = value.encode(errors="replace")
+    seen = dict.fromkeys((value, quote(value, safe=""), quote(value), quote_plus(value)))
+    seen |= {data.hex(): None, "".join(f"%{byte:02X}" for byte in data): None}
     in_json = json.dumps(value)[1:-1]
     seen |= {in_json: None, json.dumps(value, ensure_ascii=False)[1:-1]: None, in_json.replace("/", "\\/"): None}
     seen |= {json.dumps(in_json)[1:-1]: None, repr(value)[1:-1]: None}
     seen |= {html.escape(value): None, html.escape(value, quote=False): None}
-    seen |= dict.fromkeys(_in_base64(value.encode(errors="replace")))
+    seen |= dict.fromkeys(_in_base64(data))
     yield from filter(None, seen)
 
 
@@ -180,17 +180,23 @@ def redact_long(text: str) -> str:
     pieces = _registry.known.pieces
     if not pieces or len(text) < LONG:
         return text
-    kept: list[str] = []
+    small, kept = _in_small_letters(text), list[str]()
     done = at = 0
     while at <= len(text) - PIECE:
-        if (found := pieces.get(text[at : at + PIECE])) is not None:
-            start, end = max((_run(text, at, done, *one) for one in found), key=_length)
+        if (found := pieces.get(small[at : at + PIECE])) is not None:
+            start, end = max((_run(small, at, done, *one) for one in found), key=_length)
             if end - start >= LONG:
                 kept += (text[done:start], STRUCK) if start > done or not kept else ()
                 done = at = end
                 continue
         at += STRIDE
     return "".join((*kept, text[done:])) if kept else text
+
+
+def _in_small_letters(text: str) -> str:
+    """As many letters as before: some servers quote in small ones, and percent signs come with either."""
+    small = text.lower()
+    return small if len(small) == len(text) else "".join(one if len(one.lower()) > 1 else one.lower() for one in text)
 
 
 def _length(run: tuple[int, int]) -> int:

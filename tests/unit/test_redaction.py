@@ -37,7 +37,11 @@ ENCODINGS: dict[str, Callable[[str], str]] = {
     "in an address": lambda value: quote(value, safe=""),
     "in a path": quote,
     "in a form": quote_plus,
-    "in an address, in small letters": lambda value: quote(value, safe="").replace("%2F", "%2f").replace("%2B", "%2b"),
+    "in an address, in small letters": lambda value: quote(value, safe="").lower(),
+    "in small letters": str.lower,
+    "in capitals, behind a letter that grows": lambda value: f"\u0130 {value.upper()}",
+    "in an address, every letter": lambda value: "".join(f"%{byte:02x}" for byte in value.encode()),
+    "in hexadecimal digits": lambda value: value.encode().hex().upper(),
     "in JSON": json.dumps,
     "in JSON with all letters": lambda value: json.dumps(value, ensure_ascii=False),
     "in JSON in JSON": lambda value: json.dumps(json.dumps({"key": value})),
@@ -86,7 +90,7 @@ def test_text_without_a_secret_is_left_alone(text: str) -> None:
     secrets = Secrets()
     secrets.learn(PLAIN, "parley", "abc")
     try:
-        assert PLAIN[:LONG] in text or redact_long(text) == text
+        assert PLAIN[:LONG] in text.lower() or redact_long(text) == text
     finally:
         secrets.close()
 
