@@ -60,15 +60,6 @@ class CoreOptions(FolderOptions):
         "An empty text takes a built-in one away.",
     )
     port: int = Field(8080, ge=0, le=65535, description="Port the web server listens on; 0 takes a free one.")
-    max_connections: int = Field(
-        1_000,
-        ge=16,
-        le=60_000,
-        description="Connections that the web server holds at once, if the system allows as many.",
-    )
-    max_connections_per_address: int = Field(
-        250, ge=8, le=60_000, description="Of them from one address. Behind a proxy all come from one: raise it there."
-    )
     metrics_token: SecretStr | None = Field(
         None,
         description="Opens `/metrics`, and the details of `/readyz`, to whoever sends it as `Authorization: Bearer …`. "

@@ -41,7 +41,13 @@ def create(options: Options, host: Host) -> Playground:
         is_open=options.playground_open,
         bound_to=options.host,
         max_upload_bytes=options.max_attachment_mb * 1024 * 1024,
+        max_streams=(streams_within(options.max_connections_per_address), streams_within(options.max_connections)),
     )
+
+
+def streams_within(connections: int) -> int:
+    """Return how many open pages may take of so many connections, so that some are left to ask by."""
+    return connections * 2 // 5
 
 
 def entrance(options: Options, key: str) -> str:

@@ -1,4 +1,4 @@
-"""Small bodies: the JSON of the page's calls, and the form of the password. Both are bounded before anything is built of them."""
+"""Bodies read whole: the JSON of the page's calls, and the form of the password. Both are bounded before they are unfolded."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from bot.errors import UsageError
 MAX_JSON_BYTES = parse.MAX_TEXT_BYTES
 MAX_LOGIN_BYTES = 4_000
 MAX_MEMBERS = 8
+WORDS = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
 FLAT = re.compile(
-    rb'\s*+\{(?:\s*+"(?:[^"\\]|\\.)*+"\s*+:\s*+(?:"(?:[^"\\]|\\.)*+"|[^\s"\[\]{},:]++)\s*+,?+){0,%d}+\s*+\}\s*+'
-    % MAX_MEMBERS,
+    rb'\s*+\{(?:\s*+%b\s*+:\s*+(?:%b|[^\s"\[\]{},:]++)\s*+,?+){0,%d}+\s*+\}\s*+' % (WORDS, WORDS, MAX_MEMBERS),
     re.DOTALL,
 )
 """An object of a few words and numbers. A body of brackets alone would make a hundred times its size in memory."""

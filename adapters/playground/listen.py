@@ -36,13 +36,23 @@ class Playground:
     capabilities = CAPABILITIES
 
     def __init__(
-        self, host: Host, password: str, *, is_open: bool = False, bound_to: str, max_upload_bytes: int
+        self,
+        host: Host,
+        password: str,
+        *,
+        is_open: bool = False,
+        bound_to: str,
+        max_upload_bytes: int,
+        max_streams: tuple[int, int],
     ) -> None:
-        """password: empty serves the page to this machine only, unless it is open. bound_to: the web server's HOST, for `check`."""
+        """password: empty serves the page to this machine only, unless it is open. bound_to: the web server's HOST, for `check`.
+
+        max_streams: open pages for one address, and in all.
+        """
         self._host = host
         self._guard = Guard(host.clock, host.sessions, password, host.entrance_key, is_open=is_open)
         self._bound_to = bound_to
-        self._max_upload_bytes = max_upload_bytes
+        self._max_upload_bytes, self._max_streams = max_upload_bytes, max_streams
         self._renderer = Renderer()
 
     async def listen(self, accept: Accept) -> None:
@@ -50,7 +60,14 @@ class Playground:
 
     def routes(self, accept: Accept) -> Sequence[web.AbstractRouteDef]:
         """Return the routes of the page, its files and its API."""
-        return Routes(self._host, accept, self._guard, self._renderer, self._max_upload_bytes).table()
+        return Routes(
+            self._host,
+            accept,
+            self._guard,
+            self._renderer,
+            max_upload_bytes=self._max_upload_bytes,
+            max_streams=self._max_streams,
+        ).table()
 
     async def download(self, attachment: Attachment) -> AsyncIterator[bytes]:
         """Yield the bytes, which were stored when the page sent them. Raises UnreadableError when they have been deleted."""

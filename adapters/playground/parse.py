@@ -12,7 +12,7 @@ from bot.errors import UsageError
 from bot.policy.addressing import known_command
 from bot.types import ACTIONS, Address, Attachment, Author, Blob, ButtonPress, Command, Deletion, Edit, InboundMessage
 
-MAX_TEXT = 500_000
+MAX_TEXT = 250_000
 """Characters of a message: more than a model reads, little enough to keep."""
 MAX_TEXT_BYTES = 4 * MAX_TEXT
 TOO_LONG = f"The message is longer than {MAX_TEXT:,} characters; send it as a file."

@@ -26,19 +26,31 @@ from bot.types import MODALITIES, Accepted, Address, ButtonPress, Deletion, Edit
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 TOO_MANY_PAGES = "Parley is open in too many places. Close it in one, and reload this page.\n"
 TOO_MANY_FILES = "Too many files are being fetched at once. Please try again in a few seconds.\n"
-STREAMS = {"for_person": 10, "for_network": 100, "in_all": 400}
-"""Open pages. Each holds a connection; a browser opens six at most. Behind a proxy, everybody's come from one network."""
-DOWNLOADS = {"for_person": 12, "for_network": 64, "in_all": 128}
-"""Files on their way to browsers: each holds a piece of two megabytes."""
+STREAMS_FOR_PERSON = 10
+"""Open pages. Each holds a connection for as long as it is open."""
+DOWNLOADS = {"for_person": 8, "for_network": 48, "in_all": 64}
+"""Files on their way to browsers: each holds a piece of four megabytes. A browser asks for six at once."""
 
 
 class Routes:
     """Every route of the page, each behind the guard."""
 
-    def __init__(self, host: Host, accept: Accept, guard: Guard, renderer: Renderer, max_upload_bytes: int) -> None:
+    def __init__(
+        self,
+        host: Host,
+        accept: Accept,
+        guard: Guard,
+        renderer: Renderer,
+        *,
+        max_upload_bytes: int,
+        max_streams: tuple[int, int],
+    ) -> None:
+        """max_upload_bytes: of all files in one message. max_streams: open pages for one address, and in all."""
         self._host, self._accept, self._guard, self._renderer = host, accept, guard, renderer
         self._max_upload_bytes = max_upload_bytes
-        self._streams = Slots(TOO_MANY_PAGES, **STREAMS)
+        self._streams = Slots(
+            TOO_MANY_PAGES, for_person=STREAMS_FOR_PERSON, for_network=max_streams[0], in_all=max_streams[1]
+        )
         self._downloads = Slots(TOO_MANY_FILES, **DOWNLOADS)
         self._uploads = UploadRoom(for_person=2 * max_upload_bytes, in_all=8 * max_upload_bytes)
 
@@ -88,7 +100,9 @@ class Routes:
         sessions = self._guard.sessions
         if not await sessions.visitor_of(request):
             if not self._guard.needs_no_proof(request):
-                return page_response("login.html" if self._guard.has_password else "start.html", status=401)
+                return (
+                    page_response("login.html") if self._guard.has_password else page_response("start.html", status=403)
+                )
             response = web.HTTPSeeOther("/")
             await sessions.begin(request, response)
             raise response

@@ -51,6 +51,15 @@ class FolderOptions(BaseModel):
         description="Further models that people may choose with `/settings set model`, as `provider:model`, separated by commas.",
     )
     host: str = Field("127.0.0.1", description="Address the web server listens on.")
+    max_connections: int = Field(
+        1_000,
+        ge=16,
+        le=60_000,
+        description="Connections that the web server holds at once, if the system allows as many.",
+    )
+    max_connections_per_address: int = Field(
+        250, ge=8, le=60_000, description="Of them from one address. Behind a proxy all come from one: raise it there."
+    )
     max_attachment_mb: int = Field(200, ge=1, description="Attachments above this size are refused, in MiB.")
     max_recording_minutes: int = Field(
         120, ge=1, le=240, description="Longer recordings are refused: listening is paid by the minute."

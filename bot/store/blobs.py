@@ -20,7 +20,7 @@ from bot.types import Blob
 
 ORPHAN_AGE = timedelta(days=1)
 """How long bytes that no message uses are kept: a running turn writes them before its messages."""
-PIECE_BYTES = 2 * 2**20
+PIECE_BYTES = 4 * 2**20
 """How much of large bytes is in memory at once. SQLite walks through what stands before a piece, so smaller ones take longer."""
 
 
@@ -73,7 +73,8 @@ class TenantBlobs:
 
     async def write(self, data: bytes, mime_type: str) -> Blob:
         """Store the bytes, once however often the same content is written."""
-        blob = Blob(hashlib.sha256(data).hexdigest(), mime_type, len(data))
+        digest = await asyncio.to_thread(_sha256, data) if len(data) > LARGE_BYTES else _sha256(data)
+        blob = Blob(digest, mime_type, len(data))
         async with self._store.begin(self._tenant_id) as tx:
             await _insert(tx, blob, data)
         return blob
@@ -84,7 +85,8 @@ class TenantBlobs:
         author_id: who brings them. Raises what `pieces` raises.
         """
         digest, size = hashlib.sha256(), 0
-        with await asyncio.to_thread(tempfile.TemporaryFile) as file:
+        file = await asyncio.to_thread(tempfile.TemporaryFile)
+        try:
             async for piece in pieces:
                 digest.update(piece)
                 size += len(piece)
@@ -96,7 +98,13 @@ class TenantBlobs:
                     await _insert(tx, blob, file.read(), author_id)
                 else:
                     await _insert_file(tx, blob, file, author_id)
+        finally:
+            await asyncio.to_thread(file.close)  # the system takes a while to let go of a large file
         return blob
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
 
 
 def _is(tx: Transaction, sha256: str) -> tuple[Any, ...]:
@@ -142,7 +150,8 @@ async def _insert(tx: Transaction, blob: Blob, data: Any, author_id: str = "") -
         "author_id": author_id,
         "created_at": datetime.now(UTC),
     }
-    made = await tx.connection.execute(tx.insert(blobs).values(row).on_conflict_do_nothing())
+    adding = tx.insert(blobs).values(row).on_conflict_do_nothing()
+    made = await tx.connection.execute(adding.execution_options(in_thread=blob.size_bytes > LARGE_BYTES))
     return bool(made.rowcount > 0)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import socket
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import replace
@@ -30,6 +31,7 @@ LINGER_S = 2.0
 STATUS_BY_CODE = {
     "usage": 400,
     "unreadable": 415,
+    "limit": 429,
     "config": 500,
     "unavailable": 503,
     "store": 503,
@@ -148,12 +150,15 @@ class WebServer:
         except web.HTTPException:
             raise
         except BotError as error:
-            log.info("%s %s: %s: %s %s", request.method, request.raw_path, error.code, error.text, error.detail)
-            return _failure(request, STATUS_BY_CODE.get(error.code, 502), error.code, error.text)
+            log.info("%s: %s: %s %s", _asked(request), error.code, error.text, error.detail)
+            failure = _failure(request, STATUS_BY_CODE.get(error.code, 502), error.code, error.text)
+            if error.retry_after_s:
+                failure.headers["Retry-After"] = str(math.ceil(error.retry_after_s))
+            return failure
         except (HttpProcessingError, RequestPayloadError, ConnectionError):
             return _failure(request, 400, "usage", "The request broke off or is malformed; send it again.")
         except Exception:
-            log.exception("%s %s failed", request.method, request.raw_path)
+            log.exception("%s failed", _asked(request))
             return _failure(request, 500, "failed", "Something went wrong here; the log says what.")
         finally:
             if connection is not None:
@@ -188,6 +193,11 @@ def _protocol_log() -> logging.Logger:
 def _connection_of(request: web.Request) -> Connection | None:
     protocol = request.transport.get_protocol() if request.transport is not None else None
     return protocol if isinstance(protocol, Connection) else None
+
+
+def _asked(request: web.Request) -> str:
+    """What was asked for, as the log names it: without the query, which may hold keys, and of a decent length."""
+    return f"{request.method} {request.rel_url.raw_path}"[:200]
 
 
 def _failure(request: web.Request, status: int, code: str, text: str) -> web.Response:

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from yarl import URL
 
 from tests import making
 from tests.acceptance.playground_support import Playground, playing
@@ -37,6 +38,7 @@ class Browser:
 
     def __init__(self, browser: Any, url: str) -> None:
         self._browser, self._url = browser, url
+        self._origin = str(URL(url).origin())
         self.troubles: list[str] = []
 
     async def visit(self, **looks: Any) -> Any:
@@ -56,7 +58,7 @@ class Browser:
         return page
 
     def _note_foreign(self, request: Any) -> None:
-        if not request.url.startswith((self._url, "blob:", "data:")):
+        if not request.url.startswith((self._origin, "blob:", "data:")):
             self.troubles.append(f"asked {request.url}")
 
 
@@ -443,3 +445,45 @@ async def test_the_password_is_asked_for_once(make_config: MakeConfig) -> None:
         again = await context.new_page()
         await again.goto(playground.url)
         await expect(again.locator("#empty")).to_be_visible()
+
+
+async def test_the_printed_address_lets_in_and_the_bare_one_says_where_it_is(playground: Playground) -> None:
+    """Somebody who types the address finds words, and one click on the printed address is enough from then on."""
+    bare = str(URL(playground.url).origin())
+    async with browsing(playground.url) as browser:
+        context = await browser.visit()
+        page = await context.new_page()
+        await page.goto(bare)
+        await expect(page.locator("main")).to_contain_text("Open its page by the address that it printed")
+        await page.goto(playground.url)
+        await expect(page.locator("#empty")).to_be_visible()
+        assert "key" not in page.url
+        await page.goto(bare)
+        await expect(page.locator("#empty")).to_be_visible()
+        await expect(page.locator("#logout")).to_be_hidden()
+
+
+async def test_logging_in_and_out(make_config: MakeConfig) -> None:
+    """A wrong password says so, the right one opens the page; logging out warns first, and leads back to the password."""
+    async with (
+        playing(make_config, playground_password="open sesame") as playground,
+        browsing(playground.url) as browser,
+    ):
+        page = await (await browser.visit()).new_page()
+        page.set_default_timeout(20_000)
+        await page.goto(playground.url)
+        for password in ("wrong", "open sesame"):
+            await page.fill("#password", password)
+            await page.keyboard.press("Enter")
+            if password == "wrong":
+                await expect(page.locator("[data-wrong]")).to_be_visible()
+        await expect(page.locator("#empty")).to_be_visible()
+        await page.click("#logout button")
+        await expect(page.locator("#confirm-text")).to_contain_text("nobody can open them again")
+        await page.click("#confirm [value=no]")
+        await expect(page.locator("#empty")).to_be_visible()
+        await page.click("#logout button")
+        await page.click("#confirm [value=yes]")
+        await expect(page.locator("#password")).to_be_visible()
+        await page.goto(playground.url)
+        await expect(page.locator("#password")).to_be_visible()

@@ -101,9 +101,9 @@ BODIES = [
 
 
 @pytest.fixture
-async def playground(make_config: MakeConfig) -> AsyncIterator[Playground]:
-    """A running Parley that serves the page."""
-    async with playing(make_config) as made:
+async def playground(make_config: MakeConfig, store_url: str) -> AsyncIterator[Playground]:
+    """A running Parley that serves the page, on each database: what one stores, the other may refuse."""
+    async with playing(make_config, database_url=store_url) as made:
         yield made
 
 

@@ -100,7 +100,7 @@ async def test_a_proxy_that_adds_nothing_gets_nothing(playground: Playground) ->
     async with person(playground.url, arrives=False) as stranger:
         for path in ("/", "/?key=", "/?key=wrong", "/?key=%ff"):
             async with stranger.http.get(path) as response:
-                assert (response.status, "Set-Cookie" in response.headers) == (401, False)
+                assert (response.status, "Set-Cookie" in response.headers) == (403, False)
                 assert "the address that it printed" in await response.text()
         for path in ("/api/status", "/api/conversations", f"/api/blobs/{'0' * 64}"):
             assert (await stranger.http.get(path)).status == 401
@@ -294,7 +294,7 @@ GREEDY = {
     "sixty fields": [(f"field{number}", 7_900_000) for number in range(60)],
     "one field sixty times": [("text", 7_900_000)] * 60,
     "a long text": [("text", 60_000_000)],
-    "a text as long as may be": [("text", 2_000_000)],
+    "a text as long as may be": [("text", 1_000_000)],
     "many files": [(f"{number}.txt", 10) for number in range(500)],
     "a large file": [("large.bin", 60_000_000)],
 }
@@ -317,7 +317,7 @@ async def test_one_request_takes_little_memory(playground: Playground, parts: li
         await ann.settled()
 
 
-@pytest.mark.parametrize("body", [b"[" * 1_900_000, b'{"id":' + b"[]," * 600_000, b'{"a":"' + b"x" * 5_000_000])
+@pytest.mark.parametrize("body", [b"[" * 900_000, b'{"id":' + b"[]," * 300_000, b'{"a":"' + b"x" * 5_000_000])
 async def test_json_is_not_unfolded(playground: Playground, body: bytes) -> None:
     """Brackets, which take fifty times their size when read, and words without end are refused for little."""
     async with person(playground.url) as ann:

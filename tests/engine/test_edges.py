@@ -7,8 +7,8 @@ from bot.app import App
 from bot.errors import QuotaError
 from bot.ports import ModelDone
 from bot.store import schema
-from bot.types import Audio, ToolCall, Usage, from_json
-from tests.fakes import FakeAdapter, answer
+from bot.types import Audio, Text, ToolCall, Usage, from_json
+from tests.fakes import HERE, FakeAdapter, answer
 from tests.support import echo, last_request, rows, words
 
 
@@ -73,3 +73,16 @@ async def test_steps_are_timed(app: App, platform: FakeAdapter) -> None:
         "answer": 1,
         "finish": 1,
     }
+
+
+async def test_a_long_history_is_not_loaded_whole(app: App, platform: FakeAdapter) -> None:
+    """Whoever has pasted books into a conversation sees its newest part, and the last exchange whatever its length."""
+    for number in range(8):
+        echo(app).enqueue(f"answer {number}")
+        await answer(app, platform, platform.says(f"{number}" + "x" * 400_000))
+    shown = await app.host.timeline.entries(HERE)
+    assert 2 <= len(shown) < 16
+    assert shown[-1].parts == (Text("answer 7"),)
+    echo(app).enqueue("the last")
+    await answer(app, platform, platform.says("y" * 5_000_000))
+    assert [entry.role for entry in await app.host.timeline.entries(HERE)] == ["user", "assistant"]

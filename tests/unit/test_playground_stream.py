@@ -30,16 +30,29 @@ def bus() -> MemoryBus:
     return MemoryBus()
 
 
+class Session:
+    """The session behind an open page."""
+
+    holds = True
+
+    async def is_welcome(self) -> bool:
+        """Whether it holds."""
+        return self.holds
+
+
 @pytest.fixture
-async def events(bus: MemoryBus) -> AsyncIterator[AsyncIterator[tuple[str, Any]]]:
+def session() -> Session:
+    """A session that holds until a test ends it."""
+    return Session()
+
+
+@pytest.fixture
+async def events(bus: MemoryBus, session: Session) -> AsyncIterator[AsyncIterator[tuple[str, Any]]]:
     """What one open page is told; a stream that is silent for 50 ms says so."""
     renderer, host = Renderer(), SimpleNamespace(bus=bus)
 
-    async def is_welcome() -> bool:
-        return True
-
     async def stream(request: web.Request) -> web.StreamResponse:
-        watcher = Watcher(Proof("token"), is_welcome)
+        watcher = Watcher(Proof("token"), session.is_welcome)
         return await stream_events(request, host, renderer, ADDRESS, watcher, heartbeat_s=0.05)  # type: ignore[arg-type]
 
     app = web.Application()
@@ -71,3 +84,10 @@ async def _until_settled(events: AsyncIterator[tuple[str, Any]]) -> AsyncIterato
             yield event
         if event[0] == "settled":
             return
+
+
+async def test_a_stream_ends_with_its_session(events: AsyncIterator[tuple[str, Any]], session: Session) -> None:
+    """Whoever logs out in one tab is told nothing more in another."""
+    assert (await anext(events))[0] == "ready"
+    session.holds = False
+    assert [name async for name, _ in events if name != "quiet"] == []
