@@ -20,11 +20,7 @@ ALLOWED: dict[str, set[str]] = {
     "bot/telemetry.py": TEXT,
     "bot/policy": {"bot.types", "bot.errors"},
     "bot/ports": {"bot.types", "bot.errors"},
-<<<<<<< HEAD
-    "bot/media": {"bot.types", "bot.errors", "bot.processes"},
-=======
-    "bot/media": {"bot.types", "bot.errors", "bot.policy"},
->>>>>>> 99ebf2e (jobs: Slots, large files and local models go to people in turn.)
+    "bot/media": {"bot.types", "bot.errors", "bot.policy", "bot.processes"},
     "bot/store": VALUES,
     "bot/jobs": VALUES,
     "bot/engine": VALUES | WORK,
