@@ -7,7 +7,6 @@ import secrets
 import socket
 from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from typing import Any, TypeAlias
@@ -16,7 +15,7 @@ import adapters as adapter_folders
 from bot import telemetry
 from bot.background import keep_listening, keep_pruning, warm_up
 from bot.clock import SystemClock
-from bot.config import Config, secrets_of
+from bot.config import Config, limits_of, secrets_of
 from bot.database import migrated, store_url
 from bot.engine import run_job
 from bot.engine.commands import SPECS
@@ -28,7 +27,7 @@ from bot.jobs.inline import InlineJobs
 from bot.jobs.recorded import RecordedJobs
 from bot.loop_watch import LoopWatch
 from bot.models_chosen import choose_models, create_providers, hints
-from bot.policy.limits import LIMITS, Limits
+from bot.policy.limits import Limits
 from bot.ports import Adapter, Clock, Host, Jobs, Provider, Step
 from bot.ports.plugins import AdapterPlugin
 from bot.readiness import Readiness
@@ -165,9 +164,9 @@ class App:
             system_prompt=self.config.system_prompt,
             personas=personas(self.config.personas),
             max_attachment_bytes=self.config.max_attachment_mb * 2**20,
-            limits=self._limits or replace(LIMITS, recording_s=self.config.max_recording_minutes * 60.0),
+            limits=self._limits or limits_of(self.config),
         )
-        self.inbox = Inbox(self.store, self.jobs, self.bus, self.clock, SPECS)
+        self.inbox = Inbox(self.store, self.jobs, self.bus, self.clock, SPECS, self.runtime.limits)
         self.readiness = Readiness(
             self.config, self.store, self.clock, self.providers, self.adapters, self.models, hinted
         )

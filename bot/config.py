@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
@@ -22,6 +23,7 @@ from pydantic_settings import BaseSettings, DotEnvSettingsSource, PydanticBaseSe
 import adapters
 from bot import providers
 from bot.errors import ConfigError
+from bot.policy.limits import LIMITS, Limits
 from bot.ports.plugins import FolderOptions
 from bot.types import MODALITIES, Modality
 
@@ -66,6 +68,39 @@ class CoreOptions(FolderOptions):
         "Unset: to programs on this machine only.",
     )
     worker_concurrency: int = Field(256, ge=1, le=1000, description="Turns that one process answers at once.")
+    questions_per_minute: int = Field(
+        LIMITS.questions_per_minute,
+        ge=0,
+        description="Questions that one person may ask in a minute; 0 for any number.",
+    )
+    waiting_questions: int = Field(
+        LIMITS.waiting_questions, ge=0, description="Questions of one person that may wait at once; 0 for any number."
+    )
+    channel_questions_per_minute: int = Field(
+        LIMITS.channel_questions_per_minute,
+        ge=0,
+        description="Questions that may be asked in one channel in a minute; 0 for any number.",
+    )
+    workspace_questions_per_minute: int = Field(
+        LIMITS.workspace_questions_per_minute,
+        ge=0,
+        description="Questions that may be asked in one workspace or server in a minute; 0 for any number.",
+    )
+    paid_calls_per_minute: int = Field(
+        LIMITS.paid_calls_per_minute,
+        ge=0,
+        description="Calls of models that one person may cause in a minute; 0 for any number.",
+    )
+    sound_minutes_per_day: int = Field(
+        round(LIMITS.sound_s_per_day / 60),
+        ge=0,
+        description="Minutes of sound that one person may have heard in 24 hours; 0 for any number.",
+    )
+    stored_mb_per_person: int = Field(
+        LIMITS.stored_bytes // 2**20,
+        ge=0,
+        description="MiB of files that are kept for one person; 0 for any number. `/forget` makes room.",
+    )
     worker_name: str = Field(
         "",
         description="Name of this process among several on PostgreSQL, equal after a restart. Unset: the host's name.",
@@ -103,6 +138,21 @@ class CoreOptions(FolderOptions):
     def named_model(self, modality: Modality) -> str:
         """The model that the environment names for this modality: `provider:model`, "none", or empty."""
         return str(getattr(self, f"{modality}_model"))
+
+
+def limits_of(config: CoreOptions) -> Limits:
+    """What the environment says about how much people may ask for; the rest is as the table has it."""
+    return replace(
+        LIMITS,
+        questions_per_minute=config.questions_per_minute,
+        waiting_questions=config.waiting_questions,
+        channel_questions_per_minute=config.channel_questions_per_minute,
+        workspace_questions_per_minute=config.workspace_questions_per_minute,
+        paid_calls_per_minute=config.paid_calls_per_minute,
+        sound_s_per_day=config.sound_minutes_per_day * 60.0,
+        stored_bytes=config.stored_mb_per_person * 2**20,
+        recording_s=config.max_recording_minutes * 60.0,
+    )
 
 
 def _is_model_name(value: str) -> bool:
@@ -266,6 +316,7 @@ __all__ = [
     "CoreOptions",
     "files_with_secrets",
     "is_secret",
+    "limits_of",
     "load",
     "secrets_of",
     "variable_groups",

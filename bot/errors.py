@@ -3,7 +3,8 @@
     BotError                     code, text for the person, retryable, retry_after_s
     ├── ConfigError              a setting of the environment is missing or wrong; names the variable
     ├── UsageError               the person asked for something in a way that cannot be done
-    │   └── UnreadableError      an attachment could not be read (too big, broken, locked, unknown)
+    │   ├── UnreadableError      an attachment could not be read (too big, broken, locked, unknown)
+    │   └── LimitError           more than one may ask for; names the limit, and when to try again
     ├── UnavailableError         nothing configured can do this; names the setting that brings it
     ├── PlatformError            Slack, Discord or another platform refused or failed
     ├── StoreError               the database refused (full, locked, unreachable)
@@ -69,6 +70,17 @@ class UnreadableError(UsageError):
     """An attachment could not be read; the text says which and why."""
 
     code = "unreadable"
+
+
+class LimitError(UsageError):
+    """More than a person, a channel or a workspace may ask for; the text says when to try again."""
+
+    code = "limit"
+
+    def __init__(self, text: str, *, limit: str = "", retry_after_s: float | None = None, detail: str = "") -> None:
+        """limit: the name of its row in the table of limits."""
+        super().__init__(text, retry_after_s=retry_after_s, detail=detail)
+        self.limit = limit
 
 
 class UnavailableError(BotError):

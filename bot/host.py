@@ -11,6 +11,7 @@ from typing import TypeAlias
 
 from bot.engine.commands import SPECS, Chooser, set_setting, usage_table
 from bot.engine.runtime import Runtime
+from bot.policy.limits import Limits
 from bot.ports import Clock, Host, Installation
 from bot.redaction import Secrets
 from bot.store import Store, conversations, tenants
@@ -31,10 +32,11 @@ class PlaceBlobs:
 
     store: Store
     tenant_of: TenantOf
+    limits: Limits
     address: Address
 
     async def _blobs(self) -> TenantBlobs:
-        return TenantBlobs(self.store, await self.tenant_of(self.address))
+        return TenantBlobs(self.store, await self.tenant_of(self.address), self.limits)
 
     async def read(self, blob: Blob) -> bytes:
         """The bytes."""
@@ -51,7 +53,7 @@ class PlaceBlobs:
                 yield piece
 
     async def write_pieces(self, pieces: AsyncIterable[bytes], mime_type: str, author_id: str = "") -> Blob:
-        """Keep bytes that come in pieces."""
+        """Keep bytes that come in pieces. Raises LimitError when that is more than is kept for one person."""
         return await (await self._blobs()).write_pieces(pieces, mime_type, author_id)
 
     async def size_for(self, sha256: str, person_id: str, turn_id: str = "") -> int | None:
@@ -147,7 +149,7 @@ def make_host(
     return Host(
         clock=runtime.clock,
         bus=runtime.bus,
-        blobs=partial(PlaceBlobs, runtime.store, tenant_of),
+        blobs=partial(PlaceBlobs, runtime.store, tenant_of, runtime.limits),
         installations=StoredInstallations(runtime.store, seal, runtime.clock, secrets),
         sessions=StoredPageSessions(runtime.store),
         timeline=StoredTimeline(runtime.store, tenant_of),

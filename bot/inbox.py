@@ -9,11 +9,16 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from bot import telemetry
-from bot.errors import StoreError
+from bot.errors import LimitError, StoreError
 from bot.jobs import STOP_TOPIC
+from bot.jobs.slots import FairSlots
 from bot.policy.addressing import addresses_bot, answered_at, as_command, follows, is_answerable
+from bot.policy.cleaning import cleaned
+from bot.policy.fairness import person_key
+from bot.policy.limits import UNRATED, Limits
 from bot.policy.permissions import PRESS_REFUSED, is_editable, may_change, may_press
 from bot.policy.prompts import ACTION_PROMPTS
+from bot.policy.rates import Decision, QuestionRates, Waiting, kind_of
 from bot.policy.visibility import is_in_context, is_private_answer
 from bot.ports import Bus, Clock, Job, Jobs
 from bot.store import (
@@ -41,13 +46,14 @@ from bot.types import (
     Inbound,
     InboundMessage,
     Intent,
-    clean_text,
 )
 
 INTENTS: Mapping[str, Intent] = {"vary": "vary", "edit_image": "edit_image"}
 """Buttons whose message asks for something else than an answer in words."""
 NOTHING_KEPT = frozenset({"repeated", "ignored"})
 """Outcomes after which no row refers to the event: only its id is kept."""
+WRITERS = 8
+"""Inbounds that are written down at once, people in turn: one person's flood does not stand before a colleague's question."""
 log = logging.getLogger(__name__)
 
 
@@ -56,8 +62,9 @@ class _QueuedTurn:
     """A turn that was written down, to be handed to the jobs once the transaction is through."""
 
     turn_id: str
-    conversation_id: int
+    lane: str
     sequence: int
+    person: str
     position: int = 0
 
 
@@ -79,15 +86,30 @@ def _queued(turn: _QueuedTurn, *, stopped: tuple[str, ...] = ()) -> _Written:
     return _Written(Accepted("queued", turn.turn_id, turn.position), turn, stopped)
 
 
+def _refused(error: LimitError, *, is_told: bool = True) -> _Written:
+    return _Written(Accepted("refused", reason=error.text if is_told else ""))
+
+
 class Inbox:
     """Finds the tenant, drops our own and the repeated, saves, and hands the turn to the jobs."""
 
-    def __init__(self, store: Store, jobs: Jobs, bus: Bus, clock: Clock, commands: Mapping[str, CommandSpec]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        jobs: Jobs,
+        bus: Bus,
+        clock: Clock,
+        commands: Mapping[str, CommandSpec],
+        limits: Limits = UNRATED,
+    ) -> None:
+        """commands: by name. limits: how much people may ask; any number unless they are given."""
         self._store = store
         self._jobs = jobs
         self._bus = bus
         self._clock = clock
         self._commands = commands
+        self._rates = QuestionRates(limits)
+        self._slots = FairSlots(WRITERS)
         self._tenants: dict[tuple[str, str], int] = {}
         self._accepting: set[asyncio.Task[Accepted]] = set()
 
@@ -97,7 +119,7 @@ class Inbox:
         Cancelling the caller does not cancel the write or the hand-over.
         """
         if is_answerable(inbound.author):
-            task = asyncio.create_task(self._accept(as_command(_cleaned(inbound), self._commands)))
+            task = asyncio.create_task(self._accept(as_command(cleaned(inbound), self._commands)))
             self._accepting.add(task)
             task.add_done_callback(self._accepting.discard)
             accepted = await asyncio.shield(task)
@@ -107,18 +129,29 @@ class Inbox:
         return accepted
 
     async def _accept(self, inbound: Inbound) -> Accepted:
-        tenant_id, unfinished = await self._tenant(inbound.address), None
-        async with self._store.begin(tenant_id) as tx:
-            written = await self._write(tx, inbound, self._clock.now())
-            if written is REPEATED:
-                unfinished = await turns.unfinished_of(tx, inbound.event_id)
+        async with self._slots.held(f"{inbound.address.platform}/{inbound.address.workspace}/{inbound.author.id}"):
+            written, unfinished = await self._write_down(inbound)
         if unfinished:  # the first delivery may have been interrupted between the write and the hand-over
-            await self._hand_over(_QueuedTurn(unfinished.id, unfinished.conversation_id, unfinished.sequence))
+            await self._hand_over(_again(unfinished))
         if written.queued:
             await self._hand_over(written.queued)
         for turn_id in written.stopped:  # after the commit, so that a turn that reads its row now reads the stop there
             await self._publish_stop(turn_id)
         return written.accepted
+
+    async def _write_down(self, inbound: Inbound) -> tuple[_Written, turns.UnfinishedTurn | None]:
+        """Write it down in one transaction; also gives the turn of an earlier delivery that has not ended."""
+        tenant_id, unfinished = await self._tenant(inbound.address), None
+        try:
+            async with self._store.begin(tenant_id) as tx:
+                written = await self._write(tx, inbound, self._clock.now())
+                if written is REPEATED:
+                    unfinished = await turns.unfinished_of(tx, inbound.event_id)
+        except BaseException:
+            self._rates.take_back(_delivery(inbound))  # it will be delivered again, and counts then
+            raise
+        self._rates.keep(_delivery(inbound))
+        return written, unfinished
 
     async def _publish_stop(self, turn_id: str) -> None:
         try:
@@ -140,12 +173,12 @@ class Inbox:
         if unfinished and own:
             await turns.take_over(self._store, [turn.id for turn in unfinished], own)
         for turn in unfinished:
-            await self._hand_over(_QueuedTurn(turn.id, turn.conversation_id, turn.sequence))
+            await self._hand_over(_again(turn))
         return len(unfinished)
 
     async def _hand_over(self, turn: _QueuedTurn) -> None:
         try:
-            await self._jobs.enqueue(Job(turn.turn_id, str(turn.conversation_id), turn.sequence))
+            await self._jobs.enqueue(Job(turn.turn_id, turn.lane, turn.sequence, turn.person))
         # The edge of the jobs: the turn is in the database, and is found there before long.
         except Exception as error:
             log.warning("turn %s could not be handed over yet: %s: %s", turn.turn_id, type(error).__name__, error)
@@ -196,11 +229,7 @@ class Inbox:
         )
         if inbound.about_message_id:
             await context.tie(tx, conversation_id, sequence, inbound)
-        return (
-            _queued(await self._queue(tx, inbound.author, conversation_id, sequence, sequence, now))
-            if is_due
-            else NOTED
-        )
+        return await self._ask(tx, inbound, conversation_id, sequence, now) if is_due else NOTED
 
     async def _known(self, tx: Transaction, inbound: InboundMessage | Command) -> _Written | None:
         """What is to be said of a message that is here already, or that was deleted or forgotten; None for any other."""
@@ -222,10 +251,34 @@ class Inbox:
         await messages.add_user_message(
             tx, conversation_id, sequence, inbound, for_model=is_in_context(inbound, self._commands)
         )
-        turn = await self._queue(tx, inbound.author, conversation_id, sequence, sequence, now)
-        if spec and spec.begins_anew:
+        written = await self._ask(tx, inbound, conversation_id, sequence, now)
+        if spec and spec.begins_anew and written.accepted.outcome == "queued":
             await conversations.close_conversation(tx, conversation_id)
-        return _queued(turn)
+        return written
+
+    async def _ask(
+        self, tx: Transaction, inbound: InboundMessage | Command, conversation_id: int, sequence: int, now: datetime
+    ) -> _Written:
+        """Queue an answer. What is asked too often gets a refusal for an answer, and after that nothing for a while."""
+        decision = await self._decide(tx, inbound)
+        if decision.refusal is None:
+            return _queued(await self._queue(tx, inbound.author, conversation_id, sequence, sequence, now))
+        if not decision.is_told:
+            return _refused(decision.refusal)
+        await events.replace_payload(tx, sequence, _with_refusal(inbound, decision.refusal))
+        queued = await self._queue(tx, inbound.author, conversation_id, sequence, sequence, now)
+        return _queued(replace(queued, lane=queued.turn_id, position=0))  # it is told at once, whatever waits there
+
+    async def _decide(self, tx: Transaction, inbound: Inbound, person: str = "") -> Decision:
+        """Whether it is taken up; then it is counted. person: who asks, where the platform does not tell."""
+        at, person, kind = inbound.address, inbound.author.id or person, kind_of(inbound, self._commands)
+        waiting = Waiting()
+        if kind == "question":
+            waiting = await turns.count_waiting(tx, person, at.channel, self._rates.most_waiting)
+        decision = self._rates.decide(at, person, self._clock.monotonic(), kind, waiting, _delivery(inbound))
+        if decision.refusal is not None:
+            telemetry.refused.labels(decision.refusal.limit).inc()
+        return decision
 
     async def _queue(
         self, tx: Transaction, requester: Author, conversation_id: int, sequence: int, source_id: int, now: datetime
@@ -233,7 +286,8 @@ class Inbox:
         owner = "" if self._store.is_shared else self._jobs.name
         turn_id = await turns.add_turn(tx, requester.id, conversation_id, sequence, source_id, now, owner=owner)
         position = await turns.waiting_before(tx, conversation_id, sequence)
-        return _QueuedTurn(turn_id, conversation_id, sequence, position)
+        person = person_key(tx.tenant_id, requester.id)
+        return _QueuedTurn(turn_id, str(conversation_id), sequence, person, position)
 
     async def _requeue(
         self, tx: Transaction, requester: Author, message: references.MessageRef, sequence: int, now: datetime
@@ -263,14 +317,15 @@ class Inbox:
         is_asked_now = inbound.mentions_bot and not message.turn_id  # the mention was forgotten at first
         if not is_editable(original) or (original.text == inbound.text and not is_asked_now):
             return IGNORED  # a link unfolded, or a command, which is not revised
-        await messages.edit_message(tx, message, replace(answered_at(original, inbound), text=inbound.text))
-        if message.turn_id:
-            return await self._requeue(tx, inbound.author, message, sequence, now)
-        if is_asked_now:
-            return _queued(
-                await self._queue(tx, inbound.author, message.conversation_id, sequence, message.source_id, now)
-            )
-        return NOTED
+        await messages.edit_message(tx, message, replace(answered_at(original, inbound), text=inbound.text, refusal=""))
+        if not message.turn_id and not is_asked_now:
+            return NOTED
+        decision = await self._decide(tx, inbound, message.author_id)
+        if decision.refusal is not None:
+            if not decision.is_told:
+                return _refused(decision.refusal)
+            await events.replace_payload(tx, sequence, replace(inbound, text="", refusal=decision.refusal.text))
+        return await self._requeue(tx, inbound.author, message, sequence, now)
 
     async def _deletion(self, tx: Transaction, inbound: Deletion) -> _Written:
         message = await references.find_message(tx, inbound.address, inbound.message_id)
@@ -300,8 +355,11 @@ class Inbox:
                 value = 1 if inbound.action == "thumbs_up" else -1
                 await turns.give_feedback(tx, message.turn_id, inbound.author.id, value, now)
                 return DONE
-            case "regenerate":
-                return await self._requeue(tx, inbound.author, message, sequence, now)
+        decision = await self._decide(tx, inbound)
+        if decision.refusal is not None:
+            return _refused(decision.refusal, is_told=decision.is_told)
+        if inbound.action == "regenerate":
+            return await self._requeue(tx, inbound.author, message, sequence, now)
         return await self._queue_instruction(tx, inbound, message, sequence, now)
 
     async def _queue_instruction(
@@ -332,11 +390,16 @@ class Inbox:
         return _queued(await self._queue(tx, inbound.author, about.conversation_id, sequence, sequence, now))
 
 
-def _cleaned(inbound: Inbound) -> Inbound:
-    """Without letters that cannot be kept, in what a person can write."""
-    author = replace(inbound.author, name=clean_text(inbound.author.name))
-    if author != inbound.author:
-        inbound = replace(inbound, author=author)
-    if isinstance(inbound, InboundMessage | Command | Edit) and clean_text(inbound.text) != inbound.text:
-        inbound = replace(inbound, text=clean_text(inbound.text))
-    return inbound
+def _delivery(inbound: Inbound) -> str:
+    return f"{inbound.address.platform}/{inbound.address.workspace}/{inbound.event_id}"
+
+
+def _again(turn: turns.UnfinishedTurn) -> _QueuedTurn:
+    person = person_key(turn.tenant_id, turn.author_id)
+    return _QueuedTurn(turn.id, str(turn.conversation_id), turn.sequence, person)
+
+
+def _with_refusal(inbound: InboundMessage | Command, error: LimitError) -> InboundMessage | Command:
+    """The inbound that is answered by why it is refused. What is said to a command concerns nobody else."""
+    refused = replace(inbound, refusal=error.text)
+    return replace(refused, ephemeral=True) if isinstance(refused, Command) else refused

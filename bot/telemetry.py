@@ -20,6 +20,7 @@ _tenant: ContextVar[str] = ContextVar("tenant", default="-")
 
 registry = CollectorRegistry(auto_describe=True)
 accepted = Counter("parley_accepted", "Events accepted.", ["platform", "outcome"], registry=registry)
+refused = Counter("parley_refused", "What a limit refused.", ["limit"], registry=registry)
 turns = Counter("parley_turns", "Turns ended.", ["platform", "state", "error"], registry=registry)
 turn_seconds = Histogram("parley_turn_seconds", "From the start of a turn to its end.", ["platform"], registry=registry)
 first_text_seconds = Histogram(

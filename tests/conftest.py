@@ -23,6 +23,14 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 for variable in [name for name in os.environ if name.startswith(("OPENAI_", "SLACK_", "DISCORD_", "PARLEY_"))]:
     del os.environ[variable]
 
+UNRATED = {
+    "questions_per_minute": 0,
+    "waiting_questions": 0,
+    "channel_questions_per_minute": 0,
+    "workspace_questions_per_minute": 0,
+    "paid_calls_per_minute": 0,
+}
+"""Tests ask much in a moment that stands still; those of the limits hand in limits."""
 LOOPBACK = ("127.", "::1", "localhost")
 MakeConfig = Callable[..., Config]
 MakeApp = Callable[..., AbstractAsyncContextManager[App]]
@@ -109,7 +117,7 @@ def make_config(tmp_path: Path) -> MakeConfig:
             "image_model": "echo:echo",
             "embedding_model": "echo:echo",
         }
-        return configuration.load(env_file=None, **{"parley_home": tmp_path, "port": 0, **models, **values})
+        return configuration.load(env_file=None, **{"parley_home": tmp_path, "port": 0, **models, **UNRATED, **values})
 
     return make
 

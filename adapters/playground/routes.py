@@ -17,9 +17,9 @@ from adapters.playground.renderer import Renderer
 from adapters.playground.reply import publish_to_pages
 from adapters.playground.slots import Slots, UploadRoom
 from adapters.playground.stream import Watcher, stream_events
-from bot.media.apart import on_behalf_of
 from bot.policy.actions import actions_for
 from bot.policy.callers import network_of
+from bot.policy.fairness import on_behalf_of
 from bot.ports import Accept, Host
 from bot.types import MODALITIES, Accepted, Address, ButtonPress, Deletion, Edit, Inbound, TimelineEntry
 

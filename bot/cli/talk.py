@@ -155,10 +155,15 @@ def standard_input() -> TextIO:
 
 @asynccontextmanager
 async def console(config: Config) -> AsyncIterator[App]:
-    """Parley with the terminal as its only platform. It does not take over turns that other processes left."""
-    from bot.app import App
+    """Parley with the terminal as its only platform. It does not take over turns that other processes left.
 
-    async with App(config, only={"console"}, name="cli").running(take_over=False) as app:
+    Whoever is at the terminal runs Parley: nothing is refused because they did much lately.
+    """
+    from bot.app import App
+    from bot.config import limits_of
+
+    limits = limits_of(config).for_operator()
+    async with App(config, only={"console"}, name="cli", limits=limits).running(take_over=False) as app:
         yield app
 
 

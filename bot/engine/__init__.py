@@ -9,13 +9,16 @@ from dataclasses import replace
 
 from bot import telemetry
 from bot.engine.answer import answer
+from bot.engine.commands import SPECS
 from bot.engine.perceive import Perceived, perceive, read_earlier_attachments
 from bot.engine.results import Answer, Opened, Speech, restored
 from bot.engine.runtime import Runtime
 from bot.engine.settle import Ended, error_reply, settle_until_stored
 from bot.engine.speak import speak, wants_speech
-from bot.errors import BotError, StoppedError, UsageError
+from bot.errors import BotError, LimitError, StoppedError, UsageError
 from bot.jobs import interruptible_by, retry_until_available
+from bot.policy.fairness import on_behalf_of, person_key
+from bot.policy.rates import kind_of
 from bot.ports import Step
 from bot.store import Transaction, context, ledger, messages, tenants, turns
 from bot.types import Attachment, Audio, Message, Receipt, Reply, Turn
@@ -32,7 +35,13 @@ async def run_job(turn_id: str, step: Step, runtime: Runtime) -> None:
         runtime.stops.discard(turn_id)
         return
     turn = loaded.turn
-    with interruptible_by(stop), telemetry.in_turn(turn.tenant_id, turn_id), telemetry.running.track_inprogress():
+    person = person_key(turn.tenant_id, turn.requester.id)
+    with (
+        interruptible_by(stop),
+        on_behalf_of(person),
+        telemetry.in_turn(turn.tenant_id, turn_id),
+        telemetry.running.track_inprogress(),
+    ):
         try:
             await retry_until_available(runtime.clock, "begin", _begin, (loaded, runtime))
             await run_turn(turn, step, runtime)
@@ -60,6 +69,8 @@ async def run_turn(turn: Turn, step: Step, runtime: Runtime) -> None:
     perceived: Perceived | None = None
     given = Answer(Reply(stopped=True))
     try:
+        if turn.refusal:
+            raise LimitError(turn.refusal)
         await read_earlier_attachments(turn, opened.unread, step, receipt, runtime)
         perceived = await perceive(turn, step, receipt, runtime, await _understood_before(turn, runtime))
         given = restored(Answer, await step("answer", answer, turn, perceived, receipt, runtime))
@@ -112,13 +123,21 @@ async def _open(turn: Turn, runtime: Runtime) -> Opened:
     receipt = await adapter.open(turn)
     async with runtime.store.begin(turn.tenant_id) as tx:
         await turns.note_receipt(tx, turn.id, receipt, state="running", started_at=runtime.clock.now())
-    if (joins_late or not adapter.capabilities.hears_all) and await _backfill(turn, runtime):
+    is_gap = joins_late or not adapter.capabilities.hears_all
+    if is_gap and _reads_history(turn) and await _backfill(turn, runtime):
         async with runtime.store.read(turn.tenant_id) as tx:
             unread = await _unread(tx, turn, runtime)
     return Opened(replace(turn, receipt=receipt), unread)
 
 
+def _reads_history(turn: Turn) -> bool:
+    """Whether the answer may go by what was said before: neither a refusal does, nor a command that no model answers."""
+    return not turn.refusal and kind_of(turn.inbound, SPECS) == "question"
+
+
 async def _unread(tx: Transaction, turn: Turn, runtime: Runtime) -> tuple[tuple[int, Attachment], ...]:
+    if not _reads_history(turn):
+        return ()
     limit = runtime.limits.unread_attachments
     return tuple(await messages.unread(tx, turn.conversation_id, turn.source_id, limit))
 

@@ -6,18 +6,21 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
+from bot.jobs.slots import FairSlots
+from bot.policy.fairness import whose_work
+
 TOTAL_BYTES = 512 * 2**20
 SMALL_BYTES = 8 * 2**20
 """Up to this size an attachment does not wait: a picture must not stand behind an hour of sound."""
 
 
 class ByteBudget:
-    """Bytes to reserve, first come, first served, so that smaller reservations do not pass a large one for ever."""
+    """Bytes to reserve. People come in turn, and whoever's turn it is waits for enough: smaller ones do not pass it for ever."""
 
     def __init__(self, total_bytes: int = TOTAL_BYTES) -> None:
         """total_bytes: of large attachments; a larger one still is held alone."""
         self._total = self._free = total_bytes
-        self._gate = asyncio.Lock()
+        self._gate = FairSlots(1)
         self._freed = asyncio.Event()
 
     @asynccontextmanager
@@ -33,7 +36,7 @@ class ByteBudget:
             self._freed.set()
 
     async def _take(self, size: int) -> None:
-        async with self._gate:
+        async with self._gate.held(whose_work()):
             while self._free < size:
                 self._freed.clear()
                 await self._freed.wait()

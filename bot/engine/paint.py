@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from bot.engine.allowance import check_room, keep_made
 from bot.engine.metering import metered
 from bot.engine.runtime import Runtime
 from bot.ports import ImageData
@@ -26,6 +27,7 @@ async def paint(
 
     size: as in `ImageGenerator.generate`; the person's setting comes first. images: to be changed, or to go by.
     """
+    await check_room(turn, runtime, "a picture")
     async with metered(runtime, turn, "image") as meter:
         result = await runtime.models.image_generator().generate(
             prompt,
@@ -35,7 +37,7 @@ async def paint(
             images=images,
         )
         meter.usage = result.usage
-    blobs = [await runtime.blobs(turn).write(picture.data, picture.mime_type) for picture in result.pictures]
+    blobs = [await keep_made(turn, runtime, picture.data, picture.mime_type) for picture in result.pictures]
     made = tuple(Image(blob, f"picture-{index}", description=prompt) for index, blob in enumerate(blobs, start=1))
     return Painting(made, tuple(result.notices))
 

@@ -8,12 +8,14 @@ from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
+from bot.engine.allowance import check_room, counted, is_passing, keep_bytes
 from bot.engine.metering import metered
 from bot.engine.results import Perception, restored
 from bot.engine.runtime import Runtime
 from bot.engine.streams import cancel_on, closing
 from bot.errors import BotError, StoppedError, UnavailableError, UnreadableError, UsageError
 from bot.media import apart, audio, documents, endings, images, sniff, video
+from bot.policy.limits import Limits
 from bot.ports import Step
 from bot.store import messages
 from bot.types import (
@@ -56,6 +58,8 @@ class _Item:
     name: str
     sniffed: sniff.Sniffed
     attachment: Attachment
+    heard_s: float = 0.0
+    """Of sound in the files of the message before it."""
 
 
 async def perceive(turn: Turn, step: Step, receipt: Receipt, runtime: Runtime, understood: Message | None) -> Perceived:
@@ -70,7 +74,9 @@ async def perceive(turn: Turn, step: Step, receipt: Receipt, runtime: Runtime, u
     parts, notices, failure = list[Part]((*words, *messages.quoted_in(inbound), *known)), list[str](), None
     for index, attachment in enumerate(waiting[:limit]):
         try:
-            recorded = await step(f"perceive:{index}", _perceive_one, turn, attachment, receipt, runtime)
+            recorded = await step(
+                f"perceive:{index}", _perceive_one, turn, attachment, receipt, runtime, _heard_s(parts)
+            )
         except BotError as error:
             failure = error
             notices.append(error.text)
@@ -80,7 +86,7 @@ async def perceive(turn: Turn, step: Step, receipt: Receipt, runtime: Runtime, u
         parts += perception.parts
         notices += perception.notices
     if len(waiting) > limit:
-        notices.append(f"Only the first {limit} attachments were read.")
+        notices.append(runtime.limits.said("attachments"))
     message = Message("user", tuple(parts), inbound.author.name, inbound.author.id)
     return Perceived(message, tuple(notices), None if _is_understood(parts) else failure)
 
@@ -91,7 +97,7 @@ def _is_understood(parts: Sequence[Part]) -> bool:
 
 def _unread(attachment: Attachment, error: BotError) -> UnreadAttachment:
     """What stays with the message in place of the attachment, so that the model knows that there was one."""
-    return UnreadAttachment(attachment, error.text, is_retryable=not isinstance(error, UsageError))
+    return UnreadAttachment(attachment, error.text, is_retryable=not isinstance(error, UsageError) or is_passing(error))
 
 
 def _left_to_read(known: Sequence[Part]) -> tuple[tuple[Part, ...], tuple[Attachment, ...]]:
@@ -107,11 +113,13 @@ async def read_earlier_attachments(
 
     unread: each with the store's id of its message.
     """
+    heard_s = 0.0
     for index, (message_id, attachment) in enumerate(unread):
         parts: Sequence[Part]
         try:
-            recorded = await step(f"catch-up:{index}", _perceive_one, turn, attachment, receipt, runtime)
+            recorded = await step(f"catch-up:{index}", _perceive_one, turn, attachment, receipt, runtime, heard_s)
             parts = restored(Perception, recorded).parts
+            heard_s += _heard_s(parts)
         except BotError as error:
             log.info("could not read %s of an earlier message: %s", attachment.name, error.text)
             parts = [_unread(attachment, error)]
@@ -119,19 +127,30 @@ async def read_earlier_attachments(
             await messages.replace_attachment(tx, message_id, attachment, parts)
 
 
-async def _perceive_one(turn: Turn, attachment: Attachment, receipt: Receipt, runtime: Runtime) -> Perception:
-    """What is in the attachment. Stopped, it stays unread: a step that raises would be told to the person as a failure."""
+def _heard_s(parts: Sequence[Part]) -> float:
+    return sum(part.duration_s for part in parts if isinstance(part, Audio))
+
+
+async def _perceive_one(
+    turn: Turn, attachment: Attachment, receipt: Receipt, runtime: Runtime, heard_s: float
+) -> Perception:
+    """What is in the attachment. heard_s: of sound in those before it.
+
+    Stopped, it stays unread: a step that raises would be told to the person as a failure.
+    """
     try:
-        return await cancel_on(runtime.stops.get(turn.id), _understand(turn, attachment, receipt, runtime))
+        understanding = _understand(turn, attachment, receipt, runtime, heard_s)
+        return await cancel_on(runtime.stops.get(turn.id), understanding)
     except StoppedError:
         return Perception((UnreadAttachment(attachment),))
 
 
-async def _understand(turn: Turn, attachment: Attachment, receipt: Receipt, runtime: Runtime) -> Perception:
+async def _understand(
+    turn: Turn, attachment: Attachment, receipt: Receipt, runtime: Runtime, heard_s: float
+) -> Perception:
     async with runtime.byte_budget.reserve(attachment.size_bytes or runtime.max_attachment_bytes):
-        with apart.on_behalf_of(f"{turn.tenant_id} {turn.inbound.author.id}"):
-            item = await _fetch(turn, attachment, runtime)
-            parts, notices = await _parts(turn, item, receipt, runtime)
+        item = replace(await _fetch(turn, attachment, runtime), heard_s=heard_s)
+        parts, notices = await _parts(turn, item, receipt, runtime)
     return Perception(tuple(parts), tuple(notices))
 
 
@@ -185,7 +204,7 @@ async def _fetch(turn: Turn, attachment: Attachment, runtime: Runtime) -> _Item:
 
 async def _store(turn: Turn, item: _Item, runtime: Runtime) -> Blob:
     """Store the attachment as it was sent. Call it only for a part that uses it: bytes that no message uses outlive a /forget."""
-    return await runtime.blobs(turn).write(item.data, item.sniffed.mime_type)
+    return await keep_bytes(turn, runtime, item.data, item.sniffed.mime_type, item.name)
 
 
 async def _see(turn: Turn, item: _Item, profile: ModelProfile, runtime: Runtime) -> tuple[list[Part], list[str]]:
@@ -193,7 +212,7 @@ async def _see(turn: Turn, item: _Item, profile: ModelProfile, runtime: Runtime)
     text, notices = "", list[str]()
     if not profile.sees_images:
         text, notices = await _text_in(prepared.data, item.name, runtime)
-    blob = await runtime.blobs(turn).write(prepared.data, prepared.mime_type)
+    blob = await keep_bytes(turn, runtime, prepared.data, prepared.mime_type, item.name)
     return [Image(blob, item.name, text, width=prepared.width, height=prepared.height)], notices
 
 
@@ -223,8 +242,9 @@ async def _text_in(data: bytes, name: str, runtime: Runtime) -> tuple[str, list[
 async def _hear(turn: Turn, item: _Item, runtime: Runtime) -> tuple[list[Part], list[str]]:
     try:
         info = await _named(item.name, apart.SOUNDS.run(item.name, audio.probe, item.data))
-        _check_length(item.name, info.duration_s, runtime.limits.recording_s)
-        async with metered(runtime, turn, "transcribe") as meter:
+        _check_length(item, info.duration_s, runtime.limits)
+        await check_room(turn, runtime, item.name)
+        async with metered(runtime, turn, "transcribe", audio_s=info.duration_s, name=item.name) as meter:
             name = _with_extension(item.name, item.sniffed.extension)
             heard = await runtime.models.speech_to_text().transcribe(
                 item.data, name, language=turn.settings.language or ""
@@ -248,11 +268,13 @@ async def _hear(turn: Turn, item: _Item, runtime: Runtime) -> tuple[list[Part], 
     return [part], notices
 
 
-def _check_length(name: str, duration_s: float, limit_s: float) -> None:
+def _check_length(item: _Item, duration_s: float, limits: Limits) -> None:
     """Before anything is decoded or paid. It is no UnreadableError: of a long film the pictures are still looked at."""
-    if duration_s > limit_s:
-        long, most = f"{math.ceil(duration_s / 60):,} minutes", f"{limit_s / 60:g}"
-        raise UsageError(f"{name} is {long} long, and I listen to {most} minutes at most. Please send a part of it.")
+    if item.heard_s + duration_s > limits.recording_s:
+        long = f"{math.ceil(duration_s / 60):,} minutes"
+        before = f" after {math.ceil(item.heard_s / 60):,} minutes in other files" if item.heard_s else ""
+        most = f"{limits.recording_s / 60:g} minutes"
+        raise counted(limits.error("recording_s", name=item.name, long=long, heard=before, most=most))
 
 
 def _clean(transcript: Transcript) -> Transcript:
@@ -290,7 +312,7 @@ async def _frames(turn: Turn, item: _Item, profile: ModelProfile, runtime: Runti
     if not profile.sees_images:
         return []
     frames = await apart.VIDEOS.run(item.name, video.frames, item.data, runtime.limits.video_frames)
-    blobs = [await runtime.blobs(turn).write(frame, "image/jpeg") for frame in frames]
+    blobs = [await keep_bytes(turn, runtime, frame, "image/jpeg", item.name) for frame in frames]
     count = len(blobs)
     return [Image(blob, f"{item.name}, frame {index} of {count}") for index, blob in enumerate(blobs, start=1)]
 

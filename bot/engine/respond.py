@@ -37,9 +37,6 @@ DECLINED = "The model declined to answer that. Please put it differently."
 STOP_MESSAGE = "The answer began with one of the stop texts. `/settings reset stop` takes them away."
 LENGTH = "The model used up its length limit{limit} before it wrote a word: thinking counts too. {advice}"
 UNFINISHED = "The model could not go on after that: {why}"
-TOO_MANY_CALLS = (
-    "Not run, nor what was called after it: one answer may call {limit} tools at a time, and {total} in all."
-)
 STOPPED_BY_SEQUENCE = "stop sequence"
 """As `Draft.finish_reason`."""
 UNREPORTED = Usage(is_estimate=True)
@@ -233,6 +230,6 @@ async def _run_tools(
 def _refused_call(call: ToolCall, runtime: Runtime) -> ToolResult:
     """The first call too many stands for all of them, so that a thousand do not fill what the model reads next."""
     limits = runtime.limits
-    text = TOO_MANY_CALLS.format(limit=limits.tool_calls_per_round, total=limits.tool_calls_per_turn)
+    text = limits.said("tool_calls_per_round", total=str(limits.tool_calls_per_turn))
     log.warning("a model asked for more tools than one answer may call: %s", call.name)
     return ToolResult(call.id, text, is_error=True)

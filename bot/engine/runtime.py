@@ -215,7 +215,7 @@ class Runtime:
 
     def blobs(self, turn: Turn) -> TenantBlobs:
         """The bytes of the turn's tenant."""
-        return TenantBlobs(self.store, turn.tenant_id)
+        return TenantBlobs(self.store, turn.tenant_id, self.limits)
 
     async def show_status(self, turn: Turn, receipt: Receipt, text: str) -> None:
         """Show what is being done. A platform that fails to show it does not fail the turn."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 
+from bot.engine.allowance import check_room, keep_made
 from bot.engine.metering import UsageMeter, metered
 from bot.engine.results import Speech
 from bot.engine.runtime import Runtime
@@ -64,12 +65,13 @@ async def speak(turn: Turn, text: str, runtime: Runtime, language: str = "") -> 
     """The text as one voice clip, and remarks for the person. Raises UnavailableError, ProviderError, StoppedError."""
     full, limit = spoken_text(text), runtime.limits.spoken_chars
     pieces = sentences(full[:limit]) or ["…"]
-    notices = ("The voice message holds the beginning of the answer.",) if len(full) > limit else ()
+    notices = (runtime.limits.said("spoken_chars"),) if len(full) > limit else ()
+    await check_room(turn, runtime, "a voice message")
     async with metered(runtime, turn, "speech") as meter:
         stop = runtime.stops.get(turn.id)
         spoken = await cancel_on(stop, _synthesize_all(turn, pieces, runtime, language, meter))
     clip = await asyncio.to_thread(_encode, spoken)
-    blob = await runtime.blobs(turn).write(clip.data, clip.mime_type)
+    blob = await keep_made(turn, runtime, clip.data, clip.mime_type)
     return Speech(Audio(blob, "answer.ogg", full[:limit], language, clip.duration_s, is_voice_note=True), notices)
 
 

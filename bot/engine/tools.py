@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
+from bot.engine.allowance import counted
 from bot.engine.paint import Painting, newest_image, paint
 from bot.engine.runtime import Runtime
 from bot.errors import BotError, UnavailableError, UsageError
@@ -113,7 +114,7 @@ async def run_tool(call: ToolCall, context: ToolContext) -> tuple[ToolResult, tu
         async with asyncio.timeout(context.runtime.limits.tool_seconds):
             outcome = await _run(call, context)
     except TimeoutError:
-        return ToolResult(call.id, "The tool took too long and was stopped.", is_error=True), ()
+        return ToolResult(call.id, context.runtime.limits.said("tool_seconds"), is_error=True), ()
     except BotError as error:
         log.warning("tool %s: %s (%s)", call.name, error.code, error.detail or error.text)
         return ToolResult(call.id, error.text, is_error=True), ()
@@ -200,10 +201,9 @@ async def edit_image(
 
 
 async def _paint(context: ToolContext, prompt: str, shape: str, images: Sequence[ImageData] = ()) -> ToolOutcome:
-    """Raises UsageError, which the model reads, when this answer has as many pictures as one may have."""
-    limit = context.runtime.limits.pictures_per_turn
-    if context.paintings >= limit:
-        raise UsageError(f"No further picture: one answer may have {limit}. The person can ask for more afterwards.")
+    """Raises LimitError, which the model reads, when this answer has as many pictures as one may have."""
+    if context.paintings >= context.runtime.limits.pictures_per_turn:
+        raise counted(context.runtime.limits.error("pictures_per_turn"))
     context.paintings += 1
     painting: Painting = await paint(context.turn, context.runtime, prompt, shape, images)
     context.notices += painting.notices

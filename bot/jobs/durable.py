@@ -24,20 +24,24 @@ from sqlalchemy.engine import URL
 
 from bot.errors import BotError, ConfigError
 from bot.jobs import elapsed_ms, encode_error, encode_result, replay, with_retries
+from bot.jobs.slots import FairSlots
 from bot.ports import Clock, Handler, Job, WorkerRegistry
 from bot.redaction import redact
 from bot.types import StepRecord
 
 T = TypeVar("T")
 QUEUE = "turns"
-KIND = "turn"
-"""The first argument of every job in DBOS's tables, where jobs of earlier releases have it too."""
+NOBODY = "turn"
+"""The first argument of a job that names no person, as those of earlier releases do."""
 VERSION = "turn-2"
 """Goes up when the sequence of steps changes, and only then: DBOS leaves work of another version alone."""
 POLL_S = 0.1
 REQUEUE_EVERY = 6
 """After how many sweeps turns that no process was given are handed over again."""
 MAX_RECOVERIES = 20
+LEAST_ROOM = 64
+"""Jobs that a process takes from the queue beyond those that run: DBOS gives them in their order, and who is let in first is ours
+to say. One person fills that room only where as many of theirs may wait."""
 PRUNE_AT_ONCE = 1_000
 PRIORITY_LIMIT = 2**31 - 1
 SELECT_PICKLED = """
@@ -88,9 +92,9 @@ class _Registered:
 
 
 @DBOS.workflow(name="job", max_recovery_attempts=MAX_RECOVERIES)
-async def _job(kind: str, job_id: str) -> None:
+async def _job(person: str, job_id: str) -> None:
     if _Registered.jobs is not None:
-        await _Registered.jobs.run(job_id)
+        await _Registered.jobs.run(job_id, person)
 
 
 class DurableJobs:
@@ -123,6 +127,7 @@ class DurableJobs:
         self._workers = workers
         self._clock = clock
         self._concurrency = concurrency
+        self._slots = FairSlots(concurrency)
         self._handler: Handler | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._running: dict[str, asyncio.Task[Any]] = {}
@@ -148,7 +153,10 @@ class DurableJobs:
         DBOS.launch()  # in the running loop: jobs then run on it, where the clients of models and platforms live
         await self._forget_pickled()
         await DBOS.register_queue_async(
-            QUEUE, partition_concurrency=1, worker_concurrency=self._concurrency, polling_interval_sec=POLL_S
+            QUEUE,
+            partition_concurrency=1,
+            worker_concurrency=self._concurrency + max(self._concurrency, LEAST_ROOM),
+            polling_interval_sec=POLL_S,
         )
         await self._clear_failed()
         if self._takes_over:
@@ -197,24 +205,28 @@ class DurableJobs:
                 queue_partition_key=job.lane,
                 priority=_priority(job),
             )
-            await self._client.enqueue_async(options, KIND, job.id)
+            await self._client.enqueue_async(options, job.person or NOBODY, job.id)
         else:
             with SetWorkflowID(job.id), SetEnqueueOptions(queue_partition_key=job.lane, priority=_priority(job)):
-                await DBOS.enqueue_workflow_async(QUEUE, _job, KIND, job.id)
+                await DBOS.enqueue_workflow_async(QUEUE, _job, job.person or NOBODY, job.id)
 
     def _spawn(self, work: Any) -> None:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def run(self, job_id: str) -> None:
-        """What DBOS calls: the handler, known by its task so that `close` can interrupt it. Its error is kept as words."""
+    async def run(self, job_id: str, person: str) -> None:
+        """What DBOS calls: the handler, once it is the person's turn, known by its task so that `close` can interrupt it.
+
+        Its error is kept as words.
+        """
         assert self._handler is not None
         task = asyncio.current_task()
         if task is not None:
             self._running[job_id] = task
         try:
-            await self._handler(job_id, DurableStep(self._clock))
+            async with self._slots.held(person):
+                await self._handler(job_id, DurableStep(self._clock))
         except Exception as error:  # the edge of the job runner: DBOS keeps what the error says
             log.exception("job %s failed", job_id)
             raise RuntimeError(redact(f"{type(error).__name__}: {error}")) from None

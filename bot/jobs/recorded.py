@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 from bot.errors import BotError
 from bot.jobs import elapsed_ms, encode_error, encode_result, replay, with_retries
+from bot.jobs.slots import FairSlots
 from bot.ports import Clock, Handler, Job, StepJournal, WorkerRegistry
 from bot.types import StepRecord
 
@@ -69,7 +70,7 @@ class RecordedStep:
 
 
 class RecordedJobs:
-    """Runs each job in a task, one at a time in a lane, many lanes at once."""
+    """Runs each job in a task, one at a time in a lane, many lanes at once, and people in turn."""
 
     def __init__(
         self,
@@ -94,7 +95,7 @@ class RecordedJobs:
         self._requeue_of_dead = requeue_of_dead
         self._handler: Handler | None = None
         self._lanes: dict[str, list[Job]] = {}
-        self._slots = asyncio.Semaphore(concurrency)
+        self._slots = FairSlots(concurrency)
         self._open: set[str] = set()
         self._ended: dict[str, None] = {}
         self._is_closing = False
@@ -140,7 +141,7 @@ class RecordedJobs:
         while waiting:
             job = min(waiting, key=lambda one: one.sequence)
             waiting.remove(job)
-            async with self._slots:
+            async with self._slots.held(job.person):
                 if self._is_closing:
                     return
                 await self._run(job, handler)

@@ -3,7 +3,7 @@
 Bytes of strangers are parsed nowhere else: these processes have no network, no secrets and no files of Parley's (`bot.media.jail`),
 and what they answer is plain data (`bot.media.wire`). Each pool has few of them, which start when they are needed (about 0.2 s),
 stay warm for a minute and then end. Pictures have one, so that one at a time is decoded. Who waits for one is treated fairly
-(`bot.media.fairness`). The other side of the pipe is `bot.media.reader`.
+(`bot.policy.fairness`). The other side of the pipe is `bot.media.reader`.
 """
 
 from __future__ import annotations
@@ -15,16 +15,14 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
-from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, BinaryIO, ParamSpec, TypeVar, cast
 
 from bot.errors import UnreadableError
 from bot.media import wire
-from bot.media.fairness import FairQueue
+from bot.policy.fairness import FairQueue, whose_work
 from bot.processes import child_environment
 
 P = ParamSpec("P")
@@ -40,17 +38,6 @@ MEMORY_BYTES = 1536 * 2**20
 READER = "bot.media.reader"
 """The module that a process runs."""
 ROOT = Path(__file__).resolve().parents[2]
-_person: ContextVar[str] = ContextVar("person", default="")
-
-
-@contextmanager
-def on_behalf_of(person: str) -> Iterator[None]:
-    """Whose work the jobs begun inside are, also those of tasks that are started there. person: any text that names one person."""
-    token = _person.set(person)
-    try:
-        yield
-    finally:
-        _person.reset(token)
 
 
 class Readers:
@@ -85,7 +72,7 @@ class Readers:
         RuntimeError for any other error in it, and TypeError for what cannot be sent.
         """
         job = _Job(name, [wire.name_of(fn), list(args), kwargs])
-        self._queue.put(_person.get(), job)
+        self._queue.put(whose_work(), job)
         self._threads.submit(self._work)
         try:
             return cast(T, await asyncio.wrap_future(job.future))

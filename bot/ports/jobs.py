@@ -36,6 +36,8 @@ class Job:
     lane: str
     """Jobs of one lane run one at a time, in the order of `sequence`."""
     sequence: int
+    person: str = ""
+    """For whom: people wait fairly for one another. Empty for work of Parley's own."""
 
 
 Handler: TypeAlias = Callable[[str, Step], Awaitable[None]]

@@ -10,10 +10,11 @@ from collections.abc import AsyncGenerator, AsyncIterable, Iterable
 from datetime import UTC, datetime, timedelta
 from typing import IO, Any
 
-from sqlalchemy import delete, exists, func, literal_column, select
+from sqlalchemy import bindparam, delete, exists, func, literal_column, select
 
 from bot.errors import StoreError
-from bot.store import Store, Transaction
+from bot.policy.limits import UNRATED, Limits
+from bot.store import Store, Transaction, locks
 from bot.store.schema import blob_uses, blobs, conversations, messages, tenants, turns
 from bot.store.sqlite_driver import LARGE_BYTES, in_thread
 from bot.types import Blob
@@ -24,10 +25,16 @@ PIECE_BYTES = 4 * 2**20
 """How much of large bytes is in memory at once. SQLite walks through what stands before a piece, so smaller ones take longer."""
 
 
+THIS = "what you send"
+"""What bytes without a name are called in a refusal."""
+
+
 class TenantBlobs:
     """The bytes of one tenant: the `Blobs` port on the store."""
 
-    def __init__(self, store: Store, tenant_id: int) -> None:
+    def __init__(self, store: Store, tenant_id: int, limits: Limits = UNRATED) -> None:
+        """limits: how much is kept for one person; any amount unless they are given."""
+        self._limits = limits
         self._store = store
         self._tenant_id = tenant_id
 
@@ -71,18 +78,22 @@ class TenantBlobs:
             )
         return size
 
-    async def write(self, data: bytes, mime_type: str) -> Blob:
-        """Store the bytes, once however often the same content is written."""
+    async def write(self, data: bytes, mime_type: str, author_id: str = "", name: str = THIS) -> Blob:
+        """Store the bytes, once however often the same content is written.
+
+        author_id: for whom they are kept. Raises LimitError, with the name in it, when that is more than is kept for one person.
+        """
         digest = await asyncio.to_thread(_sha256, data) if len(data) > LARGE_BYTES else _sha256(data)
         blob = Blob(digest, mime_type, len(data))
         async with self._store.begin(self._tenant_id) as tx:
-            await _insert(tx, blob, data)
+            await self._check_room(tx, blob, author_id, name)
+            await _insert(tx, blob, data, author_id)
         return blob
 
     async def write_pieces(self, pieces: AsyncIterable[bytes], mime_type: str, author_id: str = "") -> Blob:
         """Store bytes that come in pieces. Until the last is there they wait in a file of no name; memory holds one at a time.
 
-        author_id: who brings them. Raises what `pieces` raises.
+        author_id: who brings them, as in `write`. Raises what `pieces` raises, too.
         """
         digest, size = hashlib.sha256(), 0
         file = await asyncio.to_thread(tempfile.TemporaryFile)
@@ -93,6 +104,7 @@ class TenantBlobs:
                 await asyncio.to_thread(file.write, piece)
             blob = Blob(digest.hexdigest(), mime_type, size)
             async with self._store.begin(self._tenant_id) as tx:
+                await self._check_room(tx, blob, author_id, THIS)
                 if size <= PIECE_BYTES:
                     file.seek(0)
                     await _insert(tx, blob, file.read(), author_id)
@@ -101,6 +113,16 @@ class TenantBlobs:
         finally:
             await asyncio.to_thread(file.close)  # the system takes a while to let go of a large file
         return blob
+
+    async def _check_room(self, tx: Transaction, blob: Blob, author_id: str, name: str) -> None:
+        """Raise LimitError unless there is room, or the bytes are there already. One is looked at at a time for one person."""
+        most = self._limits.stored_bytes
+        if not most or not author_id:
+            return
+        await locks.hold(tx, f"keeping/{author_id}")
+        is_full = await stored_bytes(tx, author_id) + blob.size_bytes > most
+        if is_full and await tx.connection.scalar(select(blobs.c.sha256).where(*_is(tx, blob.sha256))) is None:
+            raise self._limits.error("stored_bytes", name=name)
 
 
 def _sha256(data: bytes) -> str:
@@ -205,6 +227,16 @@ def _write_file(raw: sqlite3.Connection, rowid: int, file: IO[bytes]) -> None:
     with raw.blobopen("blobs", "data", rowid) as opened:
         while piece := file.read(PIECE_BYTES):
             opened.write(piece)
+
+
+STORED_BYTES = select(func.coalesce(func.sum(blobs.c.size_bytes), 0)).where(
+    blobs.c.tenant_id == bindparam("tenant"), blobs.c.author_id == bindparam("author")
+)
+
+
+async def stored_bytes(tx: Transaction, author_id: str) -> int:
+    """How many bytes are kept for this person."""
+    return int(await tx.connection.scalar(STORED_BYTES, {"tenant": tx.tenant_id, "author": author_id}) or 0)
 
 
 async def note_uses(tx: Transaction, message_id: int, used: Iterable[Blob]) -> None:

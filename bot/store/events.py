@@ -11,6 +11,7 @@ from bot.store import Transaction, prepared
 from bot.store.schema import inbox
 from bot.types import (
     Command,
+    Edit,
     InboundMessage,
     from_json,
     to_json,
@@ -37,7 +38,7 @@ async def load_event(tx: Transaction, source_id: int) -> Any:
     )
 
 
-async def replace_payload(tx: Transaction, source_id: int, inbound: InboundMessage | Command) -> None:
+async def replace_payload(tx: Transaction, source_id: int, inbound: InboundMessage | Command | Edit) -> None:
     """Replace what an event carried, once it is known what it stands for."""
     await tx.connection.execute(update(inbox).where(inbox.c.id == source_id).values(payload=to_json(inbound)))
 

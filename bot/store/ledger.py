@@ -46,8 +46,9 @@ async def reserve(
     modality: Modality,
     model: str,
     now: datetime,
+    audio_s: float = 0.0,
 ) -> int:
-    """Record that a call is about to be made, so that a crash cannot hide it."""
+    """Record that a call is about to be made, so that a crash cannot hide it. audio_s: of sound that it will hear."""
     row = {
         "tenant_id": tx.tenant_id,
         "turn_id": turn_id,
@@ -56,6 +57,7 @@ async def reserve(
         "modality": modality,
         "model": model,
         "state": "reserved",
+        "audio_s": audio_s,
         "started_at": now,
     }
     return int((await tx.connection.execute(RESERVE, row)).scalar_one())
@@ -81,6 +83,45 @@ async def settle_call(
         "ended_at": now,
     }
     await tx.connection.execute(SETTLE, values)
+
+
+NTH_LATEST = (
+    select(calls.c.started_at)
+    .where(calls.c.tenant_id == bindparam("tenant"), calls.c.author_id == bindparam("author"))
+    .order_by(calls.c.started_at.desc())
+    .limit(1)
+    .offset(bindparam("before"))
+)
+HEARD_S = select(func.coalesce(func.sum(calls.c.audio_s), 0.0)).where(
+    calls.c.tenant_id == bindparam("tenant"),
+    calls.c.author_id == bindparam("author"),
+    calls.c.started_at > bindparam("since"),
+    calls.c.modality == "transcribe",
+)
+
+
+async def nth_latest_call(tx: Transaction, author_id: str, count: int) -> datetime | None:
+    """When the person's call before their last `count - 1` began; None when they have made fewer than `count`."""
+    where = {"tenant": tx.tenant_id, "author": author_id, "before": count - 1}
+    found: datetime | None = await tx.connection.scalar(NTH_LATEST, where)
+    return found
+
+
+async def heard_s(tx: Transaction, author_id: str, since: datetime) -> float:
+    """Seconds of sound that were heard for this person since then, or are being heard."""
+    where = {"tenant": tx.tenant_id, "author": author_id, "since": since}
+    return float(await tx.connection.scalar(HEARD_S, where) or 0.0)
+
+
+async def heard(tx: Transaction, author_id: str, since: datetime) -> Sequence[tuple[datetime, float]]:
+    """The same call by call, the oldest first."""
+    query = (
+        select(calls.c.started_at, calls.c.audio_s)
+        .where(calls.c.tenant_id == tx.tenant_id, calls.c.author_id == author_id, calls.c.started_at > since)
+        .where(calls.c.modality == "transcribe")
+        .order_by(calls.c.started_at)
+    )
+    return [(row.started_at, row.audio_s) for row in await tx.connection.execute(query)]
 
 
 async def abandon(tx: Transaction, turn_id: str, now: datetime) -> None:

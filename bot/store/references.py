@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import bindparam, or_, select, text
+from sqlalchemy import bindparam, or_, select
 
-from bot.store import Transaction
+from bot.store import Transaction, locks
 from bot.store.schema import conversations, messages, posts, turns
 from bot.store.turns import latest_turns
 from bot.types import (
@@ -26,7 +26,6 @@ SELECT_MESSAGE_ID = (
     )
     .limit(1)
 )
-ADVISORY_LOCK = text("SELECT pg_advisory_xact_lock(hashtextextended(:named, 0))")
 
 
 async def exists(tx: Transaction, address: Address, platform_id: str, *, lock: bool = False) -> bool:
@@ -34,9 +33,8 @@ async def exists(tx: Transaction, address: Address, platform_id: str, *, lock: b
 
     lock: make other processes that ask the same wait until this transaction has ended. SQLite allows one writer anyway.
     """
-    if lock and tx.connection.dialect.name != "sqlite":
-        named = f"{tx.tenant_id}/{address.channel}/{platform_id}"
-        await tx.connection.execute(ADVISORY_LOCK, {"named": named})
+    if lock:
+        await locks.hold(tx, f"{address.channel}/{platform_id}")
     where = {"tenant": tx.tenant_id, "named": platform_id, "at": address.channel}
     return await tx.connection.scalar(SELECT_MESSAGE_ID, where) is not None
 

@@ -211,7 +211,7 @@ blobs = Table(
     Column("mime_type", Bounded(ID_LENGTH), nullable=False),
     Column("size_bytes", Key, nullable=False),
     Column("data", LargeBinary, nullable=False),
-    _author("Who brought them first; empty for what Parley made."),
+    _author("Who brought them, or had them made, first; empty where nobody knows."),
     Column("created_at", Moment, nullable=False),
     PrimaryKeyConstraint("tenant_id", "sha256"),
     Index(None, "tenant_id", "author_id", "size_bytes"),

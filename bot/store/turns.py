@@ -12,12 +12,14 @@ from sqlalchemy import Row, bindparam, exists, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.policy.addressing import answered_at
-from bot.store import Store, Transaction, prepared
-from bot.store.schema import feedback, inbox, posts, turns
+from bot.policy.rates import Waiting
+from bot.store import Store, Transaction, locks, prepared
+from bot.store.schema import conversations, feedback, inbox, posts, turns
 from bot.types import (
     Author,
     ButtonPress,
     Command,
+    Edit,
     InboundMessage,
     Receipt,
     Turn,
@@ -34,9 +36,20 @@ class UnfinishedTurn:
     conversation_id: int
     sequence: int
     owner: str
+    tenant_id: int
+    author_id: str
+    """Who asked for it."""
 
 
 INSERT_TURN = turns.insert()
+UNFINISHED_COLUMNS = (
+    turns.c.id,
+    turns.c.conversation_id,
+    turns.c.sequence,
+    turns.c.owner,
+    turns.c.tenant_id,
+    turns.c.author_id,
+)
 
 
 async def add_turn(
@@ -94,11 +107,46 @@ async def waiting_before(tx: Transaction, conversation_id: int, sequence: int) -
     return int((await tx.connection.execute(COUNT_UNFINISHED_BEFORE, where)).scalar_one())
 
 
+def _up_to(most: str, *where: Any, of: Any = turns) -> Any:
+    """Count turns that nobody began to answer, but no more than the parameter `most` says, so that it takes no longer."""
+    is_waiting = (turns.c.tenant_id == bindparam("tenant"), turns.c.ended_at.is_(None), turns.c.state == "queued")
+    found = select(turns.c.id).select_from(of).where(*is_waiting, *where).limit(bindparam(most))
+    return select(func.count()).select_from(found.subquery()).scalar_subquery()
+
+
+COUNT_WAITING = select(
+    _up_to("most_of_person", turns.c.author_id == bindparam("person")),
+    _up_to(
+        "most_of_channel",
+        conversations.c.channel == bindparam("at"),
+        of=turns.join(conversations, conversations.c.id == turns.c.conversation_id),
+    ),
+    _up_to("most_of_workspace"),
+)
+
+
+async def count_waiting(tx: Transaction, author_id: str, channel: str, most: Waiting) -> Waiting:
+    """How many turns wait to be begun, up to `most` of each: of the person, in the channel, and in the whole workspace.
+
+    Until this transaction has ended, no other process counts those of the same person.
+    """
+    if most == Waiting():
+        return most
+    await locks.hold(tx, f"asking/{author_id}")
+    where = {
+        "tenant": tx.tenant_id,
+        "person": author_id,
+        "at": channel,
+        "most_of_person": most.person,
+        "most_of_channel": most.channel,
+        "most_of_workspace": most.workspace,
+    }
+    return Waiting(*(await tx.connection.execute(COUNT_WAITING, where)).one())
+
+
 async def unfinished(store: Store, before: datetime | None = None) -> list[UnfinishedTurn]:
     """List the turns of all tenants that have not ended, in the order they were queued. before: only those queued before then."""
-    query = select(turns.c.id, turns.c.conversation_id, turns.c.sequence, turns.c.owner).where(
-        turns.c.ended_at.is_(None)
-    )
+    query = select(*UNFINISHED_COLUMNS).where(turns.c.ended_at.is_(None))
     if before is not None:
         query = query.where(turns.c.created_at < before)
     async with store.connect(write=False) as connection:
@@ -109,7 +157,7 @@ async def unfinished(store: Store, before: datetime | None = None) -> list[Unfin
 async def unfinished_of(tx: Transaction, event_id: str) -> UnfinishedTurn | None:
     """Find the turn that this event queued, if it has not ended."""
     query = (
-        select(turns.c.id, turns.c.conversation_id, turns.c.sequence, turns.c.owner)
+        select(*UNFINISHED_COLUMNS)
         .join(inbox, inbox.c.id == turns.c.sequence)
         .where(inbox.c.tenant_id == tx.tenant_id, inbox.c.event_id == event_id, turns.c.ended_at.is_(None))
     )
@@ -167,7 +215,7 @@ async def load_turn(store: Store, turn_id: str) -> TurnRecord | None:
             earlier = {"source": row.source_id, "before": row.attempt}
             kept = await connection.scalar(SELECT_EARLIER_RECEIPT, earlier)
         superseded = await is_superseded(connection, row.source_id, row.attempt)
-    inbound, asked_again_by = _asked_again(row)
+    inbound, asked_again_by, refusal = _asked_again(row)
     turn = Turn(
         id=row.id,
         tenant_id=row.tenant_id,
@@ -177,6 +225,7 @@ async def load_turn(store: Store, turn_id: str) -> TurnRecord | None:
         attempt=row.attempt,
         source_id=row.source_id,
         asked_again_by=asked_again_by,
+        refusal=refusal,
     )
     return TurnRecord(turn, row.source_id, row.state, row.stop_requested, superseded)
 
@@ -186,11 +235,17 @@ async def is_superseded(connection: AsyncConnection, source_id: int, attempt: in
     return bool(await connection.scalar(SELECT_LATER_ATTEMPT, {"source": source_id, "after": attempt}))
 
 
-def _asked_again(row: Row[Any]) -> tuple[InboundMessage | Command, Author | None]:
-    """What is to be answered, and who pressed a button for a further answer, which goes where that press says."""
+def _asked_again(row: Row[Any]) -> tuple[InboundMessage | Command, Author | None, str]:
+    """What is to be answered; who pressed a button for a further answer, which goes where that press says; and why it is refused.
+
+    A question that was refused once is answered when it is asked again.
+    """
     inbound: InboundMessage | Command = from_json(row.payload)
     again = from_json(row.asked) if row.sequence != row.source_id and row.asked else None
-    return (answered_at(inbound, again), again.author) if isinstance(again, ButtonPress) else (inbound, None)
+    if isinstance(again, ButtonPress):
+        return answered_at(inbound, again), again.author, ""
+    refusal = again.refusal if isinstance(again, Edit) else inbound.refusal if row.sequence == row.source_id else ""
+    return inbound, None, refusal
 
 
 async def cancel_turn(store: Store, turn_id: str, now: datetime) -> None:

@@ -85,6 +85,8 @@ class InboundMessage:
     """What to say when the message reached us without its words: why, and what the operator can do."""
     quoted: tuple[Quoted, ...] = ()
     """What others wrote that came along with the words."""
+    refusal: str = ""
+    """Set by the inbox: why it is not taken up, for the person. That is its answer then."""
     ref: Mapping[str, str] = field(default_factory=dict)
     """What the adapter needs to answer it."""
 
@@ -107,6 +109,7 @@ class Command:
     is_direct: bool = False
     ephemeral: bool = False
     wants_speech: bool = False
+    refusal: str = ""
     """As in `InboundMessage`."""
     ref: Mapping[str, str] = field(default_factory=dict)
 
@@ -124,6 +127,8 @@ class Edit:
     sent_at: datetime = EPOCH
     mentions_bot: bool = False
     """Its new wording calls the bot by name."""
+    refusal: str = ""
+    """As in `InboundMessage`."""
     ref: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -167,12 +172,13 @@ class Accepted:
 
     outcome: Literal["queued", "noted", "repeated", "ignored", "done", "refused"]
     """queued: a turn will answer it · noted: kept as history, no answer due · repeated: seen before · ignored: our own,
-    or about nothing we know · done: carried out at once (stop, deletion, feedback) · refused: this person may not do that."""
+    or about nothing we know · done: carried out at once (stop, deletion, feedback) · refused: this person may not do that, or
+    not so often; what they said is kept all the same."""
     turn_id: str = ""
     position: int = 0
     """How many turns of this conversation wait before it."""
     reason: str = ""
-    """Why it was refused, for the person."""
+    """Why it was refused, for the person. Empty under a button when they were told a moment ago."""
 
 
 @value

@@ -76,6 +76,8 @@ class CommandSpec:
     """The answer concerns only the person who asked."""
     begins_anew: bool = False
     """What is said after it belongs to a new conversation."""
+    is_free: bool = False
+    """No model answers it, so it does not count as a question."""
 
 
 @value

@@ -139,6 +139,8 @@ class Turn:
     """The store's id of the event that holds the inbound."""
     asked_again_by: Author | None = None
     """Who asked for this further answer by a button; None when its author asked."""
+    refusal: str = ""
+    """Why it is not taken up, for the person; empty when it is."""
 
     @property
     def requester(self) -> Author:

@@ -23,7 +23,7 @@ def upgrade() -> None:
         sqlite_where=UNFINISHED,
         postgresql_where=UNFINISHED,
     )
-    op.add_column("blobs", _author("Who brought them first; empty for what Parley made."))
+    op.add_column("blobs", _author("Who brought them, or had them made, first; empty where nobody knows."))
     op.create_index("ix_blobs_tenant_id_author_id_size_bytes", "blobs", ["tenant_id", "author_id", "size_bytes"])
     op.create_table(
         "page_sessions",

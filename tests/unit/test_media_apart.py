@@ -22,8 +22,9 @@ from PIL import Image
 from bot import readiness
 from bot.errors import UnreadableError
 from bot.media import audio, documents, images, jail, wire
-from bot.media.apart import DOCUMENTS, PICTURES, READER, ROOT, Readers, _result, on_behalf_of
+from bot.media.apart import DOCUMENTS, PICTURES, READER, ROOT, Readers, _result
 from bot.media.reader import GRACE_S
+from bot.policy.fairness import on_behalf_of
 from tests import making
 
 AGES_S = 600

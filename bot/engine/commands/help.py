@@ -8,7 +8,7 @@ from bot.engine.commands.registry import CommandContext, command, with_platform_
 from bot.types import ReplyEvent, TextDelta
 
 
-@command("Show what I can do.", is_private=True)
+@command("Show what I can do.", is_private=True, is_free=True)
 async def help_(context: CommandContext) -> AsyncGenerator[ReplyEvent]:
     """Commands, and what is on and off here."""
     lines = ["Write to me, send a picture, a file or a voice note, and I answer. Commands:", ""]

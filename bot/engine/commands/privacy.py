@@ -10,13 +10,15 @@ from bot.store import deletion
 from bot.types import ReplyEvent, TextDelta
 
 
-@command("Begin a new conversation here; the old one stays findable.", begins_anew=True)
+@command("Begin a new conversation here; the old one stays findable.", begins_anew=True, is_free=True)
 async def reset(context: CommandContext) -> AsyncGenerator[ReplyEvent]:
     """`accept` has closed the conversation already, so that what is said next belongs to the new one."""
     yield TextDelta("A new conversation begins. I no longer look at what was said before.")
 
 
-@command("Delete what you said here, my answers and the files, for good.", is_private=True, begins_anew=True)
+@command(
+    "Delete what you said here, my answers and the files, for good.", is_private=True, begins_anew=True, is_free=True
+)
 async def forget(context: CommandContext) -> AsyncGenerator[ReplyEvent]:
     """Messages, files, events and what we posted about them leave the database: in a shared place, only one's own."""
     inbound = context.turn.inbound

@@ -53,12 +53,15 @@ def command(
     *,
     is_private: bool = False,
     begins_anew: bool = False,
+    is_free: bool = False,
 ) -> Callable[[CommandFunction], SlashCommand]:
     """Make a function the slash command of its name. The package lists all of them: see `COMMANDS`."""
 
     def make(function: CommandFunction) -> SlashCommand:
         name = function.__name__.rstrip("_")
-        return SlashCommand(CommandSpec(name, summary, usage, tuple(options), is_private, begins_anew), function)
+        return SlashCommand(
+            CommandSpec(name, summary, usage, tuple(options), is_private, begins_anew, is_free), function
+        )
 
     return make
 

@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, Sequence
 
 from bot.engine.commands.registry import TEXT, CommandContext, command, require_text
 from bot.errors import UsageError
+from bot.policy.limits import Limits
 from bot.policy.visibility import SearchScope, searchable_from
 from bot.store.search import SearchHit, search_messages
 from bot.types import Address, ReplyEvent, TextDelta
@@ -19,7 +20,7 @@ SNIPPET = 160
 @command("Find earlier messages by words.", "WORDS", (TEXT,), is_private=True)
 async def search(context: CommandContext) -> AsyncGenerator[ReplyEvent]:
     """Over what the asker may see from here."""
-    words = _words(require_text(context.text, "/search WORDS"), context.runtime.limits.search_words)
+    words = _words(require_text(context.text, "/search WORDS"), context.runtime.limits)
     inbound = context.turn.inbound
     scope = searchable_from(inbound.address, inbound.author.id, is_direct=inbound.is_direct)
     found = await find_readable(context, words, scope)
@@ -33,11 +34,11 @@ async def search(context: CommandContext) -> AsyncGenerator[ReplyEvent]:
     yield TextDelta("\n".join(lines))
 
 
-def _words(text: str, limit: int) -> list[str]:
+def _words(text: str, limits: Limits) -> list[str]:
     """What is searched for. Raises UsageError for more, or for longer words, than a database takes."""
     words = text.split()
-    if len(words) > limit:
-        raise UsageError(f"That is {len(words):,} words; search for at most {limit} at a time.")
+    if len(words) > limits.search_words:
+        raise limits.error("search_words", count=f"{len(words):,}")
     if (longest := max(map(len, words))) > MAX_WORD:
         raise UsageError(f"That word has {longest:,} characters; search for words of at most {MAX_WORD}.")
     return words

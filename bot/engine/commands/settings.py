@@ -26,6 +26,7 @@ from bot.types import Address, Author, Command, CommandOption, ReplyEvent, Scope
         CommandOption("scope", "For whom it holds", choices=("here", "channel", "me")),
     ),
     is_private=True,
+    is_free=True,
 )
 async def settings(context: CommandContext) -> AsyncGenerator[ReplyEvent]:
     """Show, set and reset, for this conversation, the channel or the person."""
@@ -143,6 +144,7 @@ def _setting_warning(models: Models, chosen: Settings, name: str) -> str:
     "[NAME | default]",
     (CommandOption("persona", "Who answers"),),
     is_private=True,
+    is_free=True,
 )
 async def persona(context: CommandContext) -> AsyncGenerator[ReplyEvent]:
     """Ways of answering, to choose from by name."""

@@ -12,7 +12,11 @@ from bot.types import CommandOption, ReplyEvent, TextDelta
 
 
 @command(
-    "Show what your own questions used and cost.", "[DAYS]", (CommandOption("days", "How far back"),), is_private=True
+    "Show what your own questions used and cost.",
+    "[DAYS]",
+    (CommandOption("days", "How far back"),),
+    is_private=True,
+    is_free=True,
 )
 async def usage(context: CommandContext) -> AsyncGenerator[ReplyEvent]:
     """The asker's own calls by model; unknown prices are shown as unknown, and calls that failed apart."""

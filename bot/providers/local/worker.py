@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar, cast
 
 from bot.errors import UnavailableError
+from bot.policy.fairness import FairQueue, whose_work
 
 T = TypeVar("T")
 
@@ -27,6 +28,7 @@ Work: TypeAlias = Callable[[Emit[T], Stopped], Iterator[None]]
 
 @dataclass(frozen=True)
 class _Job:
+    person: str
     steps: Iterator[None]
     stopped: Stopped
     end: Callable[[BaseException | None], None]
@@ -44,12 +46,14 @@ class _End:
 
 
 class Worker:
-    """Runs work in the order it comes, a step of each in turn; keeps models loaded while they are used."""
+    """Runs work a step of each in turn, of whoever has had least of it lately; keeps models loaded while they are used."""
 
     def __init__(self, idle_s: float | None = None) -> None:
         """idle_s: a model that was not used for so long is dropped; None keeps it."""
         self._idle_s = idle_s
-        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._jobs: FairQueue[_Job] = FairQueue(1, time.monotonic)
+        self._tokens: queue.SimpleQueue[bool] = queue.SimpleQueue()
+        """True for each job that waits, False for the end."""
         self._residents: dict[str, _Resident] = {}
         self._thread: threading.Thread | None = None
         self._closing = threading.Event()
@@ -77,7 +81,7 @@ class Worker:
         def stopped() -> bool:
             return left.is_set() or self._closing.is_set()
 
-        self._submit(_Job(work(post, stopped), stopped, lambda error: post(_End(error))))
+        self._submit(_Job(whose_work(), work(post, stopped), stopped, lambda error: post(_End(error))))
         try:
             while not isinstance(item := await arrived.get(), _End):
                 yield item
@@ -105,7 +109,7 @@ class Worker:
         """Stop what runs as soon as it looks up, drop the models, end the thread."""
         self._closing.set()
         if self._thread is not None:
-            self._jobs.put(None)
+            self._tokens.put(False)
             await asyncio.to_thread(self._thread.join, patience_s)
 
     def _submit(self, job: _Job) -> None:
@@ -114,28 +118,41 @@ class Worker:
         if self._thread is None:
             self._thread = threading.Thread(target=self._serve, name="local-models", daemon=True)
             self._thread.start()
-        self._jobs.put(job)
+        self._put(job)
+
+    def _put(self, job: _Job) -> None:
+        self._jobs.put(job.person, job)
+        self._tokens.put(True)
 
     def _serve(self) -> None:
         while True:
             try:
-                job = self._jobs.get(timeout=self._until_idle_s())
+                has_work = self._tokens.get(timeout=self._until_idle_s())
             except queue.Empty:
                 self._drop(self._idle())
                 continue
-            if job is None:
+            if not has_work:
                 self._leave()
                 return
-            if _step(job):
-                self._jobs.put(job)
-            del job  # or the last job's models would live on while the thread waits
+            self._do_next()
+
+    def _do_next(self) -> None:
+        if (found := self._jobs.take()) is None:
+            return
+        person, job = found
+        began = time.monotonic()
+        try:
+            has_more = _step(job)
+        finally:
+            self._jobs.done(person, time.monotonic() - began)
+        if has_more:
+            self._put(job)
 
     def _leave(self) -> None:
         """Whoever still waits is told that nothing comes."""
-        with contextlib.suppress(queue.Empty):
-            while True:
-                if job := self._jobs.get_nowait():
-                    job.end(asyncio.CancelledError())
+        while found := self._jobs.take():
+            found[1].end(asyncio.CancelledError())
+            self._jobs.done(found[0], 0.0)
         self._drop(list(self._residents))
 
     def _until_idle_s(self) -> float | None:

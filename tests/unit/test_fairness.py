@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bot.media.fairness import HALF_LIFE_S, FairQueue
+from bot.policy.fairness import HALF_LIFE_S, FairQueue
 
 
 class Clock:
