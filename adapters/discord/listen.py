@@ -234,9 +234,7 @@ class Listener:
         inbound = parse_message(data, place, lookup, await self._chain(data, place, lookup.us))
         if inbound is None or not self._may_answer(place, data, lookup.us):
             return None
-        if inbound.mentions_bot:
-            manages = await self._rights.manages(place, inbound.author)
-            inbound = replace(inbound, author=replace(inbound.author, is_manager=manages))
+        inbound = replace(inbound, author=await self._rights.known_author(place, inbound.author))
         self._roots[inbound.message_id] = inbound.address.thread
         return await self._accept(inbound, accept)
 

@@ -70,7 +70,7 @@ def is_member(interaction: Payload) -> bool:
 
 
 def asker(interaction: Payload) -> Author:
-    """Who triggered it, and whether Discord lets them manage the channel, as it says itself."""
+    """Who triggered it, and whether they may manage the channel and read its history, as Discord says itself."""
     member = interaction.get("member") or {}
     found = author_of(
         {
@@ -79,7 +79,8 @@ def asker(interaction: Payload) -> Author:
             "guild_id": interaction.get("guild_id"),
         }
     )
-    return replace(found, is_manager=bool(permissions_of(interaction) & MANAGES))
+    manages = bool(permissions_of(interaction) & MANAGES)
+    return replace(found, is_manager=manages, sees_history=may_read_history(interaction))
 
 
 def permissions_of(interaction: Payload) -> int:

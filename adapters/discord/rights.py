@@ -6,6 +6,7 @@ import asyncio
 import contextvars
 import logging
 from collections.abc import Collection
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -95,22 +96,24 @@ class Rights:
             return True
         return await self._servers.is_within(place.workspace, place.thread, person.id)
 
-    # --- managing ---
+    # --- what comes with a message ---
 
-    async def manages(self, place: MessageLocation, author: Author) -> bool:
-        """Whether whoever wrote there may manage the channel; nobody manages direct messages, which are their person's."""
-        person = person_in(place.workspace, author)
-        if place.workspace == DIRECT or person is None:
-            return False
+    async def known_author(self, place: MessageLocation, author: Author) -> Author:
+        """The author with what they may do where they wrote. What cannot be found out, they may not."""
+        if place.workspace == DIRECT:
+            return author
         channel_id = place.channel or place.channel_id
         try:
+            person = person_in(place.workspace, author) or await self._servers.person(place.workspace, author.id)
             server = await self._servers.server(place.workspace, [channel_id], author.id)
         except BotError as error:
-            log.info("who manages %s: %s", channel_id, error)
-            return False
-        channel = server.channels.get(channel_id)
-        now = self._client.host.clock.now()
-        return channel is not None and bool(server.permissions(person, channel, now) & MANAGES)
+            log.info("what %s may do in %s: %s", author.id, place.channel_id, error)
+            return replace(author, sees_history=False)
+        channel, now = server.channels.get(channel_id), self._client.host.clock.now()
+        if person is None or channel is None:
+            return replace(author, sees_history=False)
+        manages = bool(server.permissions(person, channel, now) & MANAGES)
+        return replace(author, is_manager=manages, sees_history=server.may_read(person, channel))
 
     # --- changes ---
 

@@ -18,6 +18,7 @@ from bot.engine.runtime import Runtime
 from bot.errors import BotError
 from bot.jobs import current_attempt, retry_delay_s
 from bot.policy.prompts import ACTION_PROMPTS
+from bot.policy.visibility import history_for
 from bot.store import answers, messages
 from bot.types import Address, Command, Done, InboundMessage, Message, Receipt, ReplyEvent, Text, TextDelta, Turn
 
@@ -47,7 +48,7 @@ async def _read(turn: Turn, user: Message, runtime: Runtime) -> tuple[Message, l
         if isinstance(turn.inbound, InboundMessage) and _is_image_action(turn.inbound):
             pictures = await answers.pictures_of(tx, turn.inbound.about_turn_id)
             user = replace(user, parts=(*user.parts, *pictures))
-    return user, await _readable(turn, told, runtime)
+    return user, history_for(turn.requester, await _readable(turn, told, runtime))
 
 
 async def _readable(turn: Turn, told: Sequence[tuple[Message, str]], runtime: Runtime) -> list[Message]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from bot.policy.changes import is_announced
-from bot.types import Address, Command, CommandSpec, InboundMessage
+from bot.types import Address, Author, Command, CommandSpec, InboundMessage, Message
 
 
 def concerns_one_person(inbound: InboundMessage | Command, commands: Mapping[str, CommandSpec]) -> bool:
@@ -30,6 +30,24 @@ def is_in_context(inbound: InboundMessage | Command, commands: Mapping[str, Comm
     if concerns_one_person(inbound, commands):
         return False
     return inbound.is_direct or not inbound.ephemeral
+
+
+def history_for(reader: Author, history: Sequence[Message]) -> list[Message]:
+    """What a model may read of a conversation in order to answer this person.
+
+    Where the platform does not show them what was said before, that is what they said themselves, and what was answered to it.
+    history: oldest first, each answer behind its question.
+    """
+    if reader.sees_history:
+        return list(history)
+    kept: list[Message] = []
+    is_theirs = False
+    for message in history:
+        if message.role == "user":
+            is_theirs = message.author_id == reader.id and not message.is_context
+        if is_theirs:
+            kept.append(message)
+    return kept
 
 
 @dataclass(frozen=True)

@@ -42,6 +42,8 @@ class Author:
     """Ids of the person's roles or user groups, where the platform sends them along."""
     is_manager: bool = False
     """The platform lets them manage the place where they did this, at that moment."""
+    sees_history: bool = True
+    """The platform shows them what was said there before, at that moment."""
 
 
 NOBODY = Author("")

@@ -157,6 +157,27 @@ async def test_what_was_said_before_is_read_for_whom_may_read_it(tmp_path: Path)
             assert "PELICAN" in requests(w)
 
 
+async def test_what_others_said_is_not_told_to_a_model_for_whom_may_not_read_it(tmp_path: Path) -> None:
+    """What Parley heard in a thread, or answered there, goes to no model for whom Discord does not show it; his own does."""
+    async with world(tmp_path) as w:
+        await known(w)
+        d = w.discord
+        thread = d.create_thread(d.alice, d.general, "plans")
+        await w.answers(w.mention("PELICAN", thread, d.alice))
+        d.post(d.alice, thread, "and a second PELICAN")
+        d.overwrite(d.general, d.bob, deny=READ_MESSAGE_HISTORY)
+        await w.settled()
+        before = len(requests(w))
+        await w.answers(w.mention("HERON?", thread, d.bob))
+        used = d.slash(d.bob, thread, "ask", {"text": "what did I say?"})
+        await d.wait_for(lambda: used.original and "what did I say?" in used.original.content)
+        await w.settled()
+        told = requests(w)[before:]
+        assert "PELICAN" not in told and told.count("HERON") > 1
+        await w.answers(w.mention("and I?", thread, d.alice))
+        assert "PELICAN" in requests(w)[before:]
+
+
 async def test_a_role_that_hides_the_history_holds_for_mentions(tmp_path: Path) -> None:
     """The person's roles are asked for where Discord did not send them along, as with what came in a downtime."""
     async with world(tmp_path) as w:

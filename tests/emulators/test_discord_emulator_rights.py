@@ -23,7 +23,7 @@ from adapters.discord.emulator.permissions import (
     VIEW_CHANNEL,
     reads,
 )
-from tests.emulators.test_discord_emulator_rules import Ask, caller, hello, identify
+from tests.emulators.discord_wire import Ask, caller, hello, identify
 
 READER = VIEW_CHANNEL | READ_MESSAGE_HISTORY
 Change = Callable[[DiscordEmulator, Role], object]

@@ -15,8 +15,20 @@ from bot.policy.limits import LIMITS
 from bot.policy.permissions import forgettable_author, may_change, may_press, may_set
 from bot.policy.prompts import ACTION_PROMPTS
 from bot.policy.settings import MODEL_DEPENDENT, SETTINGS, known_name, merge_settings, parse_setting
-from bot.policy.visibility import is_in_context, is_private_answer
-from bot.types import ACTIONS, Address, Author, ButtonPress, Command, Deletion, Edit, InboundMessage, Settings
+from bot.policy.visibility import history_for, is_in_context, is_private_answer
+from bot.types import (
+    ACTIONS,
+    Address,
+    Author,
+    ButtonPress,
+    Command,
+    Deletion,
+    Edit,
+    InboundMessage,
+    Message,
+    Settings,
+    Text,
+)
 
 ANN, BEN = Author("U-ann", "Ann"), Author("U-ben", "Ben")
 HERE = Address("fake", "W1", "C1")
@@ -136,6 +148,18 @@ def test_who_may_edit_and_delete() -> None:
     manager = replace(BEN, is_manager=True)
     assert may_change(replace(deletion, author=manager), ANN.id)
     assert not may_change(replace(edit, author=manager), ANN.id)
+
+
+def test_whose_words_a_model_reads_for_somebody() -> None:
+    """All that was said, where the platform shows it to the asker; else their own words and the answers to them, and no copies."""
+    hers, to_her = Message("user", (Text("hers"),), "Ann", ANN.id), Message("assistant", (Text("to her"),))
+    his, to_him = Message("user", (Text("his"),), "Ben", BEN.id), Message("assistant", (Text("to him"),))
+    copied = replace(his, is_context=True)
+    told = [copied, hers, to_her, his, to_him, hers]
+    assert history_for(BEN, told) == told
+    assert history_for(replace(BEN, sees_history=False), told) == [his, to_him]
+    assert history_for(replace(ANN, sees_history=False), told) == [hers, to_her, hers]
+    assert history_for(Author("U-new", sees_history=False), told) == []
 
 
 def test_what_forget_reaches() -> None:
