@@ -41,7 +41,7 @@ from bot.types import (
     Inbound,
     InboundMessage,
     Intent,
-    clean_text,
+    clean_value,
 )
 
 INTENTS: Mapping[str, Intent] = {"vary": "vary", "edit_image": "edit_image"}
@@ -97,7 +97,7 @@ class Inbox:
         Cancelling the caller does not cancel the write or the hand-over.
         """
         if is_answerable(inbound.author):
-            task = asyncio.create_task(self._accept(as_command(_cleaned(inbound), self._commands)))
+            task = asyncio.create_task(self._accept(as_command(clean_value(inbound), self._commands)))
             self._accepting.add(task)
             task.add_done_callback(self._accepting.discard)
             accepted = await asyncio.shield(task)
@@ -330,13 +330,3 @@ class Inbox:
             tx, about.conversation_id, sequence, message, for_model=is_in_context(message, self._commands)
         )
         return _queued(await self._queue(tx, inbound.author, about.conversation_id, sequence, sequence, now))
-
-
-def _cleaned(inbound: Inbound) -> Inbound:
-    """Without letters that cannot be kept, in what a person can write."""
-    author = replace(inbound.author, name=clean_text(inbound.author.name))
-    if author != inbound.author:
-        inbound = replace(inbound, author=author)
-    if isinstance(inbound, InboundMessage | Command | Edit) and clean_text(inbound.text) != inbound.text:
-        inbound = replace(inbound, text=clean_text(inbound.text))
-    return inbound
