@@ -27,6 +27,9 @@ from typing import Any, ClassVar
 
 from bot.redaction import redact, redact_within
 
+MAX_CHARACTERS = 8_000
+"""Of a text or a detail: they may be a server's words, and are kept and logged."""
+
 
 class BotError(Exception):
     """A failure with a stable `code` for logs and metrics, and a `text` that a person can act on."""
@@ -40,10 +43,10 @@ class BotError(Exception):
 
     def __init__(self, text: str, *, retry_after_s: float | None = None, detail: str = "") -> None:
         """text: for the person. detail: for the log alone. retry_after_s: what the other side asked for."""
-        super().__init__(redact(text))
-        self.text = redact(text)
+        self.text = redact(text[:MAX_CHARACTERS])
+        super().__init__(self.text)
         self.retry_after_s = retry_after_s
-        self.detail = redact(detail)
+        self.detail = redact(detail[:MAX_CHARACTERS])
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _rebuild, (type(self), self.text, self.__dict__)

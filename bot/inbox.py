@@ -13,7 +13,6 @@ from bot.errors import LimitError, StoreError
 from bot.jobs import STOP_TOPIC
 from bot.jobs.slots import FairSlots
 from bot.policy.addressing import addresses_bot, answered_at, as_command, follows, is_answerable
-from bot.policy.cleaning import cleaned
 from bot.policy.fairness import person_key
 from bot.policy.limits import UNRATED, Limits
 from bot.policy.permissions import PRESS_REFUSED, is_editable, may_change, may_press
@@ -46,6 +45,7 @@ from bot.types import (
     Inbound,
     InboundMessage,
     Intent,
+    clean_value,
 )
 
 INTENTS: Mapping[str, Intent] = {"vary": "vary", "edit_image": "edit_image"}
@@ -119,7 +119,7 @@ class Inbox:
         Cancelling the caller does not cancel the write or the hand-over.
         """
         if is_answerable(inbound.author):
-            task = asyncio.create_task(self._accept(as_command(cleaned(inbound), self._commands)))
+            task = asyncio.create_task(self._accept(as_command(clean_value(inbound), self._commands)))
             self._accepting.add(task)
             task.add_done_callback(self._accepting.discard)
             accepted = await asyncio.shield(task)

@@ -15,6 +15,8 @@ from bot.redaction import redact
 from bot.visible import visible, visible_lines
 
 INDENT = "    "
+MAX_CHARACTERS = 20_000
+"""Of a record's message, and of its traceback."""
 _turn: ContextVar[str] = ContextVar("turn", default="-")
 _tenant: ContextVar[str] = ContextVar("tenant", default="-")
 
@@ -75,7 +77,7 @@ class _Formatter(logging.Formatter):
         """The traceback, and where it was logged, if the record holds them."""
         is_here = record.exc_info and record.exc_info[0]
         raised = self.formatException(record.exc_info) if is_here else record.exc_text  # type: ignore[arg-type]
-        return [redact(one) for one in (raised, record.stack_info) if one]
+        return [redact(_shortened(one)) for one in (raised, record.stack_info) if one]
 
 
 class _JsonFormatter(_Formatter):
@@ -104,7 +106,12 @@ def _message(record: logging.LogRecord) -> str:
         KeyError,
     ):  # a library's call whose arguments do not fit: logging would print them as they are
         said = f"{record.msg} {record.args}"
-    return redact(said)
+    return redact(_shortened(said))
+
+
+def _shortened(text: str) -> str:
+    """No name or message of somebody else's floods the log."""
+    return text if len(text) <= MAX_CHARACTERS else f"{text[:MAX_CHARACTERS]}… ({len(text):,} characters)"
 
 
 def _quieter(record: logging.LogRecord) -> bool:

@@ -37,7 +37,7 @@ from bot.types.inbound import (
     ResumePoint,
 )
 from bot.types.models import MODALITIES, Capabilities, CommandOption, CommandSpec, Diagnostic, Modality, ModelProfile
-from bot.types.plain import VALUES, clean_text, from_json, to_json, value
+from bot.types.plain import VALUES, clean_text, clean_value, from_json, to_json, value
 from bot.types.settings import DEFAULT_SETTINGS, Settings
 from bot.types.turns import (
     Conversation,
@@ -113,6 +113,7 @@ __all__ = [
     "UnreadAttachment",
     "Usage",
     "clean_text",
+    "clean_value",
     "from_json",
     "to_json",
     "value",

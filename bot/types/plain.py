@@ -100,6 +100,23 @@ def _with_former_ref(fields: dict[str, Any], known: set[str]) -> dict[str, Any]:
     return fields
 
 
+def clean_value(value: Any) -> Any:
+    """The value, or tuple or mapping of values, with every text in it as `clean_text` gives it; itself where all are clean."""
+    match value:
+        case str():
+            return value if value.isascii() and "\0" not in value else clean_text(value)
+        case tuple():
+            cleaned = tuple(map(clean_value, value))
+            return value if cleaned == value else cleaned
+        case Mapping():
+            return {clean_value(key): clean_value(item) for key, item in value.items()}
+    if not dataclasses.is_dataclass(value) or isinstance(value, type):
+        return value
+    fields = {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
+    changed = {name: new for name, old in fields.items() if (new := clean_value(old)) != old}
+    return dataclasses.replace(value, **changed) if changed else value
+
+
 def clean_text(text: str) -> str:
     """The text with U+FFFD for each NUL and each half of a surrogate pair; two halves that belong together are joined.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,7 +17,7 @@ from bot.policy.settings import scopes
 from bot.store import Store, open_store, schema, tenants
 from bot.store.columns import DIGEST, Bounded, Moment, Words, fitted
 from bot.store.migrate import migrate
-from bot.types import Address, Settings
+from bot.types import Address, Author, Settings
 from tests.conftest import MakeApp
 from tests.fakes import FakeAdapter, answer
 from tests.support import rows
@@ -120,6 +121,26 @@ async def test_a_statement_that_no_database_takes_is_not_tried_again(store: Stor
         async with store.connect(write=False) as connection:
             await connection.execute(deep)
     assert not caught.value.retryable
+
+
+async def test_no_letter_that_anybody_can_send_breaks_a_turn(
+    store_url: str, make_app: MakeApp, platform: FakeAdapter
+) -> None:
+    """NUL and half a letter in every text that comes in, ids and names of files among them: answered, and kept without them."""
+    odd = "\0\ud800"
+    async with make_app(database_url=store_url) as app:
+        said = platform.says(f"hello {odd}", files={"a.txt": b"words"})
+        place = Address("fake", f"W{odd}", f"C{odd}", f"T{odd}")
+        file = replace(
+            said.attachments[0], name=f"a{odd}.txt", mime_type=f"text/plain{odd}", ref={"file": "a.txt", odd: odd}
+        )
+        author = Author(f"U{odd}", f"Ann{odd}", groups=(f"G{odd}",))
+        ids = {"event_id": f"E{odd}", "message_id": f"M{odd}", "reply_to": odd, "ref": {odd: odd}}
+        shown = await answer(app, platform, replace(said, address=place, author=author, attachments=(file,), **ids))
+        assert "hello" in shown.text
+        for row in await rows(app, schema.messages):
+            assert odd[0] not in f"{row.text}{row.parts}"
+            f"{row.text}{row.parts}".encode()
 
 
 async def test_a_setting_holds_at_a_place_with_long_ids(store: Store) -> None:

@@ -186,6 +186,14 @@ def test_tracebacks_show_no_secret(shape: str) -> None:
     )  # the source that a traceback quotes
 
 
+@pytest.mark.parametrize("shape", ["text", "json"])
+def test_no_text_floods_the_log(shape: str) -> None:
+    """A name or an error of a million letters leaves a record that says how long it was."""
+    said = logged(shape, hostile_record("engine", "%s", "x" * 1_000_000, fails=True))
+    assert len(said) < 50_000
+    assert "(1,000,000 characters)" in said
+
+
 def test_metrics_show_no_secret() -> None:
     """A label that holds one, such as a model's name, is shown without it."""
     secrets = Secrets()
