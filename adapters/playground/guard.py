@@ -9,6 +9,7 @@ from __future__ import annotations
 import hmac
 
 from aiohttp import web
+from cachetools import TTLCache
 
 from adapters.playground.passwords import Passwords, TooManyGuesses
 from adapters.playground.sessions import Sessions
@@ -21,6 +22,9 @@ ELSEWHERE = (
     "To use it from elsewhere, set PLAYGROUND_PASSWORD and start Parley again; PLAYGROUND_OPEN=1 lets in everybody.\n"
 )
 BUSY = "Very many passwords are being tried just now. Please try again in a few seconds.\n"
+TOO_MANY_NEW = "Very many people came from your address. Please come again in an hour.\n"
+MAX_NEWCOMERS, NEWCOMERS_S, MAX_NETWORKS = 300, 3600.0, 10_000
+"""People who come to an open page for the first time, from one network, within an hour or so: each is remembered for a year."""
 VISITOR = web.RequestKey("visitor", str)
 """The handle of the person whose session the request came with."""
 
@@ -32,6 +36,7 @@ class Guard:
         """key: what the printed address holds. is_open: whether everybody is let in; a password is asked for all the same."""
         self.has_password, self.is_open = bool(password), is_open and not password
         self._key = key
+        self._newcomers: TTLCache[str, int] = TTLCache(MAX_NETWORKS, NEWCOMERS_S)
         self.sessions = Sessions(kept, clock, trusts_proxy=self.has_password or self.is_open)
         self.passwords = Passwords(password, clock)
 
@@ -43,10 +48,22 @@ class Guard:
             raise web.HTTPForbidden(text=ELSEWHERE)
 
     def needs_no_proof(self, request: web.Request) -> bool:
-        """Return whether this browser is let in as it is: everybody is, or it opened the address that Parley printed."""
+        """Return whether this browser is let in as it is: everybody is, or it opened the address that Parley printed.
+
+        Raises HTTPTooManyRequests when very many came from where it is, for each is remembered.
+        """
         given = request.query.get("key", "").encode(errors="replace")
-        is_shown = bool(self._key) and not self.has_password and hmac.compare_digest(given, self._key.encode())
-        return self.is_open or is_shown
+        if self.is_open:
+            self._count_newcomer(network_of(request.remote or ""))
+        return self.is_open or (
+            bool(self._key) and not self.has_password and hmac.compare_digest(given, self._key.encode())
+        )
+
+    def _count_newcomer(self, network: str) -> None:
+        count = self._newcomers.get(network, 0)
+        if count >= MAX_NEWCOMERS:
+            raise web.HTTPTooManyRequests(text=TOO_MANY_NEW, headers={"Retry-After": "3600"})
+        self._newcomers[network] = count + 1
 
     async def is_right(self, request: web.Request, password: str) -> bool:
         """Return whether this is the password. Raises HTTPTooManyRequests."""

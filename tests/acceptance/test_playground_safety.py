@@ -16,6 +16,7 @@ import aiohttp
 import pytest
 from yarl import URL
 
+from adapters.playground.files import Proof
 from bot.store.schema import page_sessions
 from bot.types import Address
 from tests.acceptance.playground_support import Person, Playground, playing, until_done
@@ -129,6 +130,16 @@ async def test_an_open_page_is_open(make_config: MakeConfig) -> None:
             assert (await http.get("/", allow_redirects=False)).status == 303
         async with person(playground.url) as ben:
             assert (await ben.get("/api/status"))["handle"] != (await ann.get("/api/status"))["handle"]
+
+
+async def test_an_open_page_does_not_fill_the_database(make_config: MakeConfig) -> None:
+    """A program that keeps no cookie is a new person each time; at some point it is told to come later."""
+    async with playing(make_config, playground_open=True) as playground:
+        async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as http:
+            statuses = [(await http.get(playground.url, allow_redirects=False)).status for _ in range(310)]
+        assert set(statuses[:300]) == {303}
+        assert set(statuses[300:]) == {429}
+        assert len(await rows(playground.app, page_sessions)) == 300
 
 
 # --- Sessions -------------------------------------------------------------------------------------------------------
@@ -256,6 +267,19 @@ async def test_a_picture_is_seen_while_its_answer_is_under_way(playground: Playg
         _, answer = await ann.settled()
         assert answer["parts"][0]["url"] == part["url"]
         assert await status_of(ann, part["url"].partition("&turn=")[0]) == 200
+
+
+async def test_a_turn_under_way_shows_nothing_but_its_own(playground: Playground) -> None:
+    """Somebody whose answer is being written cannot claim that it brings a colleague's bytes."""
+    async with person(playground.url) as ann, person(playground.url) as ben:
+        await ann.post("look", ("note.txt", b"the secret plan", "text/plain"))
+        url = (await ann.settled())[0]["parts"][0]["url"].partition("?")[0]
+        message = await ben.post("[[slow 0.05]] [[long 2000]]")
+        turn = (await ben.entries())[0]["turn"]
+        for proof in ("", "0" * 32, Proof("").of(url[-64:], turn)):
+            assert await status_of(ben, f"{url}?turn={turn}&proof={proof}") == 404
+        assert (await ben.entries())[0]["is_running"]
+        await ben.press(message, "stop")
 
 
 # --- What one request may cost --------------------------------------------------------------------------------------
