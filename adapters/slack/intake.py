@@ -11,7 +11,7 @@ from cachetools import LRUCache, TTLCache
 
 from adapters.shared.tasks import cancel
 from adapters.slack.client import SlackClient
-from adapters.slack.entities import PATIENCE_S, Directory
+from adapters.slack.entities import Directory
 from adapters.slack.errors import SlackError
 from adapters.slack.files import Files
 from adapters.slack.forms import Forms
@@ -27,6 +27,8 @@ from bot.types import EPOCH, Accepted, ButtonPress, Command, CommandSpec, Inboun
 MAX_LOOKERS = 5_000
 LOOKING_AT_S = 600.0
 """A channel that somebody looked at longer ago is not what they ask about."""
+RIGHTS_S = 1.0
+"""Asking what a person may takes at most this long: Slack wants its answer within 3 s, and names are looked up as well."""
 MAX_WRITING = 2_000
 SETTING_COMMANDS = ("settings", "persona")
 MAX_ENTRIES = 50
@@ -97,7 +99,7 @@ class Intake:
         if not channel.startswith("D"):
             return False
         try:
-            async with asyncio.timeout(PATIENCE_S):
+            async with asyncio.timeout(RIGHTS_S):
                 return await self._rights.is_alone(ref.scope, ref.user_id, channel)
         except (SlackError, TimeoutError) as error:
             raise StoreError("Slack does not say whose direct message this is.", detail=str(error)) from error
@@ -108,7 +110,7 @@ class Intake:
         if channel.startswith("D") or not _needs_manager(inbound, self._client.host.commands):
             return False
         with suppress(TimeoutError):
-            async with asyncio.timeout(PATIENCE_S):
+            async with asyncio.timeout(RIGHTS_S):
                 return await self._rights.is_manager(ref.scope, ref.user_id, channel)
         return False
 

@@ -19,7 +19,6 @@ MAX_CALLED = 50
 """Of those whom a person calls in one message, whom the answer may call too: more are no conversation."""
 _MENTION = re.compile(r"<@([UW][A-Z0-9]++)(?:\|[^<>]*+)?>")
 _COMMAND_BY_PREFIX = re.compile(rf"^/{PREFIX}[-\s]+(?=[a-z])")
-_CALLED = re.compile(r"<(?:@([UW][A-Z0-9]++)|!(here|channel|everyone)|!subteam\^([A-Z0-9]++))(?:\|[^<>]*+)?>")
 
 
 # --- Whose delivery it is --------------------------------------------------------------------------------------------
@@ -65,9 +64,7 @@ def event_id(body: Payload, event: Payload) -> str:
 def ref_of(body: Payload, user: str, raw: str = "", event: Payload | None = None) -> SlackRef:
     """What answering needs to know. raw: the words as Slack sent them, with their mentions."""
     event = event or {}
-    called = sorted({next(filter(None, found.groups())) for found in _CALLED.finditer(raw)} - {bot_user(body)})[
-        :MAX_CALLED
-    ]
+    called = sorted(mentioned_users(raw) - {bot_user(body)})[:MAX_CALLED]
     return SlackRef(
         team=workspace(body),
         enterprise=enterprise(body),

@@ -50,7 +50,7 @@ class SlackRef:
     user_team: str = ""
     """The asker's own workspace; in a shared channel it may be another company's."""
     mentions: Mapping[str, str] = field(default_factory=dict)
-    """Ids of the people and groups whom the asker mentioned (or here, channel, everyone), with their names where known."""
+    """Ids of the people whom the asker mentioned, with their names where known; released versions stored groups' too."""
     looking_at: str = ""
     """The channel that the asker had before them in the agent panel."""
     response_url: str = ""

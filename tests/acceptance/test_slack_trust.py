@@ -104,7 +104,7 @@ async def test_parley_s_right_to_call_everybody_is_not_lent(tmp_path: Path, call
 
 
 async def test_a_file_that_is_not_at_slack_is_not_fetched(tmp_path: Path) -> None:
-    """Neither where a delivery says, nor where a redirect leads; no request goes there, and the person is told."""
+    """Neither where a delivery says, nor where a redirect leads; nothing is answered elsewhere either. The person is told."""
     hits: list[str] = []
 
     async def hit(request: web.Request) -> web.Response:
@@ -128,6 +128,15 @@ async def test_a_file_that_is_not_at_slack_is_not_fetched(tmp_path: Path) -> Non
         event = {**sent.payload["event"], "ts": "1795510801.000100", "files": [file], "subtype": "file_share"}
         body = {**sent.payload, "event": event, "event_id": "Ev0FORGED"}
         await w.slack.desk.post.send_and_wait("events_api", body)
+        command = {
+            "command": "/ask",
+            "text": "hello",
+            "channel_id": "C0ELSEWHERE",
+            "team_id": w.slack.team.id,
+            "trigger_id": "1.2",
+        }
+        command |= {"user_id": w.slack.user("ada").id, "response_url": elsewhere}
+        await w.slack.desk.post.send_and_wait("slash_commands", command)
         await w.settled()
     await runner.cleanup()
     assert hits == []

@@ -20,7 +20,7 @@ from adapters.playground import parse
 from adapters.playground import render as page
 from adapters.shared import markdown
 from adapters.slack import entities as slack_entities
-from adapters.slack import history, home, mentions, signed
+from adapters.slack import history, home, mentions, previews, signed
 from adapters.slack import parse as slack_parse
 from adapters.slack import parse_events as slack_events
 from adapters.slack import parse_interactions as slack_interactions
@@ -200,12 +200,15 @@ TEXT_CALLS: dict[str, Callable[[str], object]] = {
     "adapters.shared.markdown.table_cells": markdown.table_cells,
     "adapters.slack.entities.ids_in": slack_entities.ids_in,
     "adapters.slack.entities.readable": lambda text: slack_entities.readable(text, PEOPLE),
-    "adapters.slack.home.ask_view": lambda text: home.ask_view({"text": text, "files": []}),
+    "adapters.slack.home.ask_view": lambda text: home.ask_view(text, "state"),
     "adapters.slack.mentions.escape_mentions": lambda text: mentions.escape_mentions(text, ALLOWED),
     "adapters.slack.mentions.stable": lambda text: mentions.stable(text, ALLOWED),
     "adapters.slack.parse_interactions.modal_state": lambda text: slack_interactions.modal_state(
-        {"text": text, "files": []}
+        {"text": text, "files": []}, lambda state: len(state) <= 3_000
     ),
+    "adapters.slack.previews.has_links": previews.has_links,
+    "adapters.slack.previews.unlinked": previews.unlinked,
+    "adapters.slack.signed.is_word": signed.is_word,
     "adapters.slack.parse_parts.mentioned_users": slack_parts.mentioned_users,
     "adapters.slack.parse_parts.moment": slack_parts.moment,
     "adapters.slack.parse_parts.ref_of": lambda text: slack_parts.ref_of({}, "U2", text),
@@ -250,7 +253,7 @@ BYTE_CALLS: dict[str, Callable[[bytes], object]] = {
 """On bytes."""
 SLACK_CALLS: dict[str, Callable[[Any], object]] = {
     "adapters.slack.history.full_text": lambda body: history.full_text(body.get("event") or {}),
-    "adapters.slack.home.edit_view": home.edit_view,
+    "adapters.slack.home.image_state": home.image_state,
     "adapters.slack.signed.checked": _refused(signed.checked),
     "adapters.slack.parse.parse": lambda body: slack_parse.parse(body, ("ask",)),
     "adapters.slack.parse_events.parse_event": slack_events.parse_event,
