@@ -201,6 +201,7 @@ async def test_a_channel_that_is_looked_at_is_read_for_who_may_read_it(tmp_path:
         await w.slack.idle()
         await w.answers(w.slack.post("grace", w.slack.dm("grace"), "what is said there?"))
         assert "PELICAN" not in told_model(w)
+        assert not w.slack.calls_to("conversations.history"), "what somebody may not read is not even fetched"
         w.slack.change_context("ada", "closed")
         await w.slack.idle()
         await w.answers(w.slack.post("ada", w.slack.dm("ada"), "what is said there?"))
