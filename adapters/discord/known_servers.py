@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import discord
@@ -15,6 +16,7 @@ from adapters.discord.servers import (
     PRIVATE_THREAD,
     Person,
     Server,
+    channels_from_gateway,
     person_from_rest,
     server_from_gateway,
     server_from_rest,
@@ -42,11 +44,12 @@ class KnownServers:
         self, client: DiscordClient, cache: RightsCache[Any], cached_guild: Callable[[str], discord.Guild | None]
     ) -> None:
         self._client, self.cache, self._cached_guild = client, cache, cached_guild
+        self._made: dict[str, tuple[discord.Guild, Server]] = {}
 
     async def server(self, guild: str, channel_ids: Iterable[str], asker: str) -> Server:
         """The server with these of its channels, as far as they exist. asker: who wants to know, by id. Raises DiscordError."""
         if (cached := self._cached_guild(guild)) is not None:
-            return server_from_gateway(cached, channel_ids)
+            return self._from_gateway(cached, list(channel_ids))
 
         async def ask() -> Server:
             told = await self._client.look_up("/guilds/{guild_id}", asker, guild_id=guild)
@@ -55,6 +58,26 @@ class KnownServers:
 
         found: Server = await self.cache.get((guild, SERVER), ask)
         return found
+
+    def _from_gateway(self, cached: discord.Guild, channel_ids: Sequence[str]) -> Server:
+        """Made of discord.py's cache once, for that takes milliseconds where there are many roles, and kept until a change."""
+        guild = str(cached.id)
+        of, kept = self._made.get(guild, (None, Server()))
+        if of is not cached:  # a new session has other objects
+            kept = server_from_gateway(cached)
+        found = channels_from_gateway(cached, [one for one in channel_ids if one not in kept.channels])
+        lasting = {one: channel for one, channel in found.items() if cached.get_thread(int(one)) is None}
+        self._made[guild] = (cached, replace(kept, channels={**kept.channels, **lasting}) if lasting else kept)
+        return replace(
+            kept, channels={one: each for one in channel_ids if (each := found.get(one) or kept.channels.get(one))}
+        )
+
+    def forget_made(self, guild: str = "") -> None:
+        """Forget what was made of the gateway's cache: of one server, or all."""
+        if guild:
+            self._made.pop(guild, None)
+        else:
+            self._made.clear()
 
     async def person(self, guild: str, user_id: str) -> Person | None:
         """A member, or None for whoever is not in the server. Raises DiscordError."""

@@ -195,7 +195,9 @@ class Listener:
         try:
             await work
         except MALFORMED as error:
-            log.warning("an event %s is not as Discord describes it: %s: %s", name, type(error).__name__, error)
+            log.warning(
+                "an event %s is not as Discord describes it: %s: %s", name, type(error).__name__, str(error)[:200]
+            )
             log.debug("where it failed", exc_info=True)
 
     async def _keep_budget(self, gateway: discord.AutoShardedClient) -> None:
@@ -280,6 +282,7 @@ class Listener:
             inbound = parse_edit(data, place, await self._directory.lookup(data, place.workspace, author_of(data)))
             if inbound is None:
                 return
+            inbound = replace(inbound, author=await self._rights.known_author(place, inbound.author))
             done = await self._accept(inbound, accept)
             if done.outcome == "ignored" and inbound.mentions_bot:
                 await self._take(data, accept)  # unknown so far, such as one whose words came only with the mention
@@ -340,7 +343,7 @@ def _shielded(name: str, parse: Callable[[Any], Any]) -> Callable[[Any], None]:
         try:
             parse(data)
         except MALFORMED as error:
-            log.warning("discord.py cannot read an event %s: %s: %s", name, type(error).__name__, error)
+            log.warning("discord.py cannot read an event %s: %s: %s", name, type(error).__name__, str(error)[:200])
             log.debug("where it failed", exc_info=True)
 
     return parsed

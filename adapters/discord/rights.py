@@ -120,6 +120,8 @@ class Rights:
     async def hear(self, name: str, data: Payload) -> None:
         """Drop what an event of the gateway changed."""
         guild = str(data.get("guild_id") or data.get("id") or "")
+        if not name.startswith(("GUILD_MEMBER", "THREAD")):
+            self._servers.forget_made(guild)
         await self._forget_refusals(name, data)
         match name:
             case "GUILD_MEMBER_UPDATE" | "GUILD_MEMBER_REMOVE":
@@ -152,6 +154,7 @@ class Rights:
 
     async def forget_all(self) -> None:
         """Drop everything: a new session of the gateway does not say what happened before it."""
+        self._servers.forget_made()
         await self._servers.cache.drop()
 
     def _listen(self) -> None:

@@ -133,12 +133,16 @@ def person_from_rest(member: Payload) -> Person:
     return Person(str(user.get("id") or ""), frozenset(map(str, roles)), timed_out_until)
 
 
-def server_from_gateway(guild: discord.Guild, channel_ids: Iterable[str]) -> Server:
-    """A server as the gateway knows it, with these of its channels. Private threads stay unnamed: their members are not known."""
-    found = {one: guild.get_channel_or_thread(int(one)) for one in channel_ids}
-    channels = {one: made for one, channel in found.items() if (made := _channel_from_gateway(channel))}
+def server_from_gateway(guild: discord.Guild) -> Server:
+    """A server as the gateway knows it, without its channels."""
     roles = {str(role.id): Role(role.name, role.permissions.value) for role in guild.roles}
-    return Server(str(guild.id), str(guild.owner_id), roles, channels)
+    return Server(str(guild.id), str(guild.owner_id), roles)
+
+
+def channels_from_gateway(guild: discord.Guild, channel_ids: Iterable[str]) -> dict[str, Channel]:
+    """Channels and threads as the gateway knows them. Private threads stay unnamed: their members are not known."""
+    found = {one: guild.get_channel_or_thread(int(one)) for one in channel_ids}
+    return {one: made for one, channel in found.items() if (made := _channel_from_gateway(channel))}
 
 
 def _channel_from_gateway(channel: Any) -> Channel | None:

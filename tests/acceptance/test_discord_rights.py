@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from pathlib import Path
 
-from adapters.discord.emulator import AppConfig, Channel, Interaction, User
+import pytest
+
+from adapters.discord.emulator import AppConfig, Channel, DiscordEmulator, Interaction, Limits, User
 from adapters.discord.emulator.model import CATEGORY, STAGE, VOICE
 from adapters.discord.emulator.permissions import CONNECT, MANAGE_THREADS, READ_MESSAGE_HISTORY, VIEW_CHANNEL
 from adapters.discord.ref import DiscordRef
+from adapters.shared.tasks import cancel
 from bot.types import Address, Author, InboundMessage
 from tests.acceptance.discord_support import AheadClock, World, parley, world
 
@@ -194,6 +198,32 @@ async def test_a_worker_without_a_gateway_asks_by_rest(tmp_path: Path) -> None:
         clock.ahead_s = 61
         assert not await ask(question(d.bob, random), [random, hidden, general])
         assert list(await ask(question(d.alice, random), [hidden])) == [hidden]
+
+
+@pytest.mark.parametrize(
+    ("is_on", "wanted", "asked_for"),
+    [(True, True, True), (True, False, False), (False, True, False), (False, False, False)],
+)
+async def test_server_members_is_asked_for_where_the_portal_has_it(
+    tmp_path: Path, is_on: bool, wanted: bool, asked_for: bool
+) -> None:
+    """The intent is part of the first and only login, unless DISCORD_SERVER_MEMBERS is off: no login is spent on a refusal."""
+    async with world(tmp_path, app=AppConfig(guild_members=is_on), discord_server_members=wanted) as w:
+        intents = [frame["d"]["intents"] for frame in w.discord.gateway.log if frame["op"] == 2]
+        assert [bool(one & 1 << 1) for one in intents] == [asked_for]
+
+
+async def test_an_intent_that_is_refused_after_all_is_done_without(tmp_path: Path) -> None:
+    """Where the portal changes between the two, Parley logs in again without the members, and keeps the words."""
+    app = AppConfig(guild_members=True)
+    async with DiscordEmulator(app, limits=Limits(enabled=False)) as d, parley(d, tmp_path, listen=False) as worker:
+        await worker.adapter.client.rest()
+        d.world.app.guild_members = False
+        listening = asyncio.create_task(worker.adapter.listen(worker.app.accept))
+        await d.wait_connected(10)
+        intents = [frame["d"]["intents"] for frame in d.gateway.log if frame["op"] == 2]
+        assert [(bool(one & 1 << 1), bool(one & 1 << 15)) for one in intents] == [(True, True), (False, True)]
+        await cancel(listening)
 
 
 def place_of(channel: Channel) -> Address:

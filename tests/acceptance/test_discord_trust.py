@@ -168,9 +168,13 @@ async def test_what_others_said_is_not_told_to_a_model_for_whom_may_not_read_it(
         d.overwrite(d.general, d.bob, deny=READ_MESSAGE_HISTORY)
         await w.settled()
         before = len(requests(w))
-        await w.answers(w.mention("HERON?", thread, d.bob))
+        asked = w.mention("HERON?", thread, d.bob)
+        await w.answers(asked)
         used = d.slash(d.bob, thread, "ask", {"text": "what did I say?"})
         await d.wait_for(lambda: used.original and "what did I say?" in used.original.content)
+        await w.settled()
+        edited = d.edit(asked, f"<@{d.bot.id}> HERON, and before?")
+        await d.wait_for(lambda: any("and before?" in m.content for m in w.beneath(edited)))
         await w.settled()
         told = requests(w)[before:]
         assert "PELICAN" not in told and told.count("HERON") > 1

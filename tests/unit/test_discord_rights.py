@@ -43,6 +43,7 @@ class Fake:
         self.cache = self.bus = self.host = self
         self.refusals: Refusals[DiscordError] = Refusals(FakeClock())
         self.published: list[Any] = []
+        self.made_forgotten: list[str] = []
 
     async def drop(self, *prefix: str) -> None:
         """Forget what begins so."""
@@ -51,6 +52,10 @@ class Fake:
     async def publish(self, topic: str, message: Any) -> None:
         """Tell the other processes."""
         self.published.append(message)
+
+    def forget_made(self, guild: str = "") -> None:
+        """What was made of the gateway's cache goes with the rest of a server."""
+        self.made_forgotten.append(guild)
 
     def own_id(self, guild: str) -> str:
         """The bot's."""
@@ -68,6 +73,7 @@ async def test_a_change_drops_what_it_may_have_changed(name: str) -> None:
     fake = Fake()
     await Rights(fake, fake).hear(name, data)  # type: ignore[arg-type]
     assert set(KEPT) - fake.kept == dropped
+    assert fake.made_forgotten == (["1"] if SERVER in dropped else [])
     assert name in HEARD and heard_event(f'{{"op": 0, "t": "{name}", "s": 1, "d": {{"id": "1"}}}}') == (
         name,
         {"id": "1"},
