@@ -40,11 +40,12 @@ SHAPES = re.compile(
     r"|((?:webhooks|interactions)/\d{1,20}/)[\w\-]{20,}"
     r"|([?&](?:ticket|token|access_token|refresh_token|code|client_secret|key|api_key|sig|signature)=)[^&\s\"'<>]{6,512}"
     r"|(hooks\.[\w.]{1,64}/\w{1,20}/\w{1,20}/\w{1,20}/)[\w\-/]{8,}"
+    r"|aW50ZXJhY3Rpb24[\w\-+/=]{20,}"
     r"|(Basic\s{1,8})(?=[A-Za-z]{0,512}[\d+/=])[A-Za-z\d+/]{6,}={0,2}"
     r"|(?<![\w\-.])[\w\-]{23,28}\.[\w\-]{6,7}\.[\w\-]{27,}"
 )
 """Keys of OpenAI and Slack, tokens and passwords in headers, passwords and tokens in addresses, Discord's and Slack's addresses to
-answer at, and Discord's own token bare (the id, a time and a signature in base64)."""
+answer at, Discord's tokens of interactions (they begin with that word in base64), and its bot's token (id, time and signature)."""
 LABEL = r"((?:pass(?:word|wd|phrase)?|pwd|secret|token|key|auth\w{0,16}|credentials?|basic|bearer)[\W_]{1,6})"
 """What stands before a value that is called a secret."""
 MIN_LABELLED = 3

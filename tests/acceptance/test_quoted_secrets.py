@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import psycopg
 import pytest
 from aiohttp import web
 from pydantic import SecretStr
@@ -24,7 +25,7 @@ from pydantic import SecretStr
 from bot import telemetry
 from bot.app import App
 from bot.config import Config
-from bot.redaction import LONG
+from bot.redaction import LONG, STRUCK
 from bot.types import Address
 from tests.conftest import MakeConfig
 from tests.fakes import PLATFORM, FakeAdapter, FakeClock, answer, ended
@@ -217,6 +218,36 @@ async def test_a_model_server_that_quotes_the_key(
     assert tells(seen + doctor + metrics) == []
     assert tells(log.getvalue()) == []
     assert tells(everything_in(tmp_path)) == []
+
+
+def all_rows(url: str) -> str:
+    """Every row of every table of a PostgreSQL database, those of the jobs' library among them."""
+    with psycopg.connect(url) as connection:
+        named = "SELECT format('%I.%I', schemaname, tablename) FROM pg_tables WHERE schemaname IN ('public', 'dbos')"
+        tables = [name for (name,) in connection.execute(named)]
+        return "\n".join(row for table in tables for (row,) in connection.execute(f"SELECT t::text FROM {table} t"))
+
+
+@pytest.mark.parametrize("mode", ["an error 400", "a broken stream"])
+async def test_no_table_of_postgresql_holds_the_key(
+    mode: str, make_config: MakeConfig, platform: FakeAdapter, clock: FakeClock, postgres_url: str
+) -> None:
+    """Neither ours nor those in which DBOS keeps what steps gave and how they failed."""
+    async with server(MODES[mode]) as address:
+        config = make_config(
+            chat_model="openai:gpt-4o",
+            openai_api_key=SecretStr(KEY),
+            openai_base_url=f"{address}/v1",
+            openai_api="chat",
+            database_url=SecretStr(postgres_url),
+        )
+        app = App(config, only=(), clock=clock, more={PLATFORM: platform})
+        async with app.running():
+            await answer(app, platform, platform.says("hello"))
+            kept = all_rows(postgres_url)
+    assert "cut_off" in kept or "rejected" in kept
+    assert STRUCK in kept
+    assert tells(kept) == []
 
 
 async def slack_says_no(request: web.Request, key: str) -> web.Response:

@@ -10,11 +10,15 @@ from collections.abc import Callable, Iterator
 from urllib.parse import quote, quote_plus
 
 import pytest
+from cryptography.fernet import Fernet
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import SecretStr
 
 from bot import config as configuration
+from bot.ports import Installation
 from bot.redaction import LONG, MAX_LEARNT, STRUCK, Secrets, redact, redact_long, redact_within
+from tests.conftest import MakeApp
 
 KEY = "f3/9+c1~0a8d4e7b'6=2<5\"é\\Zq-8811"
 """Of no known shape, with signs that every encoding writes in its own way."""
@@ -184,6 +188,24 @@ def test_striking_out_takes_time_in_proportion_to_the_text(secrets: Secrets, pie
 
     short, long = taken(20_000), taken(40_000)
     assert long < max(FAST_S, 3 * short)
+
+
+async def test_tokens_that_are_learnt_at_run_time_are_struck_out(make_app: MakeApp) -> None:
+    """Those that an installation brings, or a renewal, are known from then on, in another process once it has read them."""
+    sealed_by = {"parley_secret_key": SecretStr(Fernet.generate_key().decode()), "durable": False}
+    tokens = {"bot_token": "first/of+the~workspace", "refresh_token": "second/of+the~workspace"}
+    said = " ".join(tokens.values())
+    async with make_app(**sealed_by) as app:
+        assert redact(said) == said
+        await app.host.installations.keep(Installation("slack", "T1", secrets=tokens))
+        assert redact(said) == f"{STRUCK} {STRUCK}"
+        renewed = tokens | {"bot_token": "third/of+the~workspace"}
+        await app.host.installations.keep(Installation("slack", "T1", secrets=renewed))
+        assert redact("third/of+the~workspace") == STRUCK
+    assert redact(said) == said
+    async with make_app(**sealed_by) as app:
+        await app.host.installations.find("slack", "T1")
+        assert redact("third/of+the~workspace") == STRUCK
 
 
 def test_the_environment_s_secrets_are_all_known() -> None:
