@@ -40,7 +40,7 @@ _TARGET = re.compile(
 )
 _PERHAPS_TARGET = re.compile(r"\((?=[\s<]*+(?:[a-z][a-z0-9+.-]{1,30}:|//|/?\\|www\.))", re.IGNORECASE)
 _BETWEEN = re.compile(r"<(?P<url>[a-z][a-z0-9+.-]{1,30}:[^<>|\s]*+)(?:\|(?P<label>[^<>\n]*+))?>", re.IGNORECASE)
-_BARE = re.compile(r"(?:[a-z][a-z0-9+.-]{0,30}+://\[[0-9a-f:.]{2,45}\])?+[^\s<>`\[\]()|]*+", re.IGNORECASE)
+_BARE = re.compile(r"(?:[a-z][a-z0-9+.-]{0,30}+://\[[0-9a-f:.]{2,45}\])?+[^\s<>`\[\]()|\\]*+", re.IGNORECASE)
 _ESCAPED = re.compile(r"\\([()*_~])")
 """Signs of Markdown in an address; any other backslash in it is the address's own, and makes it doubtful."""
 _RUNS = re.compile(r"(?:javascript|vbscript|data):|[a-z][a-z0-9+.-]*://", re.IGNORECASE)
@@ -105,7 +105,7 @@ def show_hosts(text: str, home: Sequence[str] = ()) -> str:
     """
     if not _HINTS.search(text):
         return text
-    return "".join(part if is_code else _Scan(_BIDI.sub("", part), home).run() for is_code, part in _parts(text))
+    return "".join(part if is_code else _Scan(_BIDI.sub(JOINER, part), home).run() for is_code, part in _parts(text))
 
 
 def _parts(text: str) -> Iterator[tuple[bool, str]]:
