@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 from adapters.discord.custom_ids import SETTINGS, ButtonId
 from adapters.shared import markdown
 from adapters.shared.buttons import LABELS
+from adapters.shared.links import show_hosts
 from adapters.shared.markdown import CodeFile
 from bot.types import Action
 
@@ -53,10 +54,14 @@ class Buttons:
     actions: tuple[Action, ...] = ()
 
 
-def rendered(text: str, notices: Sequence[str] = ()) -> Rendered:
-    """An answer as messages that each fit; the remarks stand small under the last."""
+def rendered(text: str, notices: Sequence[str] = (), home: Sequence[str] = ()) -> Rendered:
+    """An answer as messages that each fit; the remarks stand small under the last.
+
+    home: what addresses of the server begin with, whose links need no host beside them.
+    """
     shortened, files = markdown.code_to_files(text, LONG_CODE, PREVIEW_CHARS, _remark_on_file)
-    pieces = markdown.split_markdown(shown(shortened), PIECE) if shortened.strip() else []
+    whole = show_hosts(shown(shortened), home)
+    pieces = [show_hosts(one, home) for one in markdown.split_markdown(whole, PIECE)] if shortened.strip() else []
     for remark in filter(None, map(small, notices)):
         if pieces and len(pieces[-1]) + len(remark) + 1 <= LIMIT:
             pieces[-1] = f"{pieces[-1]}\n{remark}"
@@ -71,7 +76,7 @@ def _remark_on_file(lines: int, name: str) -> str:
 
 def small(text: str) -> str:
     """A remark in small letters. Source: Discord, Markdown Text 101, subtext."""
-    flat = " ".join(text.split())[:MAX_REMARK]
+    flat = " ".join(text.split()).replace("](", "] (")[:MAX_REMARK]  # a file's name in it makes no link
     return f"-# {flat}" if flat else ""
 
 

@@ -36,6 +36,11 @@ class Target:
         return self.ref.channel_id or self.address.thread or self.address.channel
 
     @property
+    def home(self) -> tuple[str, ...]:
+        """What addresses of messages in the same server begin with."""
+        return (f"https://discord.com/channels/{self.address.workspace}/",) if self.address.workspace.isdigit() else ()
+
+    @property
     def needs_token(self) -> bool:
         """Whether only the interaction's token writes here: what it posted is not found again, so the rest waits for the end."""
         return self.ref.is_ephemeral or not self.ref.is_member

@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from functools import cache
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from markdown_it import MarkdownIt
 from markdown_it.renderer import RendererProtocol
@@ -16,12 +16,13 @@ from markdown_it.token import Token
 from markdown_it.utils import EnvType, OptionsDict
 
 from adapters.playground.highlight import highlighted
+from adapters.shared.links import host_of, needs_host, shown_host
 from bot.types import Audio, Blob, File, Image, Part, Text, UnreadAttachment
 
 MAX_MARKDOWN = 200_000
 """Characters; a longer text is shown as it is. Reading this many takes a second or two."""
-SCHEMES = ("http", "https", "mailto")
 BARE_LINK = re.compile(r"https?://[^\s<>\"'`\]]+[^\s<>\"'`\].,;:!?)*_]", re.IGNORECASE)
+BIDI = re.compile("[\u202a-\u202e\u2066-\u2069]")
 TASK = re.compile(r"\[([ xX])\] ")
 BLOBS = "/api/blobs/"
 INLINE_IMAGES = ("image/png", "image/jpeg", "image/gif", "image/webp")
@@ -136,11 +137,8 @@ def _constant(text: str) -> Any:
 
 
 def _is_safe_link(url: str) -> bool:
-    try:
-        split = urlsplit(url.strip())
-    except ValueError:
-        return False
-    return split.scheme.lower() in SCHEMES and (bool(split.netloc) or split.scheme.lower() == "mailto")
+    """Whether it leads to the web or to a mailbox, and beyond doubt where to."""
+    return bool(host_of(url.strip()))
 
 
 def _link_bare(state: StateCore) -> None:
@@ -188,10 +186,25 @@ def _image_to_link(token: Token) -> list[Token]:
 
 
 def _harden_links(state: StateCore) -> None:
+    """Have every link open elsewhere and tell nobody where it was, and show its host where the label does not."""
     for token in state.tokens:
+        made, label, url = list[Token](), list[str](), ""
         for child in token.children or ():
+            made.append(child)
             if child.type == "link_open":
                 child.attrs |= {"target": "_blank", "rel": "noopener noreferrer nofollow"}
+                label, url = [], str(child.attrs["href"])
+            elif child.type == "link_close":
+                made += _host_beside("".join(label), url)
+            else:
+                label.append(child.content)
+        token.children = made if token.children else token.children
+
+
+def _host_beside(label: str, url: str) -> list[Token]:
+    if not needs_host(label, url) and not BIDI.search(label):
+        return []
+    return [Token("html_inline", "", 0, content=f' <span class="host">{html.escape(shown_host(url))}</span>')]
 
 
 def _align_by_class(state: StateCore) -> None:

@@ -77,6 +77,20 @@ def has_table(text: str) -> bool:
     return any(block.kind == "table" for block in blocks(text))
 
 
+def code_lines(lines: Sequence[str]) -> list[bool]:
+    """Of each line whether it stands in a fenced block of code, the fences included."""
+    made: list[bool] = []
+    opening: re.Match[str] | None = None
+    for line in lines:
+        found = _FENCE.match(line)
+        made.append(bool(found or opening))
+        if opening is None:
+            opening = found
+        elif found and _closes(found, opening):
+            opening = None
+    return made
+
+
 def open_fence(text: str) -> str:
     """The line that opened the block of code in which the text ends, or empty."""
     opening: re.Match[str] | None = None

@@ -73,6 +73,7 @@ class SlackClient:
         self._public_session: aiohttp.ClientSession | None = None
         self._clients: LRUCache[str, AsyncWebClient] = LRUCache(MAX_TOKENS)
         self._identities: LRUCache[str, Identity] = LRUCache(MAX_TOKENS)
+        self._homes: LRUCache[str, str] = LRUCache(MAX_TOKENS)
 
     @property
     def session(self) -> aiohttp.ClientSession:
@@ -111,7 +112,13 @@ class SlackClient:
                 answer.get("url", ""),
                 _scopes_of(answer),
             )
+            self._homes[scope.team] = str(answer.get("url") or "")
         return self._identities[token]
+
+    def home(self, scope: TokenScope) -> tuple[str, ...]:
+        """What addresses of messages in the workspace begin with; nothing as long as we have not asked who we are there."""
+        url = self._homes.get(scope.team, "").rstrip("/")
+        return (f"{url}/archives/",) if url else ()
 
     async def bot_user_id(self, scope: TokenScope) -> str:
         """Our user id in a workspace; an organisation's token has another in each. Raises SlackError."""

@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 
 from adapters.shared import markdown
 from adapters.shared.buttons import LABELS
+from adapters.shared.links import show_hosts
 from adapters.shared.markdown import CodeFile
 from adapters.slack.callback_ids import FEEDBACK, PREFIX
 from adapters.slack.mentions import escape_mentions
@@ -66,16 +67,21 @@ class Buttons:
 
 
 def rendered(
-    text: str, allowed: Collection[str] = (), notices: Sequence[str] = (), buttons: Buttons | None = None
+    text: str,
+    allowed: Collection[str] = (),
+    notices: Sequence[str] = (),
+    buttons: Buttons | None = None,
+    home: Sequence[str] = (),
 ) -> Rendered:
     """An answer as messages that each fit; its last one carries the notices and the buttons.
 
     allowed: ids (or here, channel, everyone) that may be pinged, as the asker wrote them; as a mapping with the people's names,
-    by which the answer may call them too.
+    by which the answer may call them too. home: what addresses of the workspace begin with, whose links need no host beside them.
     """
     escaped = escape_mentions(text, allowed)
     shortened, files = markdown.code_to_files(escaped, LONG_CODE, PREVIEW_CHARS, _remark_on_file)
-    parts = markdown.split_markdown(shortened, PIECE) if shortened.strip() else []
+    shown = show_hosts(shortened, home)
+    parts = [show_hosts(part, home) for part in markdown.split_markdown(shown, PIECE)] if shown.strip() else []
     foot = foot_blocks(notices, buttons)
     pieces = [
         Piece(tuple(markdown_blocks(part, allowed)), fallback(part, allowed), escape_mentions(part, allowed))

@@ -75,7 +75,7 @@ def compose(
     """
     room = _room(profile, settings)
     given = [_without_unread(message) for message in (*_drop_orphan_calls(history), user)]
-    named = _with_speakers(given, is_shared=is_shared)
+    named = _with_speakers(given, has_speakers=is_shared and not _is_small(profile))
     system = Message("system", (Text(_system_text(system_prompt, named, profile, now)),))
     named, by_text = _with_few_files(_with_few_images(named), profile, int(room * MAX_WHOLE_SHARE))
     asked, notices = _truncate(named[-1], room - message_tokens(system))
@@ -91,15 +91,17 @@ def _room(profile: ModelProfile, settings: Settings) -> int:
 
 def _system_text(prompt: str, messages: Sequence[Message], profile: ModelProfile, now: datetime) -> str:
     """What the model is told, the operator's words first. What holds for marks is told a small model only where there are any."""
-    guard = _short_guard(messages) if profile.is_local else GUARD
+    guard = GUARD if not _is_small(profile) else SHORT_GUARD if any(map(_is_marked, messages)) else ""
     return "\n\n".join(filter(None, (prompt, guard, f"Today is {now:%A, %d %B %Y}.")))
 
 
-def _short_guard(messages: Sequence[Message]) -> str:
-    several = len({message.author for message in messages if message.author and not message.is_context}) > 1
-    people = "Several people take part: [message from NAME] says who speaks." if several else ""
-    is_foreign = any(message.is_context or any(map(_is_foreign, message.parts)) for message in messages)
-    return " ".join(filter(None, (people, SHORT_GUARD if is_foreign else "")))
+def _is_small(profile: ModelProfile) -> bool:
+    """Whether the model takes for content what it is told about it: one on this machine that cannot even call tools."""
+    return profile.is_local and not profile.calls_tools
+
+
+def _is_marked(message: Message) -> bool:
+    return message.is_context or any(map(_is_foreign, message.parts))
 
 
 def _is_foreign(part: Part) -> bool:
@@ -108,18 +110,21 @@ def _is_foreign(part: Part) -> bool:
     return isinstance(part, Quoted | File) or is_recording or (isinstance(part, Image) and bool(part.text))
 
 
-def _with_speakers(messages: Sequence[Message], *, is_shared: bool) -> list[Message]:
-    """The messages with who speaks, as far as it has to be told: in a shared place always, in a direct one of what others wrote."""
+def _with_speakers(messages: Sequence[Message], *, has_speakers: bool) -> list[Message]:
+    """The messages with who speaks: each before its words, or else only what others wrote than who asks now, as foreign.
+
+    The first is for places that several share. A small model repeats what stands before a question, and gets the second everywhere.
+    """
     names, person = Speakers(), _person(messages[-1])
-    return [_with_speaker(message, names, person, is_shared=is_shared) for message in messages]
+    return [_with_speaker(message, names, person, has_speakers=has_speakers) for message in messages]
 
 
-def _with_speaker(message: Message, names: Speakers, person: str, *, is_shared: bool) -> Message:
+def _with_speaker(message: Message, names: Speakers, person: str, *, has_speakers: bool) -> Message:
     if message.role != "user":
         return message
     is_foreign = message.is_context or _person(message) != person
-    name = names.name_for(_person(message), message.author) if is_shared or is_foreign else ""
-    return replace(message, author=name, is_context=is_foreign and not is_shared)
+    name = names.name_for(_person(message), message.author) if has_speakers or is_foreign else ""
+    return replace(message, author=name, is_context=is_foreign and not has_speakers)
 
 
 def _person(message: Message) -> str:

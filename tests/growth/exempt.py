@@ -99,6 +99,7 @@ FUNCTIONS: Mapping[str, str] = {
     "bot.store.columns.Bounded.process_bind_param": PARSED_LAST,
     "bot.store.columns.Words.process_bind_param": PARSED_LAST,
     "bot.store.messages.parts_of": PARTS,
+    "bot.store.messages.quoted_in": FIELDS,
     "bot.store.messages.words_of": FIELDS,
     "bot.store.prepared": OPERATOR,
     "adapters.console.chat.attached_paths": TERMINAL,

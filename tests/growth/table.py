@@ -18,7 +18,7 @@ from adapters.discord import parse_parts as discord_parts
 from adapters.discord import render as discord_render
 from adapters.playground import parse
 from adapters.playground import render as page
-from adapters.shared import markdown
+from adapters.shared import links, markdown
 from adapters.slack import entities as slack_entities
 from adapters.slack import history, home, mentions, previews, signed
 from adapters.slack import parse as slack_parse
@@ -34,7 +34,7 @@ from bot.engine.personas import known_persona
 from bot.engine.speak import sentences, spoken_text, wants_speech
 from bot.errors import UsageError
 from bot.media import directories, encodings, endings, reading, sniff, webpage
-from bot.policy import addressing, settings
+from bot.policy import addressing, marks, prompts, settings, worded
 from bot.providers.local import prompt
 from bot.providers.local import speak as local_speak
 from bot.providers.openai import embeddings, wire
@@ -45,6 +45,7 @@ from bot.store.columns import fitted
 from bot.types import (
     DEFAULT_SETTINGS,
     Address,
+    Audio,
     Author,
     InboundMessage,
     Message,
@@ -146,6 +147,16 @@ TEXT_CALLS: dict[str, Callable[[str], object]] = {
     "bot.policy.addressing.as_command": lambda text: addressing.as_command(_inbound(text), {}),
     "bot.policy.addressing.known_command": lambda text: addressing.known_command(text, ("ask",)),
     "bot.policy.addressing.typed_command": addressing.typed_command,
+    "bot.policy.marks.Speakers.name_for": lambda text: marks.Speakers().name_for("U1", text),
+    "bot.policy.marks.block": lambda text: marks.block("file", text, text, text),
+    "bot.policy.marks.clean_name": marks.clean_name,
+    "bot.policy.marks.cut": lambda text: marks.cut(marks.block("file", text), len(text) // 3, len(text) // 2, "…"),
+    "bot.policy.marks.escaped": marks.escaped,
+    "bot.policy.marks.parsed": lambda text: marks.parsed(marks.block("file", text)),
+    "bot.policy.marks.speaker_mark": marks.speaker_mark,
+    "bot.policy.marks.unescaped": marks.unescaped,
+    "bot.policy.prompts.instructions": lambda text: prompts.instructions("Be kind.", text, text),
+    "bot.policy.worded.heard": lambda text: worded.heard(Audio(BLOB, text, text), text),
     "bot.policy.settings.Setting.parse": _refused(lambda text: [one.parse(text) for one in settings.SETTINGS.values()]),
     "bot.policy.settings.known_name": _refused(settings.known_name),
     "bot.policy.settings.parse_setting": _refused(lambda text: settings.parse_setting("stop", text)),
@@ -189,7 +200,16 @@ TEXT_CALLS: dict[str, Callable[[str], object]] = {
         )
     ),
     "adapters.playground.render.plain_block": page.plain_block,
+    "adapters.shared.links.host_of": links.host_of,
+    "adapters.shared.links.is_plain": links.is_plain,
+    "adapters.shared.links.needs_host": lambda text: (
+        links.needs_host(text, "https://e.org"),
+        links.needs_host("x", text),
+    ),
+    "adapters.shared.links.show_hosts": links.show_hosts,
+    "adapters.shared.links.shown_host": links.shown_host,
     "adapters.shared.markdown.blocks": markdown.blocks,
+    "adapters.shared.markdown.code_lines": lambda text: markdown.code_lines(text.split("\n")),
     "adapters.shared.markdown.closing_fence": markdown.closing_fence,
     "adapters.shared.markdown.code_to_files": lambda text: markdown.code_to_files(
         text, 3_600, 120, lambda _, name: name
@@ -339,7 +359,11 @@ MESSAGE_CALLS: dict[str, Callable[[Message], object]] = {
     "bot.providers.local.prompt.plain": lambda message: prompt.plain([message] * 3),
     "bot.providers.openai.wire.chat_messages": lambda message: wire.chat_messages([message], {}),
     "bot.providers.openai.wire.responses_input": lambda message: wire.responses_input([message], {}),
-    "bot.providers.openai.wire.words_of": lambda message: [wire.words_of(part) for part in message.parts],
+    "bot.policy.worded.words_of": lambda message: [worded.words_of(part) for part in message.parts],
+    "bot.policy.worded.frame": lambda message: [worded.frame(message) for _ in message.parts],
+    "bot.policy.worded.framed": lambda message: worded.framed(
+        message, [worded.words_of(part) for part in message.parts]
+    ),
     "bot.store.messages.blobs_of": messages.blobs_of,
     "bot.store.messages.plain_text": messages.plain_text,
     "bot.types.plain.to_json": to_json,

@@ -150,13 +150,14 @@ def test_the_instructions_come_first_and_the_day_last() -> None:
 
 def test_a_small_model_is_told_of_marks_only_where_there_are_any() -> None:
     """What it is told it takes for the subject, so a plain question is asked as if there were no marks."""
-    local = replace(profile(), is_local=True)
+    local = replace(profile(), is_local=True, calls_tools=False)
     plain = "Be kind.\n\nToday is Monday, 23 November 2026."
     assert system_text(compose([], user("hi", "Ann"), Settings(), local, "Be kind.", NOW, is_shared=True)) == plain
     file = Message("user", (Text("sum up"), File(BLOB, "a.txt", "text")))
     assert SHORT_GUARD in system_text(compose([], file, Settings(), local, "Be kind.", NOW))
     two = compose([user("hi", "Ann")], user("ho", "Ben"), Settings(), local, "Be kind.", NOW, is_shared=True)
-    assert "[message from NAME] says who speaks" in system_text(two) and SHORT_GUARD not in system_text(two)
+    assert SHORT_GUARD in system_text(two)
+    assert [(message.author, message.is_context) for message in two.messages[1:]] == [("Ann", True), ("", False)]
 
 
 @given(st.text(max_size=3_000), st.integers(10, 500))

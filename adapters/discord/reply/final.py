@@ -59,10 +59,10 @@ class Finisher:
         """The answer as it stays there. Raises StoreError when its files cannot be read."""
         clips = [part for part in reply.parts if isinstance(part, Audio)]
         voice = clips[0] if clips and not target.needs_token else None
-        whole = render.rendered(reply.text, reply.notices)
+        whole = render.rendered(reply.text, reply.notices, target.home)
         files, remarks = self._fitting(target, await self._uploads(target, reply, whole, with_sound=voice is None))
         if remarks:
-            whole = render.rendered(reply.text, (*reply.notices, *remarks))
+            whole = render.rendered(reply.text, (*reply.notices, *remarks), target.home)
         if not target.ref.is_member and len(whole.pieces) > MAX_BY_TOKEN:
             files.append(Upload("answer.md", reply.text.encode(), "text/markdown; charset=utf-8"))
             whole = replace(whole, pieces=(*whole.pieces[: MAX_BY_TOKEN - 1], render.small(WHOLE_IN_FILE)))

@@ -123,6 +123,8 @@ class Plan:
     """Of the messages that are sound: an earlier version's until they are deleted, then its own."""
     phase: Phase = Phase.WAITING
     live: LiveText = field(default_factory=LiveText)
+    home: tuple[str, ...] = ()
+    """As of `render.rendered`."""
     _shown: dict[str, str] = field(default_factory=dict)
     """By id, the words that a message shows; unknown after a crash."""
     _gone: set[str] = field(default_factory=set)
@@ -203,7 +205,7 @@ class Plan:
         if not text.strip():
             return (render.small(status),) if status else ()
         if self._rendered[0] != text:
-            self._rendered = (text, render.rendered(text).pieces)
+            self._rendered = (text, render.rendered(text, home=self.home).pieces)
         return self._rendered[1][:1] if self.shows_one_piece else self._rendered[1]
 
     def _next_of_ending(self) -> Action | None:

@@ -79,6 +79,7 @@ class Replies:
             had_files=target.ref.has_files,
             posted=[*_text_ids(receipt), *found],
             voice_ids=list(target.ref.voice_ids),
+            home=target.home,
         )
         session = Session(self._client, self._posts, target, plan, self._pace)
         runner = self._live.start(receipt.turn_id, Runner(self._client, self._posts, target, plan, session))

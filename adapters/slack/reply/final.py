@@ -68,7 +68,7 @@ class Finisher:
             return await self._delete_reply(runner, receipt)
         has_pictures = any(isinstance(part, Image) for part in reply.parts)
         buttons = None if has_pictures else buttons_of(reply, target)
-        whole = render.rendered(reply.text, target.allowed, reply.notices, buttons)
+        whole = render.rendered(reply.text, target.allowed, reply.notices, buttons, self._client.home(target.scope))
         await self._delete_previous_media(target)
         try:
             await self._write_final(runner, reply, whole, buttons)
@@ -167,7 +167,7 @@ class Finisher:
 
     async def _finish_ephemeral(self, runner: Runner, receipt: Receipt, reply: Reply) -> Receipt:
         target = runner.target
-        whole = render.rendered(reply.text, target.allowed, reply.notices)
+        whole = render.rendered(reply.text, target.allowed, reply.notices, home=self._client.home(target.scope))
         for piece in whole.pieces:
             await self._posts.ephemeral(target, piece)
         await self._send_privately(target, reply, whole)
@@ -175,7 +175,7 @@ class Finisher:
 
     async def _finish_elsewhere(self, target: Target, reply: Reply, error: SlackError, limits: ReplyLimits) -> bool:
         """Where we may not write: by the response_url if there is one, else to the asker alone. False when neither helps."""
-        whole = render.rendered(reply.text, target.allowed, reply.notices)
+        whole = render.rendered(reply.text, target.allowed, reply.notices, home=self._client.home(target.scope))
         if error.slack_code in OUTSIDE and self._posts.response_url(target):
             await self._finish_outside(target, reply, whole, limits.max_responses)
             return True

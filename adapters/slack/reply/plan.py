@@ -98,11 +98,14 @@ class Plan:
         posted: Sequence[str] = (),
         stop_button: Sequence[Block] = (),
         limits: ReplyLimits = DEFAULT_LIMITS,
+        home: Sequence[str] = (),
     ) -> None:
         """allowed_mentions: ids of those whom the reply may ping, with their names where known.
 
-        posted: the messages that it has already. stop_button: stands under a message that grows by edits.
+        posted: the messages that it has already. stop_button: stands under a message that grows by edits. home: as of
+        `render.rendered`.
         """
+        self._home = home
         self._allowed, self._stop_button, self._limits = allowed_mentions or {}, tuple(stop_button), limits
         self.posted = list(posted)
         """Ids of its messages, in order."""
@@ -249,7 +252,7 @@ class Plan:
             return None
         if not self.posted and self._began_at is not None and now - self._began_at < self._limits.first_edit_s:
             return None
-        pieces = list(render.rendered(text, self._allowed).pieces)
+        pieces = list(render.rendered(text, self._allowed, home=self._home).pieces)
         if pieces:
             last = pieces[-1]
             pieces[-1] = Piece((*last.blocks, *self._stop_button), last.text, last.markdown)
@@ -346,7 +349,7 @@ class Plan:
     def _posts_of_rest(self, final: str, rest: str, reply: Reply, buttons: Buttons | None) -> tuple[Post, ...]:
         fence = markdown.open_fence(final[: self._sent])
         text = f"{fence}\n{rest}" if fence else rest
-        pieces = render.rendered(text, self._allowed, reply.notices, buttons).pieces
+        pieces = render.rendered(text, self._allowed, reply.notices, buttons, self._home).pieces
         return tuple(Post(len(self.posted) + number, piece) for number, piece in enumerate(pieces))
 
     def rewrite(self, pieces: Sequence[Piece]) -> tuple[tuple[StopStream, ...], tuple[Ending, ...]]:

@@ -108,7 +108,7 @@ class Replies:
         """found: messages of the reply besides those that the receipt names."""
         target = target_of(receipt)
         posted = dict.fromkeys(ts for ts in (*receipt.message_ids, *found) if ts != target.ref.controls_ts)
-        plan = Plan(target.allowed, tuple(posted), _stop_button(target), self.limits)
+        plan = Plan(target.allowed, tuple(posted), _stop_button(target), self.limits, self._client.home(target.scope))
         session = Session(self._surroundings, target, is_running=target.ref.has_session)
         return Runner(self._surroundings, self.posts, target, plan, session, self.limits)
 
