@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from adapters.discord.emulator import Channel, DiscordEmulator, Limits, Message
+from bench import UNRATED
 from bot import config as configuration
 from bot.app import App
 
@@ -37,7 +38,7 @@ async def hold_parley(environment: dict[str, str], home: Path) -> None:
         for name in ("chat", "transcribe", "speech", "image", "embedding")
     }
     config = configuration.load(
-        env_file=None, **{**environment, **models, "parley_home": home, "port": 0, "log_level": "ERROR"}
+        env_file=None, **{**environment, **models, **UNRATED, "parley_home": home, "port": 0, "log_level": "ERROR"}
     )
     app = App(config, only={"discord"})
     async with app.running(listen=True):

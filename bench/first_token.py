@@ -23,6 +23,7 @@ from pathlib import Path
 
 from openai import AsyncOpenAI
 
+from bench import UNRATED
 from bot import config as configuration
 from bot.app import App
 from bot.types import Address, Receipt, ReplyEvent, TextDelta
@@ -107,6 +108,7 @@ async def main(turns: int, per_second: float, database: str) -> None:
                 openai_api="responses",
                 chat_model=f"openai:{MODEL}",
                 speech_model="none",
+                **UNRATED,
             )
             app = App(config, only=(), more={PLATFORM: platform})
             client = AsyncOpenAI(api_key="test-key", base_url=url)

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from adapters.slack.emulator import AppConfig, Message, SlackEmulator
+from bench import UNRATED
 from bot import config as configuration
 from bot.app import App
 from tests.acceptance.slack_support import ECHO
@@ -37,7 +38,7 @@ async def parley(options: argparse.Namespace) -> None:
     assert slack.stdout is not None and slack.stdin is not None
     values = json.loads(await slack.stdout.readline())
     with tempfile.TemporaryDirectory() as home:
-        chosen = {"parley_home": Path(home), "port": 0, **ECHO, **values}
+        chosen = {"parley_home": Path(home), "port": 0, **ECHO, **UNRATED, **values}
         app = App(configuration.load(env_file=None, **chosen), only={"slack"}, durable=not options.memory)
         async with app.running(listen=True):
             before, busy_s = rss_mb(), time.process_time()

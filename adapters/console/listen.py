@@ -32,7 +32,8 @@ async def converse(
     async with host.bus.subscribe(topic(inbound.message_id)) as messages:
         accepted = await accept(inbound)
         if accepted.outcome != "queued":
-            raise PlatformError("Parley did not accept that as something to answer.", detail=accepted.outcome)
+            text = accepted.reason or "Parley did not accept that as something to answer."
+            raise PlatformError(text, detail=accepted.outcome)
         has_text = False
         async with aclosing(_events(host, inbound, messages, silence_s)) as events:
             async for event in events:

@@ -203,7 +203,8 @@ class Interactions:
         if done is not None and done.outcome == "ignored":
             await self._followup_ephemeral(data, BUTTON_UNKNOWN)
         elif done is not None and done.outcome == "refused":
-            await self._followup_ephemeral(data, done.reason)
+            if done.reason:  # else it was told a moment ago
+                await self._followup_ephemeral(data, done.reason)
         elif press.action in THANKS and in_time:
             await self._followup_ephemeral(data, THANKS[press.action])
 

@@ -224,7 +224,12 @@ class Routes:
         if told:
             await publish_to_pages(self._host, inbound.address.channel, told)
         status = 200 if isinstance(inbound, Edit | Deletion | ButtonPress) else 202
-        answer = {"outcome": accepted.outcome, "turn": accepted.turn_id, "position": accepted.position}
+        answer = {
+            "outcome": accepted.outcome,
+            "turn": accepted.turn_id,
+            "position": accepted.position,
+            "reason": accepted.reason,
+        }
         return web.json_response(answer, status=status)
 
 

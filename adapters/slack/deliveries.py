@@ -110,7 +110,9 @@ class Deliveries:
         """What Slack shows at once: a command that is answered in the channel. A thumb is thanked for, and a refusal is told."""
         if isinstance(inbound, ButtonPress) and inbound.action.startswith("thumbs") and accepted.outcome == "done":
             self._tasks.spawn(self._home.thank(inbound))
-        if isinstance(inbound, ButtonPress) and accepted.outcome == "refused":
+        if isinstance(inbound, Command) and accepted.outcome == "refused":
+            return {"response_type": "ephemeral", "text": accepted.reason}
+        if isinstance(inbound, ButtonPress) and accepted.outcome == "refused" and accepted.reason:
             self._tasks.spawn(self._home.followup_ephemeral(inbound, accepted.reason))
         commands = self._client.host.commands
         is_public = (

@@ -243,3 +243,26 @@ async def test_a_step_that_an_upgrade_renamed_runs_anew(tmp_path: Path, clock: F
     release = "newest"
     assert await finished(renamed) == expected
     assert [one for one in log.seen if not one.startswith("old")] == ["new runs answer", "new runs finish"]
+
+
+async def test_one_person_does_not_hold_all_slots(start: Start) -> None:
+    """However many jobs one person has in however many lanes, a colleague's begins while they run; these have half of the slots."""
+    log, gate = Log(), asyncio.Event()
+
+    async def handle(job_id: str, step: Step) -> None:
+        await log.note(job_id)
+        if job_id.startswith("spam"):
+            await gate.wait()
+
+    async with start(handle) as jobs:
+        for number in range(40):
+            await jobs.enqueue(Job(f"spam{number}", f"lane{number}", number + 1, "1 mallory"))
+        await log.until(4)
+        await jobs.enqueue(Job("mine", "elsewhere", 99, "1 ann"))
+        async with asyncio.timeout(10):
+            while "mine" not in log.seen:
+                await asyncio.sleep(0.005)
+        if not isinstance(jobs, InlineJobs):
+            assert len(log.seen) == 5
+        gate.set()
+        await log.until(41)

@@ -19,11 +19,11 @@ from bot.policy.limits import LIMITS, Limits
 from bot.policy.visibility import is_private_answer
 from bot.ports import ModelDone
 from bot.store import schema, turns
-from bot.types import Accepted, Address, ButtonPress, Edit, Image, InboundMessage, ToolCall, Usage
+from bot.types import Accepted, Address, ButtonPress, Edit, Image, InboundMessage, ToolCall, ToolResult, Usage
 from tests import making
 from tests.conftest import MakeApp
 from tests.fakes import ANN, BEN, HERE, FakeAdapter, FakeClock, answer, ended
-from tests.support import echo, rows
+from tests.support import echo, last_request, rows
 
 THREE = replace(LIMITS, questions_per_minute=3, commands_per_minute=4)
 ROOM = replace(HERE, channel="C7")
@@ -371,3 +371,97 @@ async def test_a_flood_is_held_back_on_postgresql(make_app: MakeApp, platform: F
         calls = Counter(row.author_id for row in await rows(app, schema.calls))
         assert 0 < calls[ANN.id] <= LIMITS.paid_calls_per_minute and calls[BEN.id] == 1
         assert took_s < 2
+
+
+@pytest.mark.parametrize(
+    ("limits", "told"),
+    [
+        (replace(LIMITS, channel_waiting_questions=2), "2 questions are waiting in this channel already."),
+        (replace(LIMITS, workspace_waiting_questions=2), "2 questions are waiting in this workspace already."),
+    ],
+)
+async def test_what_waits_in_a_channel_and_a_workspace_is_limited(
+    make_app: MakeApp, platform: FakeAdapter, store_url: str, limits: Limits, told: str
+) -> None:
+    """Whoever comes after many is told at once, and what was asked before is answered all the same."""
+    async with make_app(limits=limits, database_url=store_url) as app:
+        gate = asyncio.Event()
+        echo(app).enqueue(gate, "first")
+        shared = {"address": ROOM, "mentions_bot": True, "is_direct": False}
+        accepted = [await app.accept(platform.says("0", **shared))]
+        async with asyncio.timeout(20):
+            while not any(row.state == "running" for row in await rows(app, schema.turns)):
+                await asyncio.sleep(0.005)
+        for number in range(1, 4):
+            author = replace(ANN, id=f"U{number}")
+            accepted.append(await app.accept(platform.says(str(number), author=author, **shared)))
+        assert (await platform.answered(accepted[-1].turn_id)).text.startswith(told)
+        gate.set()
+        for one in accepted:
+            await ended(app, one.turn_id)
+        assert chats(app) == 3
+
+
+# --- What one question may cause -------------------------------------------------------------------------------------
+
+
+async def test_the_first_files_of_a_message_are_read(make_app: MakeApp, platform: FakeAdapter) -> None:
+    """Of many files the first are read, and that is said."""
+    async with make_app(limits=replace(LIMITS, attachments=2)) as app:
+        shown = await answer(app, platform, platform.says("read", files={f"{name}.txt": b"words" for name in "abc"}))
+        assert shown.reply and shown.reply.notices == ("Only the first 2 attachments were read.",)
+        assert sorted(platform.fetched) == ["a.txt", "b.txt"]
+
+
+async def test_few_earlier_files_are_read_along(make_app: MakeApp, platform: FakeAdapter) -> None:
+    """A question has the newest unread files of the conversation read, not all that ever lay there."""
+    async with make_app(limits=replace(LIMITS, unread_attachments=1)) as app:
+        for name in "abc":
+            await app.accept(platform.says("look", is_direct=False, files={f"{name}.txt": b"words"}))
+        await answer(app, platform, platform.says("what is in them?"))
+        assert len(platform.fetched) == 1
+
+
+async def test_so_much_history_is_read(make_app: MakeApp, platform: FakeAdapter) -> None:
+    """The model reads the newest messages of the conversation."""
+    async with make_app(limits=replace(LIMITS, history_messages=2)) as app:
+        for number in range(4):
+            await answer(app, platform, platform.says(f"q{number}"))
+        assert "Messages before: 2" in (await answer(app, platform, platform.says("and?"))).text
+
+
+async def test_the_first_pages_of_a_scan_are_read(make_app: MakeApp, platform: FakeAdapter) -> None:
+    """Reading pictures of pages takes a processor's seconds: it is said when not all were read."""
+    async with make_app(limits=replace(LIMITS, ocr_pages=0)) as app:
+        shown = await answer(
+            app, platform, platform.says("read", files={"scan.pdf": making.scanned_pdf("the treasure")})
+        )
+        assert shown.reply and "treasure" not in shown.text
+        assert not [call for call in echo(app).calls if call.modality == "text"]
+
+
+async def test_few_pictures_of_a_video_are_seen(make_app: MakeApp, platform: FakeAdapter) -> None:
+    """So many pictures of a film reach the model, whatever its length."""
+    async with make_app(limits=replace(LIMITS, video_frames=2)) as app:
+        await answer(app, platform, platform.says("watch", files={"film.mp4": making.video()}))
+        parts = last_request(app).messages[-1].parts
+        assert sum(isinstance(part, Image) for part in parts) == 2
+
+
+async def test_the_beginning_of_an_answer_is_spoken(make_app: MakeApp, platform: FakeAdapter) -> None:
+    """A long text is spoken in part, and that is said."""
+    async with make_app(limits=replace(LIMITS, spoken_chars=10)) as app:
+        shown = await answer(app, platform, platform.commands("say", "one two three four five"))
+        assert shown.reply and shown.reply.notices == ("The voice message holds the beginning of the answer.",)
+        assert [call.request for call in echo(app).calls if call.modality == "speech"] == ["one two th"]
+
+
+async def test_a_tool_that_takes_too_long_is_stopped(make_app: MakeApp, platform: FakeAdapter) -> None:
+    """The model reads that it was, and the answer goes on."""
+    async with make_app(limits=replace(LIMITS, tool_seconds=0.0)) as app:
+        echo(app).enqueue(ToolCall("c1", "generate_image", {"prompt": "a cat", "shape": "square"}), TOOLS)
+        await answer(app, platform, platform.says("draw"))
+        results = [
+            part for message in last_request(app).messages for part in message.parts if isinstance(part, ToolResult)
+        ]
+        assert [part.text for part in results] == ["The tool took too long and was stopped."]

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 
 from bot.errors import UnavailableError
+from bot.policy.fairness import on_behalf_of
 from bot.providers.local.worker import Emit, Stopped, Worker
 
 
@@ -127,3 +128,26 @@ async def test_closing_ends_what_runs_and_refuses_what_comes() -> None:
             pass
     with pytest.raises(UnavailableError):
         await worker.run(lambda: None)
+
+
+async def test_one_persons_questions_do_not_stand_before_a_colleagues(worker: Worker) -> None:
+    """Behind twenty questions of one person, a colleague's is the next to be answered."""
+    gate, begun, order = threading.Event(), threading.Event(), list[str]()
+
+    def hold() -> None:
+        begun.set()
+        gate.wait(5)
+
+    async def ask(person: str) -> None:
+        with on_behalf_of(person):
+            await worker.run(lambda: order.append(person))
+
+    first = asyncio.create_task(worker.run(hold))
+    await until(begun)
+    flood = [asyncio.create_task(ask("mallory")) for _ in range(20)]
+    await asyncio.sleep(0)
+    mine = asyncio.create_task(ask("ann"))
+    await asyncio.sleep(0)
+    gate.set()
+    await asyncio.gather(first, mine, *flood)
+    assert order.index("ann") <= 1 and len(order) == 21
