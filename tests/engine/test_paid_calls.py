@@ -87,7 +87,7 @@ def test_paid_calls_of_a_message_are_bounded_whatever_the_model_says(
             await answer(app, platform, platform.says("read this", files=files, wants_speech=True))
             return Counter(row.modality for row in (await rows(app, schema.calls))[before:])
 
-        @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+        @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
         @given(rounds=ROUNDS)
         def is_bounded(rounds: Sequence[Round]) -> None:
             counted = runner.run(paid(rounds))
