@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tests.attacks import files, machine, people, places, spending, web
 from tests.attacks.field import battlefield
-from tests.attacks.table import WEAPONS, got_through, try_all
+from tests.attacks.table import got_through, in_order, try_all
 
 MODULES = (web, machine, people, places, spending, files)
 """Importing them registers their weapons."""
@@ -24,7 +24,7 @@ def say(text: str) -> None:
 
 async def attack(names: list[str], *, fast: bool, keep: Path | None = None) -> list[str]:
     """Try them; gives the names of those that got through."""
-    chosen = [one for one in WEAPONS if (one.is_fast or not fast) and (not names or one.name in names)]
+    chosen = [one for one in in_order() if (one.is_fast or not fast) and (not names or one.name in names)]
     with tempfile.TemporaryDirectory() as folder:
         async with battlefield(Path(folder)) as field:
             outcomes = await try_all(field, chosen, say)

@@ -146,6 +146,13 @@ class Field:
         await made.arrive()
         return made
 
+    async def settled(self, person: Person) -> list[dict[str, Any]]:
+        """Their conversation on the page, once no answer is under way."""
+        async with asyncio.timeout(90):
+            while not (entries := await person.entries()) or any(entry["is_running"] for entry in entries):
+                await asyncio.sleep(0.1)
+        return entries
+
     async def mention(self, text: str, user: str = "ada", channel: Any = "general", **more: Any) -> list[Message]:
         """Somebody asks Parley at Slack; gives the answer."""
         return await self.answered(self.slack.post(user, channel, f"<@{self.slack.bot.id}> {text}", **more))

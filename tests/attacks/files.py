@@ -50,7 +50,7 @@ async def send_bombs(field: Field) -> None:
         ("l.svg", laughs, "image/svg+xml"),
     )
     await ann.post("look", *files)
-    await ann.settled()
+    await field.settled(ann)
     assert "root:" not in field.model.told() and "lollol" not in field.model.told()
     assert field.parley.rss_mb() - before < 200
 
@@ -60,7 +60,7 @@ async def crowd_an_archive(field: Field) -> None:
     """A zip file with 200,000 members, in the process that holds the tokens."""
     ann, before = await field.browser(), field.parley.rss_mb()
     await ann.post("unpack", ("crowd.zip", crowded_zip(200_000), "application/zip"))
-    await ann.settled()
+    await field.settled(ann)
     assert field.parley.rss_mb() - before < 150
 
 
@@ -70,7 +70,7 @@ async def crowd_an_archive_with_a_million(field: Field) -> None:
     ann, before = await field.browser(), field.parley.rss_mb()
     async with field.watched(3):
         await ann.post("unpack", ("crowd.zip", crowded_zip(1_000_000), "application/zip"))
-        await ann.settled()
+        await field.settled(ann)
     assert field.parley.rss_mb() - before < 250
 
 

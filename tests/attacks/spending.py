@@ -28,7 +28,7 @@ async def claim_a_day_of_sound(field: Field) -> None:
     for rate in (1, 100):
         ann = await field.browser()
         await ann.post("listen", (f"day{rate}.wav", wav_claiming(rate, 100_000), "audio/wav"))
-        await ann.settled()
+        await field.settled(ann)
     assert field.model.paid().get("/audio/transcriptions", 0) == before
 
 

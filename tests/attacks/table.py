@@ -51,6 +51,11 @@ def weapon(about: str, *, fast: bool = True) -> Callable[[Attack], Attack]:
     return register
 
 
+def in_order() -> list[Weapon]:
+    """The weapons, floods last: what they leave behind holds up whoever comes next for a while."""
+    return sorted(WEAPONS, key=lambda one: (one.name.startswith("flood"), not one.is_fast))
+
+
 async def try_all(field: Field, weapons: Iterable[Weapon], say: Callable[[str], None]) -> list[Outcome]:
     """Try them in order; each line is said when it is known."""
     outcomes: list[Outcome] = []

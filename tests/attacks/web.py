@@ -133,7 +133,7 @@ async def name_another_persons_conversation(field: Field) -> None:
     """Read, delete, watch, press and fetch what belongs to somebody else on the page."""
     ann, mallory, word = await field.browser(), await field.browser(), field.word()
     message = await ann.post(word, ("note.txt", b"the file of ann", "text/plain"))
-    await ann.settled()
+    await field.settled(ann)
     sha = hashlib.sha256(b"the file of ann").hexdigest()
     there = f"/api/conversations/{ann.channel}"
     for method, path in (
@@ -168,7 +168,7 @@ async def answer_with_a_long_list(field: Field) -> None:
     ann = await field.browser()
     async with ann.watching(), field.watched(3):
         await ann.post("REPEAT AFTER ME<<" + "- a\n" * 3_000 + ">>")
-        await ann.settled()
+        await field.settled(ann)
 
 
 @weapon("H2", fast=False)
@@ -178,7 +178,7 @@ async def answer_with_slow_code(field: Field) -> None:
     async with field.watched(3):
         for language in ("make", "http", "diff", "ini"):
             await ann.post(f"REPEAT AFTER ME<<```{language}\n{'a' * 20_000}\n```>>")
-        await ann.settled()
+        await field.settled(ann)
         await ann.entries()
 
 
@@ -211,7 +211,7 @@ async def fetch_a_byte_many_times(field: Field) -> None:
     ann = await field.browser()
     data = bytes(60 * MIB)
     await ann.post("keep", ("big.bin", b"RIFF" + data, "application/octet-stream"))
-    await ann.settled()
+    await field.settled(ann)
     sha, before = hashlib.sha256(b"RIFF" + data).hexdigest(), field.parley.rss_mb()
 
     async def one() -> None:
@@ -306,6 +306,6 @@ async def show_hostile_markup(field: Field) -> None:
     ann = await field.browser()
     bad = "<script>x</script> <img src=x onerror=y> [a](javascript:z) ![b](http://evil.example/p) <svg onload=w>"
     await ann.post(f"REPEAT AFTER ME<<{bad}>>")
-    shown = json.dumps([one["blocks"] for one in await ann.settled()])
+    shown = json.dumps([one["blocks"] for one in await field.settled(ann)])
     for mark in ("<script", "<img", "<svg", 'href=\\"javascript', 'src=\\"http://evil'):
         assert mark not in shown.lower(), mark
