@@ -29,5 +29,5 @@ async def test_terminal_commands_work_beside_it(make_app: MakeApp, make_config: 
 
 async def test_many_processes_share_a_database_server(make_app: MakeApp, postgres_url: str) -> None:
     """On PostgreSQL any number serves."""
-    async with make_app(database_url=postgres_url), make_app(database_url=postgres_url):
-        pass
+    async with make_app(database_url=postgres_url) as one, make_app(database_url=postgres_url) as other:
+        assert one.store.url == other.store.url

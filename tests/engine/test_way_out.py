@@ -226,9 +226,10 @@ async def test_a_suspect_waits_until_no_other_turn_runs() -> None:
 
 async def test_a_suspect_does_not_wait_for_ever() -> None:
     """On a busy day others always run: after a while it begins all the same."""
-    running = TurnsRunning(quiet_s=0.01)
+    running, begun = TurnsRunning(quiet_s=0.01), False
     async with running.joined(), asyncio.timeout(5), running.joined(is_suspect=True):
-        pass
+        begun = True
+    assert begun
 
 
 async def test_interruptions_are_counted(app: App, platform: Flaky) -> None:

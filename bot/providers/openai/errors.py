@@ -75,7 +75,7 @@ def translate(error: Exception) -> ProviderError:
     return ProviderError(text, detail=_safe(f"{type(error).__name__}: {error}"))
 
 
-def _unreachable(error: openai.APIConnectionError | httpx2.HTTPError) -> UnreachableError:
+def _unreachable(error: openai.APIConnectionError | httpx2.HTTPError) -> OverloadedError:
     """The address, without a path or what else it may hold, and the variable that has it are for the operator, in the log."""
     try:
         url = error.request.url
@@ -84,7 +84,9 @@ def _unreachable(error: openai.APIConnectionError | httpx2.HTTPError) -> Unreach
     except RuntimeError:  # httpx knows of none
         where = whose = ""
     detail = _safe(f"{where}{whose} {error!r} {error.__cause__!r}")
-    return UnreachableError("The model server cannot be reached. Please try again in a minute.", detail=detail.strip())
+    is_down = any(isinstance(one, httpx2.ConnectError) for one in (error, error.__cause__))
+    kind = UnreachableError if is_down else OverloadedError
+    return kind("The model server cannot be reached. Please try again in a minute.", detail=detail.strip())
 
 
 def _safe(detail: str) -> str:
