@@ -313,11 +313,11 @@ page_sessions = Table(
 deliveries = Table(
     "deliveries",
     metadata,
-    Column("turn_id", String(32), ForeignKey("turns.id", ondelete="CASCADE"), primary_key=True),
+    Column("turn_id", Bounded(32), ForeignKey("turns.id", ondelete="CASCADE"), primary_key=True),
     _tenant(),
     Column("conversation_id", Key, nullable=False),
     Column("sequence", Key, nullable=False),
-    Column("platform", String(32), nullable=False),
+    Column("platform", Bounded(32), nullable=False),
     _json("reply", nullable=False),
     Column("tries", Integer, nullable=False, server_default="0"),
     Column("next_at", Moment, nullable=False, comment="Nobody else tries before then."),
