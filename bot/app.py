@@ -16,7 +16,7 @@ from bot import telemetry
 from bot.background import keep_listening, keep_pruning, warm_up
 from bot.clock import SystemClock
 from bot.config import Config, limits_of, secrets_of
-from bot.database import migrated, store_url
+from bot.database import migrated, serving, store_url
 from bot.engine import run_job
 from bot.engine.commands import SPECS
 from bot.engine.personas import personas
@@ -118,7 +118,7 @@ class App:
             stack.callback(self._secrets.close)
             if serve:
                 self._bind(stack)
-            await self._open_store(stack)
+            await self._open_store(stack, serves=take_over)
             self._create_parts(stack, take_over=take_over)
             self._create_adapters(stack)
             await self._start_jobs(stack, work=work)
@@ -137,9 +137,11 @@ class App:
         self._sockets = bind(self.config.host, self.config.port)
         stack.callback(close, self._sockets)
 
-    async def _open_store(self, stack: AsyncExitStack) -> None:
+    async def _open_store(self, stack: AsyncExitStack, *, serves: bool) -> None:
         self.store = open_store(store_url(self.config))
         stack.push_async_callback(self.store.close)
+        if serves:
+            stack.enter_context(serving(self.store))
         await migrated(self.store)
         self.bus = open_bus(self.store)
         stack.push_async_callback(self.bus.close)
@@ -235,6 +237,8 @@ class App:
         tasks: list[Background] = [partial(self.runtime.stops.listen, self.bus)]
         if listen:
             tasks += [partial(keep_listening, one, self.accept, self.clock) for one in self.adapters.values()]
+        if work:
+            tasks.append(partial(self.runtime.deliveries.keep_showing, self.runtime))
         if work and take_over:
             tasks.append(partial(keep_pruning, self.store, self.jobs, self.clock))
         if self._durable:

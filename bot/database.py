@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from sqlalchemy.engine import URL
 
 from bot.config import Config
 from bot.errors import ConfigError, StoreError
 from bot.store import Store
+from bot.store.file_locks import lock_file, lock_path
 from bot.store.migrate import migrate
 
+SERVING = "serving"
+"""The name of the lock that the one process holds which serves a SQLite database."""
 POSTGRES_PORT = 5432
 NO_ANSWER = ("refused", "timeout", "time out", "timed out", "resolve", "unreachable")
 """Words in a driver's error that mean that no server answered."""
@@ -21,6 +26,29 @@ def store_url(config: Config) -> str:
     if config.database_url:
         return config.database_url.get_secret_value()
     return URL.create("sqlite", database=str(config.parley_home / "parley.db")).render_as_string()
+
+
+@contextmanager
+def serving(store: Store) -> Iterator[None]:
+    """Serve this database inside. Raises ConfigError when it is a SQLite file that another process serves.
+
+    Only one process can hold the order of conversations in memory; what only asks, as `parley ask` does, works beside it.
+    """
+    if store.is_shared:
+        yield
+        return
+    try:
+        file = lock_file(lock_path(store.url, SERVING))
+    except OSError:  # the folder is not ours to write in, which the database says better
+        yield
+        return
+    if file is None:
+        raise ConfigError(
+            f"Another Parley serves {store.url.database} already. Stop it, or give this one a database of its own by PARLEY_HOME "
+            "or DATABASE_URL; several processes can share one on PostgreSQL."
+        )
+    with file:
+        yield
 
 
 async def migrated(store: Store) -> None:

@@ -7,10 +7,12 @@
     │   └── LimitError           more than one may ask for; names the limit, and when to try again
     ├── UnavailableError         nothing configured can do this; names the setting that brings it
     ├── PlatformError            Slack, Discord or another platform refused or failed
+    │   └── OutageError          it cannot be reached, or has trouble of its own: the same will do later; retryable
     ├── StoreError               the database refused (full, locked, unreachable)
     ├── StoppedError             the person said stop while it was being done
     └── ProviderError            a model or its server failed
         ├── OverloadedError      a moment's trouble: 429, 5xx, time-out, connection; retryable
+        │   └── UnreachableError no server answers there, as while it restarts; retryable for longer
         ├── QuotaError           the account is out of money or over its limit; not retryable
         ├── CredentialError      the key is wrong, revoked or lacks a permission
         ├── RefusedError         the model or its moderation refused the content
@@ -36,6 +38,8 @@ class BotError(Exception):
 
     code: ClassVar[str] = "failed"
     retryable: ClassVar[bool] = False
+    max_attempts: ClassVar[int] = 4
+    """How often a step that fails with it is tried, where it is retryable."""
     attempts: int = 1
     """How often the step that ended with it was tried."""
     billed: Any = None
@@ -98,6 +102,14 @@ class PlatformError(BotError):
     code = "platform"
 
 
+class OutageError(PlatformError):
+    """The platform cannot be reached or has trouble of its own. What was to be shown is shown when it is back."""
+
+    code = "platform_away"
+    retryable = True
+    max_attempts = 8
+
+
 class StoreError(BotError):
     """The database refused: full, locked beyond patience, unreachable."""
 
@@ -129,6 +141,13 @@ class OverloadedError(ProviderError):
 
     code = "overloaded"
     retryable = True
+
+
+class UnreachableError(OverloadedError):
+    """Nothing answers at the server's address, as while it restarts. The address is for the log alone."""
+
+    code = "unreachable"
+    max_attempts = 8
 
 
 class QuotaError(ProviderError):

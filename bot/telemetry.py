@@ -40,6 +40,10 @@ loop_lag_seconds = Histogram(
     buckets=(0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
 )
 running = Gauge("parley_turns_running", "Turns being answered by this process.", registry=registry)
+waiting = Gauge("parley_answers_waiting", "Answers that wait for their platform.", ["platform"], registry=registry)
+delivered = Counter(
+    "parley_delivered_late", "Answers shown after their platform was away.", ["platform"], registry=registry
+)
 calls = Counter("parley_model_calls", "Calls of models.", ["modality", "model", "state"], registry=registry)
 tokens = Counter("parley_tokens", "Tokens of model calls.", ["model", "direction"], registry=registry)
 cost = Counter("parley_cost_micro_usd", "Cost of model calls, where the price is known.", ["model"], registry=registry)

@@ -21,7 +21,7 @@ from adapters.discord import Options
 from adapters.discord.limiter import RateLimiter
 from adapters.discord.refusals import REFUSED, RefusalLimits, Refusals, key_of
 from adapters.shared.short_lived import ShortLived
-from bot.errors import ConfigError, PlatformError
+from bot.errors import ConfigError, OutageError, PlatformError
 from bot.ports import Host
 
 UNKNOWN_MESSAGE, UNKNOWN_WEBHOOK, UNKNOWN_INTERACTION, TOO_LARGE, NO_ACCESS = 10008, 10015, 10062, 40005, 50001
@@ -59,11 +59,10 @@ class DiscordError(PlatformError):
         return made
 
 
-class BusyError(DiscordError):
+class BusyError(DiscordError, OutageError):
     """Discord was busy or could not be reached; the same call may succeed in a moment."""
 
     code = "platform_busy"
-    retryable = True
 
 
 @dataclass(frozen=True)

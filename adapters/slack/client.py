@@ -13,7 +13,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from adapters.shared.short_lived import ShortLived
 from adapters.slack import Options
-from adapters.slack.errors import SlackError, refusal
+from adapters.slack.errors import SlackAwayError, SlackError, refusal
 from adapters.slack.hosts import SlackHosts, public_session
 from adapters.slack.limiter import RateLimiter
 from adapters.slack.ref import TokenScope
@@ -150,7 +150,7 @@ class SlackClient:
         if busy.was_refused:
             self.limiter.block(scope.team, method, _channel(args), busy.retry_after_s)
         if is_over:
-            raise SlackError(
+            raise SlackAwayError(
                 "Slack is not reachable at the moment.", slack_code=busy.reason, retry_after_s=busy.retry_after_s
             ) from busy
         if not busy.was_refused:

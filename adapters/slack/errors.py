@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from bot.errors import PlatformError
+from bot.errors import OutageError, PlatformError
 
 UNUSABLE_TOKEN = ("account_inactive", "token_revoked", "invalid_auth", "token_expired", "not_authed")
 GONE_POST = ("message_not_found", "cant_update_message", "edit_window_closed", "thread_not_found")
@@ -23,6 +23,10 @@ class SlackError(PlatformError):
     ) -> None:
         super().__init__(text, retry_after_s=retry_after_s, detail=detail)
         self.slack_code = slack_code
+
+
+class SlackAwayError(SlackError, OutageError):
+    """Slack cannot be reached, has trouble of its own, or lets nothing through for long."""
 
 
 def refusal(method: str, data: Any) -> SlackError:

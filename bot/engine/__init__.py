@@ -10,19 +10,25 @@ from dataclasses import replace
 from bot import telemetry
 from bot.engine.answer import answer
 from bot.engine.commands import SPECS
+from bot.engine.deliveries import finish_or_wait
+from bot.engine.display import Display
 from bot.engine.perceive import Perceived, perceive, read_earlier_attachments
 from bot.engine.results import Answer, Opened, Speech, restored
 from bot.engine.runtime import Runtime
 from bot.engine.settle import Ended, error_reply, settle_until_stored
 from bot.engine.speak import speak, wants_speech
-from bot.errors import BotError, LimitError, StoppedError, UsageError
-from bot.jobs import interruptible_by, retry_until_available
+from bot.errors import BotError, LimitError, OutageError, StoppedError, UsageError
+from bot.jobs import interruptible_by, retry_until_available, with_retries
 from bot.policy.fairness import on_behalf_of, person_key
 from bot.policy.rates import kind_of
 from bot.ports import Step
 from bot.store import Transaction, context, ledger, messages, tenants, turns
 from bot.types import Attachment, Audio, Message, Receipt, Reply, Turn
 
+SUSPECT_AFTER = 2
+"""Interruptions after which a turn is tried when no other runs, as far as that comes soon: it may be what ended the process."""
+GIVEN_UP_AFTER = 5
+GIVEN_UP = "I tried to answer this several times, and was interrupted each time. I have given it up; the operator's log says more."
 log = logging.getLogger(__name__)
 
 
@@ -43,8 +49,12 @@ async def run_job(turn_id: str, step: Step, runtime: Runtime) -> None:
         telemetry.running.track_inprogress(),
     ):
         try:
-            await retry_until_available(runtime.clock, "begin", _begin, (loaded, runtime))
-            await run_turn(turn, step, runtime)
+            interruptions = await retry_until_available(runtime.clock, "begin", _begin, (loaded, runtime))
+            async with runtime.turns_running.joined(is_suspect=interruptions >= SUSPECT_AFTER):
+                if interruptions >= GIVEN_UP_AFTER:
+                    await _tell(turn, step, runtime, BotError(GIVEN_UP, detail=f"interrupted {interruptions} times"))
+                else:
+                    await run_turn(turn, step, runtime)
         except BotError as error:
             log.warning("a question could not be answered: %s (%s)", error.code, error.detail or error.text)
             await settle_until_stored(Ended(turn, error_reply(error)), step, runtime)
@@ -63,17 +73,19 @@ def _is_superseded(loaded: turns.TurnRecord) -> bool:
 async def run_turn(turn: Turn, step: Step, runtime: Runtime) -> None:
     """Open, perceive, answer, speak, finish, settle. A BotError becomes the reply; raises one when not even that can be shown."""
     began, adapter = time.perf_counter(), runtime.adapter_for(turn.inbound)
+    await runtime.deliveries.show_before(turn, runtime)
     opened = restored(Opened, await step("open", _open, turn, runtime))
     turn = replace(opened.turn, source_id=turn.source_id)  # version 0.1 recorded turns without it
     receipt = _receipt_of(turn)
     perceived: Perceived | None = None
-    given = Answer(Reply(stopped=True))
+    given, display = Answer(Reply(stopped=True)), Display(adapter, receipt)
     try:
         if turn.refusal:
             raise LimitError(turn.refusal)
         await read_earlier_attachments(turn, opened.unread, step, receipt, runtime)
         perceived = await perceive(turn, step, receipt, runtime, await _understood_before(turn, runtime))
-        given = restored(Answer, await step("answer", answer, turn, perceived, receipt, runtime))
+        given = restored(Answer, await step("answer", answer, turn, perceived, display, runtime))
+        await display.end()
         reply = await _with_speech(turn, step, perceived, given, receipt, runtime)
     except StoppedError:
         reply = given.reply
@@ -82,14 +94,18 @@ async def run_turn(turn: Turn, step: Step, runtime: Runtime) -> None:
         log.log(level, "answered with an error: %s (%s)", error.code, error.detail or error.text)
         reply = error_reply(error)
     reply = _with_notices(reply, perceived.notices if perceived else ())
+    understood = perceived.message if perceived else None
+    ended = Ended(turn, reply, receipt, understood, given.tool_messages)
     try:
-        receipt = await step("finish", adapter.finish, receipt, reply)
+        shown = await step("finish", finish_or_wait, adapter, receipt, reply)
+        ended = replace(ended, receipt=shown or receipt, is_waiting=shown is None)
     except BotError as error:
         log.warning("an answer could not be shown whole: %s (%s)", error.code, error.detail or error.text)
-        reply = replace(reply, error=error.code)
-    understood = perceived.message if perceived else None
-    await settle_until_stored(Ended(turn, reply, receipt, understood, given.tool_messages), step, runtime)
-    _count(turn, reply, time.perf_counter() - began)
+        ended = replace(ended, reply=replace(reply, error=error.code))
+    await settle_until_stored(ended, step, runtime)
+    if ended.is_waiting:
+        runtime.deliveries.note(turn.conversation_id)
+    _count(turn, ended.reply, time.perf_counter() - began)
 
 
 def _receipt_of(turn: Turn) -> Receipt:
@@ -103,13 +119,18 @@ def _count(turn: Turn, reply: Reply, seconds: float) -> None:
     telemetry.turn_seconds.labels(platform).observe(seconds)
 
 
-async def _begin(loaded: turns.TurnRecord, runtime: Runtime) -> None:
-    """After a restart: calls that the crash interrupted are written off, and a stop that was asked for holds."""
+async def _begin(loaded: turns.TurnRecord, runtime: Runtime) -> int:
+    """After a restart: calls that the crash interrupted are written off, and a stop that was asked for holds.
+
+    Gives how often the turn was interrupted.
+    """
     if loaded.stop_requested:
         runtime.stops.get(loaded.turn.id).set()
-    if loaded.state == "running":
-        async with runtime.store.begin(loaded.turn.tenant_id) as tx:
-            await ledger.abandon(tx, loaded.turn.id, runtime.clock.now())
+    if loaded.state != "running":
+        return 0
+    async with runtime.store.begin(loaded.turn.tenant_id) as tx:
+        await ledger.abandon(tx, loaded.turn.id, runtime.clock.now())
+        return await turns.count_interruption(tx, loaded.turn.id)
 
 
 async def _open(turn: Turn, runtime: Runtime) -> Opened:
@@ -120,7 +141,7 @@ async def _open(turn: Turn, runtime: Runtime) -> Opened:
         joins_late = turn.attempt == 1 and await turns.is_first(tx, turn.conversation_id, turn.source_id)
         unread = await _unread(tx, turn, runtime)
     turn = replace(turn, settings=settings)
-    receipt = await adapter.open(turn)
+    receipt = await retry_until_available(runtime.clock, "open", adapter.open, (turn,), OutageError)
     async with runtime.store.begin(turn.tenant_id) as tx:
         await turns.note_receipt(tx, turn.id, receipt, state="running", started_at=runtime.clock.now())
     is_gap = joins_late or not adapter.capabilities.hears_all
@@ -188,12 +209,18 @@ def _with_notices(reply: Reply, more: Sequence[str]) -> Reply:
 
 async def _fail(turn: Turn, step: Step, runtime: Runtime, fault: str) -> None:
     """A fault of ours outside the steps: the turn ends, and the person is told if that is still possible. fault: for the log."""
-    error = BotError("Something went wrong on my side; it has been logged.", detail=fault)
-    reply = error_reply(error)
-    receipt: Receipt | None = None
+    await _tell(turn, step, runtime, BotError("Something went wrong on my side; it has been logged.", detail=fault))
+
+
+async def _tell(turn: Turn, step: Step, runtime: Runtime, error: BotError) -> None:
+    """End the turn with an error in place of an answer: without steps, since those that are recorded are of another course."""
+    log.error("turn %s: %s (%s)", turn.id, error.text, error.detail)
+    reply, adapter = error_reply(error), runtime.adapter_for(turn.inbound)
+    ended = Ended(turn, reply)
     try:
-        receipt = await step("open", runtime.adapter_for(turn.inbound).open, turn)
-        receipt = await step("finish", runtime.adapter_for(turn.inbound).finish, receipt, reply)
+        receipt, _ = await with_retries(runtime.clock, "open", adapter.open, (turn,))
+        shown, _ = await with_retries(runtime.clock, "finish", finish_or_wait, (adapter, receipt, reply))
+        ended = Ended(turn, reply, shown or receipt, is_waiting=shown is None)
     except BotError as failure:
         log.warning("that could not be told: %s", failure.detail or failure.text)
-    await settle_until_stored(Ended(turn, reply, receipt), step, runtime)
+    await settle_until_stored(ended, step, runtime)

@@ -10,6 +10,7 @@ from dataclasses import replace
 from bot import telemetry
 from bot.engine.commands import SPECS, CommandContext, run_command, with_platform_command_names
 from bot.engine.compose import compose
+from bot.engine.display import Display
 from bot.engine.draft import Draft
 from bot.engine.perceive import Perceived
 from bot.engine.respond import respond
@@ -25,17 +26,20 @@ from bot.types import Address, Command, Done, InboundMessage, Message, Receipt, 
 GREETING = "I'm here. What can I do for you? Write, speak or send a file; /help shows more."
 
 
-async def answer(turn: Turn, perceived: Perceived, receipt: Receipt, runtime: Runtime) -> Answer:
-    """Show the answer as it comes. Raises BotError, PlatformError when it could not be shown."""
+async def answer(turn: Turn, perceived: Perceived, display: Display, runtime: Runtime) -> Answer:
+    """Give the answer to the display as it comes. Done once it is whole, so that it is recorded before its end is shown.
+
+    Raises BotError.
+    """
     if perceived.failure is not None and not isinstance(turn.inbound, Command):
         raise perceived.failure
     user, history = await _read(turn, perceived.message, runtime)
     draft = Draft()
     async with aclosing(_shown(_events(turn, user, history, runtime, draft), draft, turn)) as events:
         try:
-            await runtime.adapter_for(turn.inbound).stream(receipt, events)
+            await display.show(events)
         except BotError as error:
-            await _announce_retry(turn, receipt, error, runtime)
+            await _announce_retry(turn, display.receipt, error, runtime)
             raise
     return Answer(draft.reply(), tuple(draft.tool_messages), draft.wants_speech)
 

@@ -12,6 +12,8 @@ from types import MappingProxyType
 from typing import TypeVar
 
 from bot.engine.byte_budget import ByteBudget
+from bot.engine.deliveries import Deliveries
+from bot.engine.turns_running import TurnsRunning
 from bot.errors import BotError, UnavailableError
 from bot.jobs import STOP_TOPIC
 from bot.policy.limits import LIMITS, Limits
@@ -200,6 +202,8 @@ class Runtime:
     """How much one question may cause."""
     stops: StopSignals = field(default_factory=StopSignals)
     byte_budget: ByteBudget = field(default_factory=ByteBudget)
+    deliveries: Deliveries = field(default_factory=Deliveries)
+    turns_running: TurnsRunning = field(default_factory=TurnsRunning)
 
     def adapter_for(self, inbound: InboundMessage | Command) -> Adapter:
         """The platform that the inbound came from; raises UnavailableError when that is not set up in this process."""

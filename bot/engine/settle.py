@@ -32,6 +32,8 @@ class Ended:
     """The question as far as it was understood."""
     tool_messages: Sequence[Message] = ()
     """Tool calls and their results, for the history."""
+    is_waiting: bool = False
+    """The platform is away: the reply is shown when it is back."""
 
 
 def error_reply(error: BotError) -> Reply:
@@ -54,7 +56,7 @@ async def settle_until_stored(ended: Ended, step: Step, runtime: Runtime) -> Non
     except Exception:
         log.exception("an answer could not be kept")
         error = ended.reply.error or BotError.code
-        bare = replace(ended, reply=Reply(error=error), understood=None, tool_messages=())
+        bare = replace(ended, reply=Reply(error=error), understood=None, tool_messages=(), is_waiting=False)
         await retry_until_available(runtime.clock, "settle", _settle_once, (bare, step.notes, runtime))
     await _publish_settled(ended.turn, runtime)
 
@@ -84,7 +86,7 @@ async def _settle_once(ended: Ended, records: Sequence[StepRecord], runtime: Run
     tool_messages = tuple(_for_history(message) for message in ended.tool_messages)
     answer = (*tool_messages, Message("assistant", reply.parts)) if reply.parts else tool_messages
     for_model = not reply.error and is_in_context(turn.inbound, SPECS)
-    outcome = answers.TurnOutcome(turn, reply, answer, ended.receipt, understood, for_model)
+    outcome = answers.TurnOutcome(turn, reply, answer, ended.receipt, understood, for_model, ended.is_waiting)
     async with runtime.store.begin(turn.tenant_id) as tx:
         await answers.settle(tx, outcome, records, runtime.clock.now())
 

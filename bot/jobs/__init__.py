@@ -25,8 +25,8 @@ from bot.redaction import redact_long, redact_within
 from bot.types import StepRecord, from_json, to_json
 
 T = TypeVar("T")
-MAX_ATTEMPTS = 4
 FIRST_PAUSE_S = 1.0
+MAX_BACK_OFF_S = 30.0
 MAX_PAUSE_S = 60.0
 """A longer Retry-After is not waited out: the person is told instead."""
 
@@ -56,7 +56,7 @@ async def with_retries(
 
     Raises the last BotError, its `attempts` set; anything else is a fault of ours and becomes a plain BotError, logged.
     """
-    for attempt in range(1, MAX_ATTEMPTS + 1):
+    for attempt in itertools.count(1):
         current_attempt.set(attempt)
         try:
             return await fn(*args), attempt
@@ -79,15 +79,22 @@ async def with_retries(
     raise AssertionError("the last attempt returns or raises")
 
 
-async def retry_until_available(clock: Clock, name: str, fn: Callable[..., Awaitable[T]], args: tuple[Any, ...]) -> T:
+async def retry_until_available(
+    clock: Clock,
+    name: str,
+    fn: Callable[..., Awaitable[T]],
+    args: tuple[Any, ...],
+    awaited: type[BotError] = StoreError,
+) -> T:
     """Call what needs only the database until the database is available, however long that takes; a stop does not shorten it.
 
-    Raises every error that waiting does not mend. Cancelling it, as at the end of the process, leaves no transaction half done.
+    awaited: the kind of error that waiting mends, where it is something else than the database that has to come back. Raises every
+    other one. Cancelling it, as at the end of the process, leaves no transaction half done.
     """
     for attempt in itertools.count(1):
         try:
             return await fn(*args)
-        except StoreError as error:
+        except awaited as error:
             if not error.retryable:
                 raise
             pause_s = min(FIRST_PAUSE_S * 2 ** min(attempt - 1, 5), MAX_PAUSE_S)
@@ -112,9 +119,9 @@ async def _pause(clock: Clock, pause_s: float) -> None:
 
 def retry_delay_s(attempt: int, error: BotError) -> float | None:
     """Seconds to wait after that many failed attempts, or None to give up."""
-    if not error.retryable or attempt >= MAX_ATTEMPTS or (error.retry_after_s or 0) > MAX_PAUSE_S:
+    if not error.retryable or attempt >= error.max_attempts or (error.retry_after_s or 0) > MAX_PAUSE_S:
         return None
-    backed_off = FIRST_PAUSE_S * 2 ** (attempt - 1) * random.uniform(0.8, 1.2)
+    backed_off = min(FIRST_PAUSE_S * 2 ** (attempt - 1), MAX_BACK_OFF_S) * random.uniform(0.8, 1.2)
     return float(max(error.retry_after_s or 0, backed_off))
 
 

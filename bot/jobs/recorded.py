@@ -15,7 +15,7 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 from bot.errors import BotError
-from bot.jobs import elapsed_ms, encode_error, encode_result, replay, with_retries
+from bot.jobs import elapsed_ms, encode_error, encode_result, replay, retry_until_available, with_retries
 from bot.jobs.slots import FairSlots
 from bot.ports import Clock, Handler, Job, StepJournal, WorkerRegistry
 from bot.types import StepRecord
@@ -66,7 +66,8 @@ class RecordedStep:
         return self._before[ordinal][1] if ordinal < len(self._before) else None
 
     async def _record(self, ordinal: int, name: str, outcome: str) -> None:
-        await with_retries(self._clock, "record", self._journal.append, (self._job_id, ordinal, name, outcome))
+        """However long the database is away: what was shown and paid is not to be done again, nor written over by an error."""
+        await retry_until_available(self._clock, "record", self._journal.append, (self._job_id, ordinal, name, outcome))
 
 
 class RecordedJobs:

@@ -12,6 +12,7 @@ from bot.redaction import redact, redact_within
 from bot.store import Transaction
 from bot.store.blobs import note_uses
 from bot.store.conversations import touch
+from bot.store.deliveries import add_delivery, remove_delivery
 from bot.store.messages import blobs_of, delete_messages, insert_message, kept_words, message_row
 from bot.store.schema import messages, steps
 from bot.store.turns import is_superseded, note_receipt, update_turn
@@ -54,6 +55,8 @@ class TurnOutcome:
     """The question with what was heard and seen in it; None leaves it as it came."""
     for_model: bool = True
     """Whether later questions read the answer."""
+    is_waiting: bool = False
+    """The platform was away when it was to be shown."""
 
     @property
     def state(self) -> str:
@@ -72,6 +75,8 @@ async def settle(tx: Transaction, outcome: TurnOutcome, records: Sequence[StepRe
         await _delete_answer(tx, turn)
         if is_still_asked:
             await _insert_answer(tx, outcome, now)
+            if outcome.is_waiting:
+                await add_delivery(tx, turn, outcome.reply, now)
     await _end_turn(tx, outcome, now)
     await _replace_steps(tx, turn.id, records)
     await touch(tx, turn.conversation_id, now)
@@ -139,3 +144,20 @@ async def pictures_of(tx: Transaction, turn_id: str) -> list[Image]:
         )
     )
     return [part for parts in found for part in from_json(parts) if isinstance(part, Image)]
+
+
+async def is_awaited(tx: Transaction, turn_id: str) -> bool:
+    """Whether the answer of this turn stands in the history: it was neither deleted, forgotten nor asked for anew."""
+    found = select(messages.c.id).where(
+        messages.c.tenant_id == tx.tenant_id, messages.c.turn_id == turn_id, messages.c.ordinal > 0
+    )
+    return await tx.connection.scalar(found.limit(1)) is not None
+
+
+async def note_delivered(tx: Transaction, receipt: Receipt) -> None:
+    """The answer that waited is shown: its posts are found again by an edit, a button or a deletion."""
+    await note_receipt(tx, receipt.turn_id, receipt)
+    if receipt.message_ids:
+        answered = messages.c.tenant_id == tx.tenant_id, messages.c.turn_id == receipt.turn_id, messages.c.ordinal > 0
+        await tx.connection.execute(update(messages).where(*answered).values(platform_id=receipt.message_ids[0]))
+    await remove_delivery(tx, receipt.turn_id)

@@ -123,6 +123,13 @@ turns = Table(
     Column("error", Bounded(64), nullable=False, server_default=text("''")),
     Column("truncated", Boolean, nullable=False, server_default=false(), comment="The answer hit its length limit."),
     Column("stop_requested", Boolean, nullable=False, server_default=false()),
+    Column(
+        "interruptions",
+        Integer,
+        nullable=False,
+        server_default="0",
+        comment="How often the process that worked on it died.",
+    ),
     Column("created_at", Moment, nullable=False),
     Column("started_at", Moment),
     Column("ended_at", Moment),
@@ -301,4 +308,19 @@ page_sessions = Table(
     Column("visitor", Bounded(ID_LENGTH), nullable=False),
     Column("created_at", Moment, nullable=False),
     Column("last_seen_at", Moment, nullable=False),
+)
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("turn_id", Bounded(32), ForeignKey("turns.id", ondelete="CASCADE"), primary_key=True),
+    _tenant(),
+    Column("conversation_id", Key, nullable=False),
+    Column("sequence", Key, nullable=False),
+    Column("platform", Bounded(32), nullable=False),
+    _json("reply", nullable=False),
+    Column("tries", Integer, nullable=False, server_default="0"),
+    Column("next_at", Moment, nullable=False, comment="Nobody else tries before then."),
+    Column("created_at", Moment, nullable=False),
+    Index(None, "next_at"),
 )

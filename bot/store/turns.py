@@ -180,6 +180,8 @@ class TurnRecord:
     source_id: int
     state: str
     stop_requested: bool
+    interruptions: int
+    """How often the process that worked on it died."""
     is_superseded: bool
     """Whether a later turn answers the same question."""
 
@@ -227,7 +229,7 @@ async def load_turn(store: Store, turn_id: str) -> TurnRecord | None:
         asked_again_by=asked_again_by,
         refusal=refusal,
     )
-    return TurnRecord(turn, row.source_id, row.state, row.stop_requested, superseded)
+    return TurnRecord(turn, row.source_id, row.state, row.stop_requested, row.interruptions, superseded)
 
 
 async def is_superseded(connection: AsyncConnection, source_id: int, attempt: int) -> bool:
@@ -246,6 +248,12 @@ def _asked_again(row: Row[Any]) -> tuple[InboundMessage | Command, Author | None
         return answered_at(inbound, again), again.author, ""
     refusal = again.refusal if isinstance(again, Edit) else inbound.refusal if row.sequence == row.source_id else ""
     return inbound, None, refusal
+
+
+async def count_interruption(tx: Transaction, turn_id: str) -> int:
+    """Count that the process that worked on the turn died; gives how often that happened."""
+    counted = _this(turn_id).values(interruptions=turns.c.interruptions + 1).returning(turns.c.interruptions)
+    return int(await tx.connection.scalar(counted) or 0)
 
 
 async def cancel_turn(store: Store, turn_id: str, now: datetime) -> None:

@@ -6,7 +6,6 @@ SQLite: a lock on a file beside the database. PostgreSQL: an advisory lock of a 
 from __future__ import annotations
 
 import logging
-import os
 import zlib
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -19,7 +18,7 @@ from sqlalchemy.pool import NullPool
 
 from bot.errors import StoreError
 from bot.store import Store, insert
-from bot.store.private_files import make_private_file
+from bot.store.file_locks import lock_file, lock_path
 from bot.store.schema import workers
 
 HEARTBEAT_TIMEOUT = timedelta(seconds=20)
@@ -90,20 +89,15 @@ class _FileLocks:
     """Locks by flock, which the system frees when a process dies."""
 
     def __init__(self, store: Store) -> None:
-        self._database = Path(store.url.database or "parley.db")
+        self._url = store.url
         self._held: dict[str, IO[bytes]] = {}
 
     async def acquire(self, name: str) -> bool:
         """Try to lock the name; whether this process holds it now."""
-        make_private_file(self._path(name))
-        file = self._path(name).open("ab")
-        try:
-            _lock(file)
-        except OSError:
-            file.close()
-            return False
-        self._held[name] = file
-        return True
+        file = lock_file(self._path(name))
+        if file is not None:
+            self._held[name] = file
+        return file is not None
 
     async def release(self, name: str) -> None:
         """Unlock the name and delete its file."""
@@ -117,19 +111,7 @@ class _FileLocks:
             await self.release(name)
 
     def _path(self, name: str) -> Path:
-        return self._database.with_name(f"{self._database.name}.{name}.lock")
-
-
-def _lock(file: IO[bytes]) -> None:
-    """Raises OSError when another process holds it."""
-    if os.name == "nt":
-        import msvcrt
-
-        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined,unused-ignore]
-    else:
-        import fcntl
-
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return lock_path(self._url, name)
 
 
 class _PostgresLocks:

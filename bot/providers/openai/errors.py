@@ -16,6 +16,7 @@ from bot.errors import (
     QuotaError,
     RefusedError,
     RejectedError,
+    UnreachableError,
 )
 from bot.providers.openai import OPENAI_HOST
 
@@ -67,22 +68,25 @@ def translate(error: Exception) -> ProviderError:
     if isinstance(error, openai.APIStatusError):
         return _by_status(error)
     if isinstance(error, openai.APIConnectionError | httpx2.HTTPError):
-        return OverloadedError(_unreachable(error), detail=_safe(f"{error!r} {error.__cause__!r}"))
+        return _unreachable(error)
     if isinstance(error, openai.APIError):
         return failed(str(error.code or ""), error.message)
     text = "The model server gave an answer that I cannot read."
     return ProviderError(text, detail=_safe(f"{type(error).__name__}: {error}"))
 
 
-def _unreachable(error: openai.APIConnectionError | httpx2.HTTPError) -> str:
-    """Names the server, without a path or what else its address may hold, and the variable that has it."""
+def _unreachable(error: openai.APIConnectionError | httpx2.HTTPError) -> OverloadedError:
+    """The address, without a path or what else it may hold, and the variable that has it are for the operator, in the log."""
     try:
         url = error.request.url
+        where = f"{url.scheme}://{url.host}" + (f":{url.port}" if url.port else "")
+        whose = "" if url.host == OPENAI_HOST else " (OPENAI_BASE_URL)"
     except RuntimeError:  # httpx knows of none
-        return "The model server cannot be reached. Please try again in a moment."
-    address = f"{url.scheme}://{url.host}" + (f":{url.port}" if url.port else "")
-    whose = "" if url.host == OPENAI_HOST else " The operator can check OPENAI_BASE_URL."
-    return f"The model server at {address} cannot be reached. Please try again in a moment.{whose}"
+        where = whose = ""
+    detail = _safe(f"{where}{whose} {error!r} {error.__cause__!r}")
+    is_down = any(isinstance(one, httpx2.ConnectError) for one in (error, error.__cause__))
+    kind = UnreachableError if is_down else OverloadedError
+    return kind("The model server cannot be reached. Please try again in a minute.", detail=detail.strip())
 
 
 def _safe(detail: str) -> str:
