@@ -59,15 +59,26 @@ def rendered(text: str, notices: Sequence[str] = (), home: Sequence[str] = ()) -
 
     home: what addresses of the server begin with, whose links need no host beside them.
     """
+    return with_remarks(without_remarks(text, home), notices)
+
+
+def without_remarks(text: str, home: Sequence[str] = ()) -> Rendered:
+    """The answer's words alone."""
     shortened, files = markdown.code_to_files(text, LONG_CODE, PREVIEW_CHARS, _remark_on_file)
     whole = show_hosts(shown(shortened), home)
     pieces = [show_hosts(one, home) for one in markdown.split_markdown(whole, PIECE)] if shortened.strip() else []
+    return Rendered(tuple(pieces), tuple(files))
+
+
+def with_remarks(words: Rendered, notices: Sequence[str]) -> Rendered:
+    """The answer with remarks under it."""
+    pieces = list(words.pieces)
     for remark in filter(None, map(small, notices)):
         if pieces and len(pieces[-1]) + len(remark) + 1 <= LIMIT:
             pieces[-1] = f"{pieces[-1]}\n{remark}"
         else:
             pieces.append(remark)
-    return Rendered(tuple(pieces), tuple(files))
+    return Rendered(tuple(pieces), words.files)
 
 
 def _remark_on_file(lines: int, name: str) -> str:

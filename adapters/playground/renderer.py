@@ -12,19 +12,15 @@ import logging
 from cachetools import LRUCache, TTLCache
 
 from adapters.playground import render
+from adapters.shared.rendering import RENDERERS
 from adapters.shared.tasks import TaskSet
 from bot.errors import UnreadableError
 from bot.media.apart import Readers
 
-PROCESSES = 2
-DEADLINE_S = 5.0
-"""For rendering one text once, ten times what the worst of 16,000 characters takes; an ordinary answer takes 5 ms."""
 PATIENCE_S = 10.0
 """For all attempts, waiting for other texts included; then the page shows plain text until it asks again."""
 SHORT = 300
 """Characters that are rendered on the event loop while no process runs, so that first words never wait: 15 ms at worst."""
-IDLE_S = 600.0
-"""A process, which takes 40 MB, waits this long for the next text: people think between two questions."""
 MAX_KEPT = 4_000_000
 """Characters of HTML in the cache."""
 MAX_LATE, LATE_S = 256, 60.0
@@ -38,8 +34,8 @@ class Renderer:
     def __init__(
         self, readers: Readers | None = None, *, patience_s: float = PATIENCE_S, max_kept: int = MAX_KEPT
     ) -> None:
-        """readers: the processes to use. max_kept: characters of HTML in the cache."""
-        self._readers = readers or Readers(PROCESSES, deadline_s=DEADLINE_S, idle_s=IDLE_S)
+        """readers: the processes to use, when it has some of its own. max_kept: characters of HTML in the cache."""
+        self._readers = readers or RENDERERS
         self._patience_s = patience_s
         self._kept: LRUCache[str, list[str]] = LRUCache(max_kept, getsizeof=_size)
         self._late: TTLCache[str, bool] = TTLCache(MAX_LATE, LATE_S)

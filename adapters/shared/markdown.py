@@ -19,6 +19,7 @@ LEAST_LIMIT = 100
 PREVIEW_LINES = 12
 """Lines that stay in the message of code that became a file."""
 _FENCE = re.compile(r"([ \t]*+)(`{3,}+|~{3,}+)([^`\n]*+)$")
+_FENCES = re.compile(r"^([ \t]*+)(`{3,}+|~{3,}+)([^`\n]*+)$", re.MULTILINE)
 _RULE_CELL = re.compile(r":?-+:?")
 _PIPE = re.compile(r"(?<!\\)\|")
 
@@ -94,13 +95,12 @@ def code_lines(lines: Sequence[str]) -> list[bool]:
 def open_fence(text: str) -> str:
     """The line that opened the block of code in which the text ends, or empty."""
     opening: re.Match[str] | None = None
-    for line in text.split("\n"):
-        found = _FENCE.match(line)
+    for found in _FENCES.finditer(text):
         if opening is None:
             opening = found
-        elif found and _closes(found, opening):
+        elif _closes(found, opening):
             opening = None
-    return opening.string if opening else ""
+    return opening[0] if opening else ""
 
 
 def closing_fence(text: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 from adapters.shared import markdown
@@ -55,6 +55,9 @@ class Rendered:
 
     pieces: tuple[Piece, ...]
     files: tuple[CodeFile, ...] = ()
+    escaped: str = ""
+    """The whole text, without calls that would ping anybody but the allowed."""
+    has_table: bool = False
 
 
 @dataclass(frozen=True)
@@ -78,21 +81,30 @@ def rendered(
     allowed: ids (or here, channel, everyone) that may be pinged, as the asker wrote them; as a mapping with the people's names,
     by which the answer may call them too. home: what addresses of the workspace begin with, whose links need no host beside them.
     """
+    return with_foot(without_foot(text, allowed, home), notices, buttons)
+
+
+def without_foot(text: str, allowed: Collection[str] = (), home: Sequence[str] = ()) -> Rendered:
+    """The answer's words alone."""
     escaped = escape_mentions(text, allowed)
     shortened, files = markdown.code_to_files(escaped, LONG_CODE, PREVIEW_CHARS, _remark_on_file)
     shown = show_hosts(shortened, home)
     parts = [show_hosts(part, home) for part in markdown.split_markdown(shown, PIECE)] if shown.strip() else []
-    foot = foot_blocks(notices, buttons)
-    pieces = [
+    pieces = tuple(
         Piece(tuple(markdown_blocks(part, allowed)), fallback(part, allowed), escape_mentions(part, allowed))
         for part in parts
-    ]
-    if foot and not pieces:
-        pieces = [Piece((), fallback(" ".join(notices)) or "Parley", "")]
-    if foot:
-        last = pieces[-1]
-        pieces[-1] = Piece((*last.blocks, *foot), last.text, last.markdown)
-    return Rendered(tuple(pieces), tuple(files))
+    )
+    return Rendered(pieces, tuple(files), escaped, markdown.has_table(text))
+
+
+def with_foot(words: Rendered, notices: Sequence[str], buttons: Buttons | None) -> Rendered:
+    """The answer with what stands under it."""
+    foot = foot_blocks(notices, buttons)
+    if not foot:
+        return words
+    pieces = words.pieces or (Piece((), fallback(" ".join(notices)) or "Parley", ""),)
+    last = pieces[-1]
+    return replace(words, pieces=(*pieces[:-1], Piece((*last.blocks, *foot), last.text, last.markdown)))
 
 
 def _remark_on_file(lines: int, name: str) -> str:
@@ -112,8 +124,16 @@ def escape(text: str) -> str:
 def fallback(text: str, allowed: Collection[str] = ()) -> str:
     """The text beside blocks, of Markdown. Without its signs `<@U1**2>` would be a call, so calls are escaped after that."""
     flat = escape_mentions(_HEADING.sub("", text).replace("**", "").strip(), allowed)
-    short = flat if len(flat) <= FALLBACK else f"{flat[: FALLBACK - 1]}…"
-    return _ESCAPED_MENTION.sub(r"<@\1>", escape(short))
+    return _ESCAPED_MENTION.sub(r"<@\1>", _short(escape(flat[:FALLBACK]), is_whole=len(flat) <= FALLBACK))
+
+
+def _short(escaped: str, *, is_whole: bool) -> str:
+    """As much as fits of a text in which a sign may take five characters, and no half of one."""
+    if is_whole and len(escaped) <= FALLBACK:
+        return escaped
+    short = escaped[: FALLBACK - 1]
+    at = short.rfind("&", -5)
+    return f"{short[:at] if at >= 0 and ';' not in short[at:] else short}…"
 
 
 # --- Blocks ----------------------------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
@@ -10,6 +11,8 @@ from typing import Any, TypeVar
 from bot.errors import StoppedError
 
 T = TypeVar("T")
+WITHOUT_REST_S = 0.01
+"""Items that are ready are read for so long before others may work: a server can send a thousand in one packet."""
 
 
 @asynccontextmanager
@@ -29,6 +32,7 @@ async def take_until(stop: asyncio.Event, source: AsyncIterator[T]) -> AsyncGene
     """The items of the source until the event is set; what the source was waiting for then is cancelled.
 
     The reader's own task waits for the items, so an item costs no task of its own; a stop interrupts it only while it waits here.
+    A source that has many items ready at once does not keep others from the loop while they are read.
     """
     waiting: asyncio.Task[Any] | None = None
 
@@ -36,6 +40,7 @@ async def take_until(stop: asyncio.Event, source: AsyncIterator[T]) -> AsyncGene
         if waiting is not None and not stopped.cancelled():
             waiting.cancel()
 
+    rested = time.perf_counter()
     stopped = asyncio.ensure_future(stop.wait())
     stopped.add_done_callback(interrupt)
     try:
@@ -51,6 +56,9 @@ async def take_until(stop: asyncio.Event, source: AsyncIterator[T]) -> AsyncGene
                 break
             finally:
                 waiting = None
+            if time.perf_counter() - rested > WITHOUT_REST_S:
+                await asyncio.sleep(0)
+                rested = time.perf_counter()
             yield item
     finally:
         stopped.cancel()

@@ -81,7 +81,7 @@ class Person:
     @asynccontextmanager
     async def watching(self) -> AsyncIterator[AsyncIterator[tuple[str, Any]]]:
         """The events of the conversation, from now on."""
-        async with self.http.get("/api/events", params={"conversation": self.channel}) as response:
+        async with self.http.get("/api/events", params={"conversation": self.channel}, read_bufsize=2**22) as response:
             events = read_events(response)
             assert (await anext(events))[0] == "ready"
             yield events

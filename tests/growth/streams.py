@@ -13,6 +13,7 @@ from adapters.discord.reply.plan import Plan as DiscordPlan
 from adapters.discord.reply.plan import Post as DiscordPost
 from adapters.playground import live
 from adapters.shared.live import LiveText
+from adapters.slack.render import Rendered
 from adapters.slack.reply.actions import Allowed, Append, StartStream, StopStream
 from adapters.slack.reply.plan import Plan as SlackPlan
 from bot.engine.draft import Draft
@@ -95,7 +96,8 @@ def shown_at_slack(pieces: Sequence[str]) -> object:
                 case StartStream() | Append() | StopStream() as action:
                     plan.on_done(action, float(number), f"{number}")
     plan.close()
-    return plan.last_of_stream(Reply((Text("".join(pieces)),)), SimpleNamespace(files=()), None)  # type: ignore[arg-type]
+    text = "".join(pieces)
+    return plan.last_of_stream(Reply((Text(text),)), Rendered((), (), text), None)
 
 
 def drawn_on_terminal(pieces: Sequence[str]) -> object:

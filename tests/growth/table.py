@@ -19,6 +19,7 @@ from adapters.discord import render as discord_render
 from adapters.playground import parse
 from adapters.playground import render as page
 from adapters.shared import links, markdown
+from adapters.shared.rendering import plain_pieces
 from adapters.slack import entities as slack_entities
 from adapters.slack import history, home, mentions, previews, signed
 from adapters.slack import parse as slack_parse
@@ -26,6 +27,7 @@ from adapters.slack import parse_events as slack_events
 from adapters.slack import parse_interactions as slack_interactions
 from adapters.slack import parse_parts as slack_parts
 from adapters.slack import render as slack_render
+from adapters.slack.reply.presentable import Presentable
 from bot import jobs, redaction
 from bot.engine.commands import registry
 from bot.engine.compose import compose, cut_middle, message_tokens, text_tokens
@@ -52,6 +54,7 @@ from bot.types import (
     ModelProfile,
     Text,
     clean_text,
+    clean_value,
     from_json,
     to_json,
 )
@@ -226,12 +229,16 @@ TEXT_CALLS: dict[str, Callable[[str], object]] = {
     "adapters.slack.parse_interactions.modal_state": lambda text: slack_interactions.modal_state(
         {"text": text, "files": []}, lambda state: len(state) <= 3_000
     ),
-    "adapters.slack.previews.has_links": previews.has_links,
-    "adapters.slack.previews.unlinked": previews.unlinked,
     "adapters.slack.signed.is_word": signed.is_word,
     "adapters.slack.parse_parts.mentioned_users": slack_parts.mentioned_users,
     "adapters.slack.parse_parts.moment": slack_parts.moment,
     "adapters.slack.parse_parts.ref_of": lambda text: slack_parts.ref_of({}, "U2", text),
+    "adapters.shared.rendering.plain_pieces": lambda text: plain_pieces(text, 1_900),
+    "adapters.slack.previews.has_links": previews.has_links,
+    "adapters.slack.previews.unlinked": previews.unlinked,
+    "adapters.slack.reply.presentable.Presentable.of": lambda text: [
+        part.of(text[: len(text) * at // 4]) for part in [Presentable(ALLOWED)] for at in range(1, 5)
+    ],
     "adapters.slack.render.escape": slack_render.escape,
     "adapters.slack.render.fallback": lambda text: slack_render.fallback(text, ALLOWED),
     "adapters.slack.render.foot_blocks": lambda text: slack_render.foot_blocks([text], None),
@@ -366,6 +373,7 @@ MESSAGE_CALLS: dict[str, Callable[[Message], object]] = {
     ),
     "bot.store.messages.blobs_of": messages.blobs_of,
     "bot.store.messages.plain_text": messages.plain_text,
+    "bot.types.plain.clean_value": clean_value,
     "bot.types.plain.to_json": to_json,
     "bot.types.plain.from_json": lambda message: from_json(to_json(message)),
     "adapters.console.plain.plain": console_plain.plain,

@@ -52,6 +52,8 @@ class Slack:
         """One round; gives what the plan asked for. busy: actions that have to wait. refused: those that Slack refuses."""
         asked: list[Showing] = []
         allowed = Allowed(frozenset(ways))
+        if text := self.plan.unrendered(now, allowed):
+            self.plan.on_rendered(text, render.rendered(text).pieces)
         while action := self.plan.next_action(now, allowed):
             asked.append(action)
             assert len(asked) < 20, "a round ends"

@@ -168,3 +168,13 @@ def test_code_is_left_as_it_is() -> None:
         "a<@b",
     ):
         assert escape_mentions(code, ()) == code
+
+
+def test_the_text_of_a_notification_fits_whatever_signs_it_holds() -> None:
+    """`<`, `>` and `&` take up to five characters there: no more than Slack takes come, and no half of one."""
+    for text in ("<a>" * 2_000, "&" * 5_000, "x" * 2_898 + "<b>", "a<" * 1_450):
+        short = render.fallback(text)
+        assert len(short) <= render.FALLBACK
+        assert short.endswith("…")
+        assert short.count("&") == short.count(";")
+    assert render.fallback("a < b") == "a &lt; b"

@@ -11,6 +11,7 @@ from adapters.discord.client import NO_PERMISSION, TOO_LARGE, BusyError, Discord
 from adapters.discord.pace import Pace
 from adapters.discord.post import Posts
 from adapters.discord.render import Buttons, Component, Rendered
+from adapters.discord.rendering import Renderer
 from adapters.discord.reply.plan import Ending
 from adapters.discord.target import Target
 from adapters.shared.uploads import upload_name
@@ -52,17 +53,18 @@ class Final:
 class Finisher:
     """Makes the end of an answer."""
 
-    def __init__(self, client: DiscordClient, posts: Posts, pace: Pace) -> None:
-        self._client, self._posts, self._pace = client, posts, pace
+    def __init__(self, client: DiscordClient, posts: Posts, pace: Pace, renderer: Renderer) -> None:
+        self._client, self._posts, self._pace, self._renderer = client, posts, pace, renderer
 
     async def compose(self, target: Target, reply: Reply) -> Final:
         """The answer as it stays there. Raises StoreError when its files cannot be read."""
         clips = [part for part in reply.parts if isinstance(part, Audio)]
         voice = clips[0] if clips and not target.needs_token else None
-        whole = render.rendered(reply.text, reply.notices, target.home)
+        words = await self._renderer.words(reply.text, target.home)
+        whole = render.with_remarks(words, reply.notices)
         files, remarks = self._fitting(target, await self._uploads(target, reply, whole, with_sound=voice is None))
         if remarks:
-            whole = render.rendered(reply.text, (*reply.notices, *remarks), target.home)
+            whole = render.with_remarks(words, (*reply.notices, *remarks))
         if not target.ref.is_member and len(whole.pieces) > MAX_BY_TOKEN:
             files.append(Upload("answer.md", reply.text.encode(), "text/markdown; charset=utf-8"))
             whole = replace(whole, pieces=(*whole.pieces[: MAX_BY_TOKEN - 1], render.small(WHOLE_IN_FILE)))

@@ -24,6 +24,7 @@ from typing import Literal, TypeAlias
 
 from adapters.discord import render
 from adapters.shared.live import LiveText
+from adapters.shared.rendering import INLINE
 from bot.types import ReplyEvent, TextDelta, TextReset
 
 MAX_WITH_REMARK = 1_700
@@ -130,8 +131,10 @@ class Plan:
     _gone: set[str] = field(default_factory=set)
     _is_anew: bool = True
     _not_before: float = 0.0
+    max_inline: int = INLINE
+    """Characters of a text that is rendered here; a longer one is rendered elsewhere, and `on_rendered` tells its pieces."""
     _rendered: tuple[str, tuple[str, ...]] = ("", ())
-    """The latest text, and its pieces."""
+    """The latest text that was rendered, and its pieces."""
     _ending: Ending = Ending(())
     _written: int = 0
     """Pieces of the ending that are as they stay."""
@@ -204,9 +207,19 @@ class Plan:
         text, status = self.live.text, self.live.status
         if not text.strip():
             return (render.small(status),) if status else ()
-        if self._rendered[0] != text:
+        if self._rendered[0] != text and len(text) <= self.max_inline:
             self._rendered = (text, render.rendered(text, home=self.home).pieces)
         return self._rendered[1][:1] if self.shows_one_piece else self._rendered[1]
+
+    @property
+    def unrendered(self) -> str:
+        """The newest text, if it is long and its pieces are not known; else empty."""
+        is_long = len(self.live.words) > self.max_inline and self.phase is Phase.GROWING
+        return self.live.text if is_long and self._rendered[0] != self.live.text else ""
+
+    def on_rendered(self, text: str, pieces: tuple[str, ...]) -> None:
+        """What a long text is made of. More of it may have come meanwhile: until that is rendered too, these are shown."""
+        self._rendered = (text, pieces)
 
     def _next_of_ending(self) -> Action | None:
         part, pieces = self._written, self._ending.pieces

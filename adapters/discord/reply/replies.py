@@ -9,6 +9,7 @@ from adapters.discord.client import DiscordClient
 from adapters.discord.pace import PACE, Pace
 from adapters.discord.post import Posts
 from adapters.discord.ref import DiscordRef
+from adapters.discord.rendering import Renderer
 from adapters.discord.reply.final import Final, Finisher
 from adapters.discord.reply.plan import Plan
 from adapters.discord.reply.runner import Runner
@@ -23,10 +24,10 @@ from bot.types import Command, CommandSpec, Receipt, Reply, ReplyEvent, Turn
 class Replies:
     """Opens, shows and finishes answers."""
 
-    def __init__(self, client: DiscordClient, pace: Pace = PACE) -> None:
-        self._client, self._pace = client, pace
+    def __init__(self, client: DiscordClient, pace: Pace = PACE, renderer: Renderer | None = None) -> None:
+        self._client, self._pace, self._renderer = client, pace, renderer or Renderer()
         self._posts = Posts(client)
-        self._finisher = Finisher(client, self._posts, pace)
+        self._finisher = Finisher(client, self._posts, pace, self._renderer)
         self._threads = Threads(client, self._posts)
         self._live: LiveReplies[Runner] = LiveReplies()
 
@@ -80,9 +81,11 @@ class Replies:
             posted=[*_text_ids(receipt), *found],
             voice_ids=list(target.ref.voice_ids),
             home=target.home,
+            max_inline=self._renderer.long_texts.inline,
         )
         session = Session(self._client, self._posts, target, plan, self._pace)
-        runner = self._live.start(receipt.turn_id, Runner(self._client, self._posts, target, plan, session))
+        made = Runner(self._client, self._posts, target, plan, session, self._renderer)
+        runner = self._live.start(receipt.turn_id, made)
         self._client.limiter.answers = len(self._live)
         return runner
 

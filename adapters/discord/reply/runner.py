@@ -9,10 +9,12 @@ from typing import Any
 
 from adapters.discord.client import BusyError, DiscordClient, DiscordError, Upload
 from adapters.discord.post import Posts
+from adapters.discord.rendering import Renderer
 from adapters.discord.reply.final import Final, Finisher, stop_rows
 from adapters.discord.reply.plan import Delete, Draft, Edit, Plan, Post, PostVoice, Wait, Write
 from adapters.discord.reply.session import Session
 from adapters.discord.target import Target
+from adapters.shared.rendering import SHARE
 from adapters.shared.tasks import cancel
 from bot.types import Reply, ReplyEvent
 
@@ -22,9 +24,12 @@ log = logging.getLogger(__name__)
 class Runner:
     """Shows the events of one answer as they come, and leaves the answer in the end."""
 
-    def __init__(self, client: DiscordClient, posts: Posts, target: Target, plan: Plan, session: Session) -> None:
+    def __init__(
+        self, client: DiscordClient, posts: Posts, target: Target, plan: Plan, session: Session, renderer: Renderer
+    ) -> None:
         self.target, self.plan, self.session = target, plan, session
-        self._client, self._posts = client, posts
+        self._client, self._posts, self._renderer = client, posts, renderer
+        self._render_again_at = 0.0
         self._changed = asyncio.Event()
         """Something else should be shown."""
         self._writing = asyncio.Lock()
@@ -49,6 +54,7 @@ class Runner:
     async def _show(self) -> None:
         while True:
             self._changed.clear()
+            await self._render()
             match self.plan.next_action(self._now()):
                 case Wait(until):
                     await self._client.host.clock.sleep(max(until - self._now(), 0.0))
@@ -56,6 +62,15 @@ class Runner:
                     await self._show_more(write)
                 case _:
                     await self._changed.wait()
+
+    async def _render(self) -> None:
+        """Let the plan know the pieces of a long text. One that takes long to render is rendered less often."""
+        began = self._now()
+        if began < self._render_again_at or not (text := self.plan.unrendered):
+            return
+        words = await self._renderer.words(text, self.target.home)
+        self.plan.on_rendered(text, words.pieces)
+        self._render_again_at = self._now() + SHARE * (self._now() - began)
 
     async def _show_more(self, write: Write) -> None:
         """Wait until this write may go, then show what there is by then."""

@@ -15,6 +15,7 @@ from adapters.slack.files import Files
 from adapters.slack.post import Posts
 from adapters.slack.ref import SlackRef
 from adapters.slack.render import Buttons, Piece, Rendered
+from adapters.slack.rendering import Renderer
 from adapters.slack.reply.actions import Ending
 from adapters.slack.reply.limits import ReplyLimits
 from adapters.slack.reply.runner import Runner
@@ -35,8 +36,8 @@ log = logging.getLogger(__name__)
 class Finisher:
     """Writes replies as they stay."""
 
-    def __init__(self, client: SlackClient, files: Files, posts: Posts) -> None:
-        self._client, self._files, self._posts = client, files, posts
+    def __init__(self, client: SlackClient, files: Files, posts: Posts, renderer: Renderer) -> None:
+        self._client, self._files, self._posts, self._renderer = client, files, posts, renderer
 
     async def finish(self, runner: Runner, receipt: Receipt, reply: Reply, limits: ReplyLimits) -> Receipt:
         """Leave exactly the reply. Raises SlackError."""
@@ -68,7 +69,7 @@ class Finisher:
             return await self._delete_reply(runner, receipt)
         has_pictures = any(isinstance(part, Image) for part in reply.parts)
         buttons = None if has_pictures else buttons_of(reply, target)
-        whole = render.rendered(reply.text, target.allowed, reply.notices, buttons, self._client.home(target.scope))
+        whole = await self._rendered(target, reply, buttons)
         await self._delete_previous_media(target)
         try:
             await self._write_final(runner, reply, whole, buttons)
@@ -82,6 +83,10 @@ class Finisher:
             await self._await_shares(target, file_ids, limits.share_s)
             controls_ts = await self._post_controls(target, reply)
         return _with_posted(receipt, runner.plan.posted, file_ids, controls_ts)
+
+    async def _rendered(self, target: Target, reply: Reply, buttons: Buttons | None = None) -> Rendered:
+        words = await self._renderer.words(reply.text, target.allowed, self._client.home(target.scope))
+        return render.with_foot(words, reply.notices, buttons)
 
     async def _delete_reply(self, runner: Runner, receipt: Receipt) -> Receipt:
         """The question is gone: what was shown of a reply goes too."""
@@ -167,7 +172,7 @@ class Finisher:
 
     async def _finish_ephemeral(self, runner: Runner, receipt: Receipt, reply: Reply) -> Receipt:
         target = runner.target
-        whole = render.rendered(reply.text, target.allowed, reply.notices, home=self._client.home(target.scope))
+        whole = await self._rendered(target, reply)
         for piece in whole.pieces:
             await self._posts.ephemeral(target, piece)
         await self._send_privately(target, reply, whole)
@@ -175,7 +180,7 @@ class Finisher:
 
     async def _finish_elsewhere(self, target: Target, reply: Reply, error: SlackError, limits: ReplyLimits) -> bool:
         """Where we may not write: by the response_url if there is one, else to the asker alone. False when neither helps."""
-        whole = render.rendered(reply.text, target.allowed, reply.notices, home=self._client.home(target.scope))
+        whole = await self._rendered(target, reply)
         if error.slack_code in OUTSIDE and self._posts.response_url(target):
             await self._finish_outside(target, reply, whole, limits.max_responses)
             return True

@@ -46,9 +46,9 @@ from enum import Enum
 
 from adapters.shared import markdown
 from adapters.shared.live import LiveText
+from adapters.shared.rendering import INLINE
 from adapters.slack import render
-from adapters.slack.mentions import escape_mentions, stable
-from adapters.slack.previews import has_links, unlinked
+from adapters.slack.previews import has_links
 from adapters.slack.render import Block, Buttons, Piece, Rendered
 from adapters.slack.reply.actions import (
     Allowed,
@@ -64,6 +64,7 @@ from adapters.slack.reply.actions import (
     Update,
 )
 from adapters.slack.reply.limits import DEFAULT_LIMITS, ReplyLimits
+from adapters.slack.reply.presentable import Presentable
 from bot.types import Reply, ReplyEvent, TextDelta, TextReset
 
 THINKING = "Thinking\u2026"
@@ -98,20 +99,26 @@ class Plan:
         posted: Sequence[str] = (),
         stop_button: Sequence[Block] = (),
         limits: ReplyLimits = DEFAULT_LIMITS,
+        max_inline: int = INLINE,
         home: Sequence[str] = (),
     ) -> None:
         """allowed_mentions: ids of those whom the reply may ping, with their names where known.
 
         posted: the messages that it has already. stop_button: stands under a message that grows by edits. home: as of
         `render.rendered`.
+
+        max_inline: characters of a text that is rendered here; a longer one is rendered elsewhere, see `unrendered`.
         """
-        self._home = home
+        self._home, self._max_inline = home, max_inline
+        self._rendered: tuple[str, tuple[Piece, ...]] = ("", ())
+        """The latest long text that was rendered, and its messages."""
         self._allowed, self._stop_button, self._limits = allowed_mentions or {}, tuple(stop_button), limits
         self.posted = list(posted)
         """Ids of its messages, in order."""
         self.phase = Phase.EDITING if self.posted else Phase.WAITING
         self.shown_status = ""
         self._live = LiveText(status=THINKING)
+        self._presentable_part = Presentable(self._allowed)
         self._began_at: float | None = None
         """When the first words came."""
         self._is_anew = False
@@ -151,6 +158,8 @@ class Plan:
     def _take(self, event: ReplyEvent) -> bool:
         resets = self._live.resets
         is_new = self._live.take(event)
+        if self._live.resets > resets:
+            self._presentable_part = Presentable(self._allowed)
         self._is_void = self._is_void or bool(self._sent and self._live.resets > resets)
         return is_new
 
@@ -209,8 +218,7 @@ class Plan:
     @property
     def _presentable(self) -> str:
         """The text so far, as far as it will stay as it is; addresses in it are no links yet."""
-        allowed = self._allowed
-        return unlinked(stable(escape_mentions(stable(self._live.text, allowed), allowed).lstrip()))
+        return self._presentable_part.of(self._live.text)
 
     def _start(self) -> StartStream | None:
         """A streamed message of what is not shown yet; None when that is nothing."""
@@ -246,18 +254,37 @@ class Plan:
     # --- edits ---
 
     def _edit(self, text: str, now: float, allowed: Allowed, status: str = "") -> Edit | None:
-        if not allowed.permits("edit"):
+        if not allowed.permits("edit") or not self._is_edit_due(now):
             return None
-        if self.posted and now - self._edited_at < self._limits.edit_pace_s:
-            return None
-        if not self.posted and self._began_at is not None and now - self._began_at < self._limits.first_edit_s:
-            return None
-        pieces = list(render.rendered(text, self._allowed, home=self._home).pieces)
+        pieces = list(self._pieces(text))
         if pieces:
             last = pieces[-1]
             pieces[-1] = Piece((*last.blocks, *self._stop_button), last.text, last.markdown)
         writes = tuple(write for write in self._writes(pieces) if not self._is_shown(write))
         return Edit(writes, status) if writes else None
+
+    def _is_edit_due(self, now: float) -> bool:
+        if self.posted:
+            return now - self._edited_at >= self._limits.edit_pace_s
+        return self._began_at is None or now - self._began_at >= self._limits.first_edit_s
+
+    def _pieces(self, text: str) -> tuple[Piece, ...]:
+        if len(text) <= self._max_inline:
+            return render.rendered(text, self._allowed, home=self._home).pieces
+        return self._rendered[1]
+
+    def unrendered(self, now: float, allowed: Allowed) -> str:
+        """The newest text, if it is long, an edit would show it now, and its messages are not known; else empty."""
+        is_long = len(self._live.words) > self._max_inline
+        if not is_long or self.phase in (Phase.STREAMING, Phase.CLOSED) or not self._is_edit_due(now):
+            return ""
+        if self.phase is Phase.WAITING and allowed.permits("stream"):
+            return ""
+        return self._live.text if self._rendered[0] != self._live.text else ""
+
+    def on_rendered(self, text: str, pieces: tuple[Piece, ...]) -> None:
+        """What a long text is made of. More of it may have come meanwhile: until that is rendered too, these are shown."""
+        self._rendered = (text, pieces)
 
     def _writes(self, pieces: Sequence[Piece]) -> list[Post | Update]:
         return [
@@ -330,8 +357,8 @@ class Plan:
 
         whole: the reply as messages, to which `rewrite` would lead.
         """
-        final = escape_mentions(reply.text, self._allowed).lstrip()
-        if not self._is_stream_alive or self._is_void or whole.files or markdown.has_table(reply.text):
+        final = whole.escaped.lstrip()
+        if not self._is_stream_alive or self._is_void or whole.files or whole.has_table:
             return None
         if has_links(final):  # they become links by an edit, which brings no preview
             return None
@@ -339,6 +366,8 @@ class Plan:
             return None
         rest = final[self._sent :]
         if self._segment is None:
+            if len(rest) > self._max_inline:
+                return None
             return self._posts_of_rest(final, rest, reply, buttons)
         if self._segment.size + len(rest) > self._limits.rotate_now_at + self._limits.end_room:
             return None

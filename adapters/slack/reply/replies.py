@@ -12,6 +12,7 @@ from adapters.slack.client import SlackClient
 from adapters.slack.files import Files
 from adapters.slack.post import Posts
 from adapters.slack.ref import SlackRef
+from adapters.slack.rendering import Renderer
 from adapters.slack.reply.final import Finisher, buttons_of
 from adapters.slack.reply.limits import DEFAULT_LIMITS, ReplyLimits
 from adapters.slack.reply.plan import Plan
@@ -28,14 +29,21 @@ UNKNOWN_AGE_S = 60.0
 class Replies:
     """Opens, shows and finishes replies."""
 
-    def __init__(self, client: SlackClient, files: Files, limits: ReplyLimits = DEFAULT_LIMITS) -> None:
+    def __init__(
+        self,
+        client: SlackClient,
+        files: Files,
+        limits: ReplyLimits = DEFAULT_LIMITS,
+        renderer: Renderer | None = None,
+    ) -> None:
+        self._renderer = renderer or Renderer()
         self.limits = limits
         """Of replies that begin from now on."""
         self.posts = Posts(client)
         self._client = client
         self._live: LiveReplies[Runner] = LiveReplies()
         self._surroundings = Surroundings(client, limits.refused_s)
-        self._finisher = Finisher(client, files, self.posts)
+        self._finisher = Finisher(client, files, self.posts, self._renderer)
 
     # --- the port ---
 
@@ -108,9 +116,10 @@ class Replies:
         """found: messages of the reply besides those that the receipt names."""
         target = target_of(receipt)
         posted = dict.fromkeys(ts for ts in (*receipt.message_ids, *found) if ts != target.ref.controls_ts)
-        plan = Plan(target.allowed, tuple(posted), _stop_button(target), self.limits, self._client.home(target.scope))
+        inline, home = self._renderer.long_texts.inline, self._client.home(target.scope)
+        plan = Plan(target.allowed, tuple(posted), _stop_button(target), self.limits, inline, home)
         session = Session(self._surroundings, target, is_running=target.ref.has_session)
-        return Runner(self._surroundings, self.posts, target, plan, session, self.limits)
+        return Runner(self._surroundings, self.posts, target, plan, session, self.limits, self._renderer)
 
 
 def _stop_button(target: Target) -> list[render.Block]:

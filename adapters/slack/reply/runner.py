@@ -7,10 +7,12 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
+from adapters.shared.rendering import SHARE
 from adapters.slack.client import SlackClient
 from adapters.slack.errors import SlackError
 from adapters.slack.limiter import Reservation
 from adapters.slack.post import Posts
+from adapters.slack.rendering import Renderer
 from adapters.slack.reply.actions import (
     Allowed,
     Append,
@@ -38,10 +40,18 @@ class Runner:
     """One reply while it is given."""
 
     def __init__(
-        self, shared: Surroundings, posts: Posts, target: Target, plan: Plan, session: Session, limits: ReplyLimits
+        self,
+        shared: Surroundings,
+        posts: Posts,
+        target: Target,
+        plan: Plan,
+        session: Session,
+        limits: ReplyLimits,
+        renderer: Renderer,
     ) -> None:
         self._client: SlackClient = shared.client
-        self._refusals, self._posts, self._limits = shared.refusals, posts, limits
+        self._refusals, self._posts, self._limits, self._renderer = shared.refusals, posts, limits, renderer
+        self._render_again_at = 0.0
         self.target, self.plan, self.session = target, plan, session
         self.file_names: set[str] = set()
         """Of uploads that an interrupted attempt made."""
@@ -95,6 +105,7 @@ class Runner:
     async def show(self) -> None:
         """One round: bring what is shown nearer to what should be. Trouble here is logged: the end is what counts."""
         async with self.writing:
+            await self._render()
             tried: frozenset[Way] = frozenset()
             while action := self.plan.next_action(self._now(), Allowed(self._ways(), tried)):
                 tried |= {action.way}
@@ -106,6 +117,15 @@ class Runner:
                         self._refusals.add(self.target, action.way, error)
                     self.plan.on_refused(action, self._now())
                     self._release_unused()
+
+    async def _render(self) -> None:
+        """Let the plan know the messages of a long text. One that takes long to render is rendered less often."""
+        began = self._now()
+        if began < self._render_again_at or not (text := self.plan.unrendered(began, Allowed(self._ways()))):
+            return
+        words = await self._renderer.words(text, self.target.allowed, self._client.home(self.target.scope))
+        self.plan.on_rendered(text, words.pieces)
+        self._render_again_at = self._now() + SHARE * (self._now() - began)
 
     def _ways(self) -> frozenset[Way]:
         """The ways that Slack takes there."""
