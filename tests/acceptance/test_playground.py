@@ -252,6 +252,22 @@ async def test_bad_input_ends_in_a_clear_answer(ann: Person) -> None:
     assert (await ann.http.get(f"/api/blobs/{'0' * 64}")).status == 404
 
 
+@pytest.mark.parametrize(
+    ("text", "files", "said"), [("x" * 250_001, 0, "250,000 characters"), ("x", 21, "up to 20 files")]
+)
+async def test_a_message_has_a_size(ann: Person, text: str, files: int, said: str) -> None:
+    """A longer text is told to come as a file, and one file too many is refused; what is just as large as may be is taken."""
+    for words, count, status in ((text, files, 400), (text[:250_000], min(files, 20), 202)):
+        form = aiohttp.FormData(
+            {"conversation": ann.channel, "id": uuid.uuid4().hex, "text": words}, default_to_multipart=True
+        )
+        for number in range(count):
+            form.add_field("file", b"words", filename=f"{number}.txt", content_type="text/plain")
+        async with ann.http.post("/api/messages", data=form) as response:
+            assert response.status == status
+            assert status == 202 or said in (await response.json())["text"]
+
+
 async def test_an_upload_above_the_limit_is_refused(make_config: MakeConfig) -> None:
     """The limit is named, and the file with it."""
     async with playing(make_config, max_attachment_mb=1) as playground:

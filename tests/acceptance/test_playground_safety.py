@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import io
+import json
 import tracemalloc
 import uuid
 from collections.abc import AsyncIterator
@@ -356,6 +357,16 @@ async def test_json_is_not_unfolded(playground: Playground, body: bytes) -> None
         finally:
             tracemalloc.stop()
         assert peak < 2 * REQUEST_BYTES
+
+
+async def test_a_full_store_is_told_in_words(make_config: MakeConfig) -> None:
+    """Whoever has had as much kept as may be is told so, and what to do, and others are not concerned."""
+    async with playing(make_config, stored_mb_per_person=1) as playground, person(playground.url) as ann:
+        status, said = await _post(ann, ("large.bin", 2 * MIB))
+        assert (status, json.loads(said)["error"]) == (429, "limit")
+        assert "/forget" in said
+        assert (await _post(ann, ("small.txt", 100)))[0] == 202
+        await ann.settled()
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
