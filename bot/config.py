@@ -141,9 +141,16 @@ class CoreOptions(FolderOptions):
 
 
 def limits_of(config: CoreOptions) -> Limits:
-    """What the environment says about how much people may ask for; the rest is as the table has it."""
+    """What the environment says about how much people may ask for; the rest is as the table has it.
+
+    Commands go by the questions, three for one; where a person's questions may wait in any number, so may a channel's.
+    """
+    counts_waiting = config.waiting_questions > 0
     return replace(
         LIMITS,
+        commands_per_minute=3 * config.questions_per_minute,
+        channel_waiting_questions=LIMITS.channel_waiting_questions if counts_waiting else 0,
+        workspace_waiting_questions=LIMITS.workspace_waiting_questions if counts_waiting else 0,
         questions_per_minute=config.questions_per_minute,
         waiting_questions=config.waiting_questions,
         channel_questions_per_minute=config.channel_questions_per_minute,

@@ -22,6 +22,7 @@ from bot.app import App
 from bot.clock import SystemClock
 from bot.ports import Clock
 from bot.store import turns
+from tests.conftest import UNRATED
 from tests.emulators import discord_openapi
 
 ECHO = {
@@ -118,7 +119,7 @@ def config_for(discord: DiscordEmulator, home: Path, **values: Any) -> Any:
         "port": 0,
         **ECHO,
     }
-    return configuration.load(env_file=None, **{**environment, **values})
+    return configuration.load(env_file=None, **{**environment, **UNRATED, **values})
 
 
 @asynccontextmanager

@@ -17,6 +17,7 @@ from bot.app import App
 from bot.ports import Clock
 from bot.providers.echo import script
 from bot.store import turns
+from tests.conftest import UNRATED
 
 ECHO = {
     "chat_model": "echo:echo",
@@ -69,7 +70,7 @@ class World:
 def config_for(slack: SlackEmulator, home: Path, **values: Any) -> Any:
     """A configuration against this Slack."""
     environment: dict[str, Any] = {name.lower(): value for name, value in slack.environment().items()}
-    environment |= {"parley_home": home, "port": 0, "slack_socket_count": 1, **ECHO}
+    environment |= {"parley_home": home, "port": 0, "slack_socket_count": 1, **ECHO, **UNRATED}
     return configuration.load(env_file=None, **{**environment, **values})
 
 
