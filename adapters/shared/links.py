@@ -160,7 +160,7 @@ class _Scan:
                 return self._close(at)
             case "<" if sign == "<":
                 return self._take_between(at)
-            case "/":
+            case "/" if sign.endswith("://"):
                 return self._take_bare(at)
         self.out.append(sign)
         return found.end()
