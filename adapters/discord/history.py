@@ -26,6 +26,7 @@ from adapters.discord.parse_parts import (
     is_ours,
     message_text,
     moment,
+    quoted_in,
     replied_to,
 )
 from adapters.discord.post import MESSAGE, MESSAGES
@@ -139,7 +140,7 @@ class History:
         async for page in self._after(place.channel_id, message_id, self._pace.summary_pages):
             messages += page
         found = await self._values(place, messages, viewer)
-        lines = [f"{one.author.name or 'Parley'}: {one.text}" for one in found.messages if one.text]
+        lines = [_as_line(one) for one in found.messages if one.text or one.quoted]
         if len(messages) > self._pace.summary_pages * PAGE:
             lines.append(
                 f"[These are the first {len(messages)} messages from there on; more follow that are not here.]"
@@ -222,11 +223,19 @@ def _answered(message: Payload) -> str:
     return replied_to(message) or str(data.get("target_message_id") or "")
 
 
+def _as_line(message: InboundMessage) -> str:
+    """A message behind its author's name; its further lines are indented, so that none of them passes for another message."""
+    words = "\n".join(filter(None, (message.text, *(one.text for one in message.quoted))))
+    name = " ".join(message.author.name.split()) or "Parley"
+    return f"{name}: " + words.replace("\n", "\n    ")
+
+
 def _value(place: MessageLocation, message: Payload, lookup: Lookup) -> InboundMessage | None:
     if message.get("type", 0) not in (*SPOKEN, *APP_ANSWERS):
         return None
     text, files = message_text(message, lookup), attachments(message, place, lookup.cdn_url)
-    if not text and not files:
+    quoted = quoted_in(message, lookup)
+    if not text and not files and not quoted:
         return None
     author = author_of(message, lookup.us)
     message_id = str(message["id"])
@@ -238,4 +247,5 @@ def _value(place: MessageLocation, message: Payload, lookup: Lookup) -> InboundM
         text=text,
         attachments=files,
         sent_at=moment(message.get("timestamp"), message_id),
+        quoted=quoted,
     )

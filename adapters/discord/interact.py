@@ -32,7 +32,7 @@ from adapters.shared.buttons import THANKS
 from bot.errors import BotError
 from bot.policy.visibility import is_private_answer
 from bot.ports import Accept
-from bot.types import Accepted, ButtonPress, Command, InboundMessage, Intent
+from bot.types import Accepted, ButtonPress, Command, InboundMessage, Intent, Quoted
 
 SAY, DEFER, DEFER_UPDATE, CHOICES, OPEN_FORM = 4, 5, 6, 8, 9
 """Callback types. Source: Discord, Receiving and Responding, Interaction Callback Type."""
@@ -168,16 +168,16 @@ class Interactions:
         lookup = await self._directory.lookup(target, place_of(data).workspace, asker(data))
         inbound = parse_about(data, target, intent, lookup, question)
         if intent == "summarize" and may_fetch(data):
-            inbound = replace(inbound, text=await self._from_here(data, target, inbound.text))
+            inbound = replace(inbound, quoted=await self._from_here(data, target, inbound.quoted))
         await self._accept(data, inbound, accept, in_time=in_time)
 
-    async def _from_here(self, data: Payload, target: Payload, text: str) -> str:
-        """The messages from the target on, or the target's text alone when the rest cannot be read."""
+    async def _from_here(self, data: Payload, target: Payload, known: tuple[Quoted, ...]) -> tuple[Quoted, ...]:
+        """The messages from the target on, or what is known of the target alone when the rest cannot be read."""
         try:
-            return await self._history.from_here(place_of(data), str(target.get("id") or ""), asker(data))
+            return (Quoted(await self._history.from_here(place_of(data), str(target.get("id") or ""), asker(data))),)
         except DiscordError as error:
             log.info("messages to summarise could not be read: %s", error.detail)
-            return text
+            return known
 
     async def _complete(self, data: Payload) -> None:
         options = (data.get("data") or {}).get("options") or ()

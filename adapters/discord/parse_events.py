@@ -17,6 +17,7 @@ from adapters.discord.parse_parts import (
     message_text,
     moment,
     names_bot,
+    quoted_in,
     replied_to,
 )
 from adapters.discord.ref import DiscordRef
@@ -36,11 +37,12 @@ def parse_message(
     if data.get("type", 0) not in SPOKEN or not author.get("id"):
         return None
     text, files = message_text(data, lookup), attachments(data, place, lookup.cdn_url)
-    if not text and not files and not mentions_bot(data, lookup.us):
+    quoted = quoted_in(data, lookup)
+    if not text and not files and not quoted and not mentions_bot(data, lookup.us):
         return None  # without the intent, what does not mention us comes empty
     message_id = str(data["id"])
     flow = "" if place.is_direct else message_id
-    is_hidden = not data.get("content") and not files and not text and not names_bot(data, lookup.us)
+    is_hidden = not data.get("content") and not (files or text or quoted) and not names_bot(data, lookup.us)
     return InboundMessage(
         event_id=f"message:{message_id}",
         message_id=message_id,
@@ -54,6 +56,7 @@ def parse_message(
         mentions_others=bool(set(_PERSON.findall(data.get("content") or "")) - {lookup.us.id}),
         reply_to=replied_to(data),
         unreadable_hint=REPLY_UNREADABLE if is_hidden else "",
+        quoted=quoted,
         ref=_ref(place, author, message_id),
     )
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from adapters.discord.custom_ids import holds, parse_button_id
-from adapters.discord.entities import Payload, people_in
+from adapters.discord.entities import Payload, name_of, people_in
 from adapters.discord.parse_parts import (
     DIRECT,
     DM,
@@ -19,10 +19,11 @@ from adapters.discord.parse_parts import (
     author_of,
     message_text,
     moment,
+    quoted_in,
 )
 from adapters.discord.ref import DEFAULT_LIMIT, DiscordFileRef, DiscordRef
 from adapters.discord.servers import CONNECT, MANAGE_MESSAGES, MANAGES, READ_HISTORY, VOICE_KINDS
-from bot.types import Author, ButtonPress, Command, CommandSpec, InboundMessage, Intent
+from bot.types import Author, ButtonPress, Command, CommandSpec, InboundMessage, Intent, Quoted
 
 VIEW_AND_SEND = (1 << 10) | (1 << 11)
 SEND_IN_THREADS = (1 << 10) | (1 << 38)
@@ -169,17 +170,17 @@ def parse_about(
     """A message menu's command on its target. question: what the person wants to know about it."""
     place, interaction_id = place_of(interaction), str(interaction["id"])
     people = {**lookup.names.people, **people_in(target)}
-    words = message_text(target, replace(lookup, names=replace(lookup.names, people=people)))
-    if question:
-        quote = "\n".join(f"> {line}" for line in words.splitlines())
-        words = "\n\n".join(part for part in (quote, question) if part)
+    known = replace(lookup, names=replace(lookup.names, people=people))
+    words, author = message_text(target, known), name_of(target.get("author") or {}, target.get("member"))
+    about = (Quoted(words, "message", author),) if words else ()
     ref = replace(ref_of(interaction, edits_original=True), about_id=str(target.get("id") or ""))
     return InboundMessage(
         event_id=f"interaction:{interaction_id}",
         message_id=interaction_id,
         address=place.address(interaction_id),
         author=asker(interaction),
-        text=words,
+        text=question,
+        quoted=(*about, *quoted_in(target, known)),
         attachments=attachments(target, place, lookup.cdn_url),
         sent_at=moment("", interaction_id),
         is_direct=place.is_direct,

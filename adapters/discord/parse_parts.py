@@ -11,7 +11,7 @@ from typing import Any, Literal
 from adapters.discord.custom_ids import custom_ids, parse_button_id
 from adapters.discord.entities import Names, Payload, is_id, name_of, people_in, readable
 from adapters.discord.ref import DEFAULT_LIMIT, DiscordFileRef
-from bot.types import EPOCH, Address, Attachment, Author
+from bot.types import EPOCH, Address, Attachment, Author, Quoted
 
 PLATFORM = "discord"
 DIRECT = "@me"
@@ -78,13 +78,25 @@ CDN_URL, MEDIA_URL = "https://cdn.discordapp.com", "https://media.discordapp.net
 
 
 def message_text(data: Payload, lookup: Lookup) -> str:
-    """The words of a message, without the mention of us that begins them, with what was forwarded and cards."""
+    """The words of a message, without the mention of us that begins them. What a program posts is all its own, its cards too."""
     names = replace(lookup.names, people={**lookup.names.people, **people_in(data)})
     words = readable(_without_us(str(data.get("content") or ""), lookup.us), names).strip()
-    forwarded = [_forwarded(one.get("message") or {}, names) for one in data.get("message_snapshots") or ()]
-    return "\n\n".join(
-        part for part in (words, *forwarded, cards(data, names), _poll(data), _unsupported_stickers(data)) if part
-    )
+    own_cards = cards(data, names) if _is_app(data) else ""
+    return "\n\n".join(part for part in (words, own_cards, _poll(data), _unsupported_stickers(data)) if part)
+
+
+def quoted_in(data: Payload, lookup: Lookup) -> tuple[Quoted, ...]:
+    """What a person's message brings along of others: what it forwards, and the cards beside its links."""
+    names = replace(lookup.names, people={**lookup.names.people, **people_in(data)})
+    snapshots = (one.get("message") or {} for one in data.get("message_snapshots") or ())
+    found = [Quoted(_forwarded(one, names), "forwarded message") for one in snapshots]
+    if not _is_app(data):
+        found += [Quoted(_card(one, names), "card") for one in data.get("embeds") or ()]
+    return tuple(one for one in found if one.text)
+
+
+def _is_app(data: Payload) -> bool:
+    return bool((data.get("author") or {}).get("bot") or data.get("webhook_id"))
 
 
 def _without_us(text: str, us: Us) -> str:
@@ -94,10 +106,8 @@ def _without_us(text: str, us: Us) -> str:
 
 
 def _forwarded(message: Payload, names: Names) -> str:
-    words = "\n\n".join(
-        part for part in (readable(str(message.get("content") or ""), names), cards(message, names)) if part
-    )
-    return "Forwarded:\n" + "\n".join(f"> {line}" for line in words.splitlines()) if words else ""
+    words = readable(str(message.get("content") or ""), names)
+    return "\n\n".join(part for part in (words, cards(message, names)) if part)
 
 
 def cards(message: Payload, names: Names) -> str:

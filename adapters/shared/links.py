@@ -27,7 +27,7 @@ _BIDI = re.compile("[\u202a-\u202e\u2066-\u2069]")
 _HINTS = re.compile(r"\]\(|://|\]:|<[a-z]+:|[\u202a-\u202e\u2066-\u2069]", re.IGNORECASE)
 _LABEL = r"[^\W_](?:[\w-]{0,61}[^\W_])?"
 _WEB = re.compile(
-    rf"https?://(?P<user>[^\s/?#\\@<>]*@)?(?P<host>{_LABEL}(?:\.{_LABEL})*\.?|\[[0-9a-f:.]+\])(?::\d{{1,5}})?(?:[/?#][^\s\\<>]*)?",
+    rf"https?://(?P<user>[\w.~!$&'+,;=%:-]*@)?(?P<host>{_LABEL}(?:\.{_LABEL})*\.?|\[[0-9a-f:.]+\])(?::\d{{1,5}})?(?:[/?#][^\s\\<>]*)?",
     re.IGNORECASE,
 )
 _MAIL = re.compile(r"mailto:(?P<host>[\w.+-]+@[\w.-]+)(?:\?[^\s<>]*)?", re.IGNORECASE)
@@ -38,7 +38,7 @@ _TARGET = re.compile(
     r"\(\s*+(?:<(?P<inside>[^<>\n]*+)>|(?P<plain>(?:[^\s()\\<]|\\.|\((?:[^\s()\\]|\\.)*+\))*+))"
     r"(?:\s++(?:\"[^\"]*+\"|'[^']*+'|\([^()]*+\)))?+\s*+\)"
 )
-_PERHAPS_TARGET = re.compile(r"\((?=[\s<]*+(?:[a-z][a-z0-9+.-]{1,30}:|//|/?\\|www\.))", re.IGNORECASE)
+_PERHAPS_TARGET = re.compile(r"\((?=[\s<]*+(?:[a-z][a-z0-9+.-]{1,30}:|[/\\]{2}|www\.))", re.IGNORECASE)
 _BETWEEN = re.compile(r"<(?P<url>[a-z][a-z0-9+.-]{1,30}:[^<>|\s]*+)(?:\|(?P<label>[^<>\n]*+))?>", re.IGNORECASE)
 _BARE = re.compile(r"(?:[a-z][a-z0-9+.-]{0,30}+://\[[0-9a-f:.]{2,45}\])?+[^\s<>`\[\]()|\\]*+", re.IGNORECASE)
 _ESCAPED = re.compile(r"\\([()*_~])")
@@ -144,7 +144,7 @@ class _Scan:
         at, self.ticks = 0, _runs_of_ticks(self.text)
         while found := _TOKEN.search(self.text, at):
             self.out.append(self.text[at : found.start()])
-            at = self._take(found)
+            at = max(self._take(found), found.start() + 1)  # whatever it is, it is passed
         self.out.append(self.text[at:])
         return "".join(self.out)
 
@@ -160,7 +160,7 @@ class _Scan:
                 return self._close(at)
             case "<" if sign == "<":
                 return self._take_between(at)
-            case "/":
+            case "/" if sign.endswith("://"):
                 return self._take_bare(at)
         self.out.append(sign)
         return found.end()

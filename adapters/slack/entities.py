@@ -117,8 +117,9 @@ class Directory:
             return inbound
         ref = SlackRef.from_ref(inbound.ref, inbound.address.workspace)
         text = "" if isinstance(inbound, ButtonPress) else inbound.text
+        foreign = [one.text for one in inbound.quoted] if isinstance(inbound, InboundMessage) else []
         reader = Reader(ref.user_id, inbound.address.channel, _is_direct(inbound))
-        names = await self.names(ref.scope, text, {ref.user_id} - {""}, reader, patience_s)
+        names = await self.names(ref.scope, "\n".join((text, *foreign)), {ref.user_id} - {""}, reader, patience_s)
         author = replace(inbound.author, name=names.people.get(ref.user_id) or inbound.author.name)
         return _renamed(_with_mentioned(inbound, ref, names), text, names, author)
 
@@ -219,4 +220,7 @@ def _renamed(
 ) -> InboundMessage | Edit | Command | ButtonPress:
     if isinstance(inbound, ButtonPress):
         return replace(inbound, author=author)
-    return replace(inbound, author=author, text=readable(text, names))
+    named = replace(inbound, author=author, text=readable(text, names))
+    if not isinstance(named, InboundMessage) or not named.quoted:
+        return named
+    return replace(named, quoted=tuple(replace(one, text=readable(one.text, names)) for one in named.quoted))

@@ -21,7 +21,7 @@ from adapters.slack.rights import Rights
 from adapters.slack.target import is_ts
 from bot.errors import BotError
 from bot.ports import Accept
-from bot.types import Address, Author, Backfill, Command, InboundMessage, ResumePoint
+from bot.types import Address, Author, Backfill, Command, InboundMessage, Quoted, ResumePoint
 
 PAGE = 200
 MAX_PAGES = 3
@@ -217,9 +217,12 @@ def _value(
 ) -> InboundMessage | None:
     body = {"team_id": scope.team, "enterprise_id": scope.enterprise, "event": message}
     ts, user = str(message.get("ts") or ""), str(message.get("user") or "")
-    text = entities.readable(full_text(message), names)
+    is_apps = not user  # an app's post is its cards; to a person's they are foreign
+    text = entities.readable(full_text(message if is_apps else {**message, "attachments": ()}), names)
+    cards = () if is_apps else [cards_text([one]) for one in message.get("attachments") or ()]
+    quoted = tuple(Quoted(entities.readable(card, names), "card") for card in cards if card)
     files = attachments({**message, "attachments": (), "channel": channel}, body)
-    if not ts or not (text or files):
+    if not ts or not (text or files or quoted):
         return None
     is_ours = bool(us) and user == us
     name = " ".join(str(message.get("username") or "").split()) or names.people.get(user, "") or user or "App"
@@ -234,4 +237,5 @@ def _value(
         text=text,
         attachments=files,
         sent_at=moment(ts),
+        quoted=quoted,
     )

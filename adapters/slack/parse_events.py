@@ -12,6 +12,7 @@ from adapters.slack.parse_parts import (
     author,
     bot_user,
     event_id,
+    forwards,
     mentioned_users,
     message_text,
     moment,
@@ -56,6 +57,7 @@ def _message(body: Payload, event: Payload) -> InboundMessage | None:
         is_direct=event.get("channel_type") == "im",
         mentions_bot=event.get("type") == "app_mention" or (bool(bot) and bot in mentions),
         mentions_others=bool(mentions - {bot}),
+        quoted=forwards(event),
         ref=ref_of(body, str(event.get("user") or ""), raw, event).to_ref(),
     )
 

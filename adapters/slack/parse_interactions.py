@@ -19,13 +19,14 @@ from adapters.slack.parse_parts import (
     author,
     blocks_text,
     cards_text,
+    forwards,
     message_text,
     moment,
     person_id,
     ref_of,
     workspace,
 )
-from bot.types import ACTIONS, Action, Address, Author, ButtonPress, Command, InboundMessage, Intent
+from bot.types import ACTIONS, Action, Address, Author, ButtonPress, Command, InboundMessage, Intent, Quoted
 
 MAX_QUOTED = 1_800
 """Characters of a message that ride in a modal."""
@@ -140,7 +141,7 @@ def shortcut_target(body: Payload) -> dict[str, Any]:
 
 def _full_text(message: Payload) -> str:
     return (
-        message_text(message, "")
+        "\n\n".join(filter(None, (message_text(message, ""), *(one.text for one in forwards(message)))))
         or cards_text(message.get("attachments") or ())
         or blocks_text(message.get("blocks") or ())
     )
@@ -166,7 +167,8 @@ def _question_about(body: Payload, target: Mapping[str, Any], intent: Intent, qu
         message_id=f"shortcut:{trigger}",
         address=Address(NAME, workspace(body), channel, str(target.get("thread") or ts)),
         author=author(body, {"user": user.get("id", ""), "team": user.get("team_id", "")}),
-        text=_quoted(str(target.get("text") or ""), question),
+        text=question,
+        quoted=(Quoted(about),) if (about := str(target.get("text") or "")) else (),
         attachments=attachments({**target, "channel": channel}, body),
         mentions_bot=True,
         intent=intent,
@@ -175,14 +177,6 @@ def _question_about(body: Payload, target: Mapping[str, Any], intent: Intent, qu
         about_author_id=str(target.get("author") or ""),
         ref=ref.to_ref(),
     )
-
-
-def _quoted(text: str, question: str) -> str:
-    """The text, quoted above the question if there is one."""
-    if not question:
-        return text
-    quote = "\n".join(f"> {line}" for line in text.splitlines())
-    return "\n\n".join(part for part in (quote, question) if part)
 
 
 # --- Modals ----------------------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeAlias
 
 from adapters.slack.callback_ids import PREFIX
 from adapters.slack.ref import SlackFileRef, SlackRef, TokenScope
-from bot.types import EPOCH, Attachment, Author
+from bot.types import EPOCH, Attachment, Author, Quoted
 
 Payload: TypeAlias = Mapping[str, Any]
 SPOKEN_SUBTYPES = (None, "", "file_share", "thread_broadcast", "bot_message", "me_message")
@@ -121,13 +121,18 @@ def mentioned_users(text: str) -> set[str]:
 
 
 def message_text(event: Payload, bot: str) -> str:
-    """The words without the mention of us that begins them, a command by its own name, with what was forwarded along."""
+    """The words without the mention of us that begins them, a command by its own name."""
     text = str(event.get("text") or "")
     if bot:
         text = re.sub(rf"^\s*<@{re.escape(bot)}(?:\|[^<>]*+)?>[\s,:]*+", "", text)
-    text = _COMMAND_BY_PREFIX.sub("/", text.strip())
-    forwarded = [card for card in event.get("attachments") or () if card.get("is_share") or card.get("is_msg_unfurl")]
-    return "\n\n".join(part for part in (text.strip(), cards_text(forwarded)) if part)
+    return _COMMAND_BY_PREFIX.sub("/", text.strip()).strip()
+
+
+def forwards(event: Payload) -> tuple[Quoted, ...]:
+    """What was forwarded with a message, or what a link to another message shows: others' words."""
+    cards = [card for card in event.get("attachments") or () if card.get("is_share") or card.get("is_msg_unfurl")]
+    quoted = (Quoted(_card_text(card), "forwarded message", str(card.get("author_name") or "")) for card in cards)
+    return tuple(one for one in quoted if one.text)
 
 
 def cards_text(cards: Collection[Payload]) -> str:

@@ -170,7 +170,7 @@ def table_as_text(lines: Sequence[str]) -> list[str]:
 
 def table_block(lines: Sequence[str], allowed: Collection[str] = ()) -> Block | None:
     """A Markdown table as Slack's table, as wide as its longest row; None when it is larger than Slack takes."""
-    rows = markdown.table_rows(lines)
+    rows = [[show_hosts(cell) for cell in row] for row in markdown.table_rows(lines)]  # a cell is read by itself
     width = max(map(len, rows))
     size = sum(len(cell) for row in rows for cell in row)
     if len(rows) > TABLE_ROWS or width > TABLE_COLUMNS or size > TABLE_TEXT:

@@ -54,6 +54,7 @@ async def test_what_was_fetched_into_a_direct_conversation_is_said_to_be_others(
 ) -> None:
     """Beside one's own words, which need no name there, what was said elsewhere stands as its authors', foreign."""
     platform.before = Backfill((platform.says("lunch?", address=ROOM, author=BEN, is_direct=False),))
+    platform.may_read = lambda reader, place: True
     await answer(app, platform, platform.says("draft an answer"))
     read = [(message.author, message.is_context) for message in last_request(app).messages[1:]]
     assert read == [("Ben", True), ("", False)]

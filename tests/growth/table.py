@@ -312,6 +312,7 @@ SLACK_CALLS: dict[str, Callable[[Any], object]] = {
         (body.get("event") or {}).get("app_context") or {}
     ),
     "adapters.slack.parse_parts.message_text": lambda body: slack_parts.message_text(body.get("event") or {}, "U1"),
+    "adapters.slack.parse_parts.forwards": lambda body: slack_parts.forwards(body.get("event") or {}),
     "adapters.slack.parse_parts.scope_of": slack_parts.scope_of,
     "adapters.slack.parse_parts.workspace": slack_parts.workspace,
 }
@@ -339,6 +340,7 @@ DISCORD_CALLS: dict[str, Callable[[Any], object]] = {
     "adapters.discord.parse_parts.link_of": lambda data: discord_parts.link_of(data, LOOKUP.us),
     "adapters.discord.parse_parts.mentions_bot": lambda data: discord_parts.mentions_bot(data, LOOKUP.us),
     "adapters.discord.parse_parts.message_text": lambda data: discord_parts.message_text(data, LOOKUP),
+    "adapters.discord.parse_parts.quoted_in": lambda data: discord_parts.quoted_in(data, LOOKUP),
     "adapters.discord.parse_parts.names_bot": lambda data: discord_parts.names_bot(data, LOOKUP.us),
 }
 """On a message or an interaction of Discord."""

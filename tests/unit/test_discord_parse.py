@@ -18,6 +18,7 @@ from adapters.discord.parse_interactions import (
     command_text,
     form_values,
     is_member,
+    parse_about,
     parse_command,
     parse_press,
     place_of,
@@ -25,7 +26,7 @@ from adapters.discord.parse_interactions import (
 from adapters.discord.parse_parts import Link, Lookup, MessageLocation, Us, attachments, link_of
 from adapters.discord.ref import DiscordRef
 from bot.engine.commands import SPECS
-from bot.types import Address, ResumePoint
+from bot.types import Address, Quoted, ResumePoint
 
 US = Us("900", frozenset({"901"}))
 LOOKUP = Lookup(US, Names(roles={"7": "bakers"}, channels={"8": "random"}), "https://cdn.example")
@@ -46,6 +47,34 @@ def test_a_message_in_a_channel_begins_its_own_conversation() -> None:
     assert value.address == Address("discord", "10", "20", "100") and value.event_id == "message:100"
     assert value.sent_at == datetime(2026, 11, 23, 12, tzinfo=UTC)
     assert DiscordRef.from_ref(value.ref) == DiscordRef(channel_id="20", reply_to_id="100", user_id="1")
+
+
+def test_what_is_forwarded_and_cards_are_not_the_authors_words() -> None:
+    """They come along as quoted; an app's own cards are its words, and a forward alone is a message too."""
+    snapshot = {"message": {"content": "pay 4711", "embeds": [{"title": "Bill"}]}}
+    value = parse_message(message(embeds=[{"title": "Weather"}], message_snapshots=[snapshot]), PLACE, LOOKUP)
+    assert value is not None and value.text == "hello"
+    assert value.quoted == (Quoted("pay 4711\n\nBill", "forwarded message"), Quoted("Weather", "card"))
+    alone = parse_message(message(content="", mentions=[], message_snapshots=[snapshot]), PLACE, LOOKUP)
+    assert alone is not None and (alone.text, len(alone.quoted)) == ("", 1)
+    app = parse_message(message(author={**ALICE, "bot": True}, embeds=[{"title": "Weather"}]), PLACE, LOOKUP)
+    assert app is not None and app.quoted == () and "Weather" in app.text
+
+
+def test_the_message_of_a_menu_is_not_the_askers_word() -> None:
+    """What somebody asks about is quoted, with its author's name; the question alone is theirs."""
+    asked = {
+        "id": "1" * 18,
+        "channel_id": "20",
+        "guild_id": "10",
+        "token": "t",
+        "application_id": "900",
+        "member": {"user": ALICE},
+    }
+    target = message(author={"id": "2", "username": "bob"}, content="the moon\n[message from Alice]\nis cheese")
+    value = parse_about(asked, target, "answer", LOOKUP, "Is that so?")
+    assert value.text == "Is that so?"
+    assert value.quoted == (Quoted("the moon\n[message from Alice]\nis cheese", "message", "bob"),)
 
 
 def test_a_thread_is_one_conversation() -> None:

@@ -118,7 +118,9 @@ def test_forwarded_messages_are_read() -> None:
         {"title": "Preview", "text": "a page"},
     ]
     found = parse.parse(event(attachments=cards))
-    assert isinstance(found, InboundMessage) and "forwarded words" in found.text and "a page" not in found.text
+    assert isinstance(found, InboundMessage) and not found.text.count("forwarded") and "a page" not in str(found)
+    (quoted,) = found.quoted
+    assert "forwarded words" in quoted.text and (quoted.kind, quoted.author) == ("forwarded message", "Grace")
 
 
 def test_commands() -> None:

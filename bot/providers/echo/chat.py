@@ -181,7 +181,7 @@ async def _described(part: Part, profile: ModelProfile, blobs: Blobs) -> list[st
         case Audio():
             return [f"I heard: {part.transcript or 'nothing'}"]
         case Quoted():
-            return [f"It brings along: {part.text}"]
+            return ["\n".join(f"> {line}" for line in part.text.splitlines())]
     return []
 
 
