@@ -2,9 +2,9 @@
 
     python -m bench.attack [--people 100] [--seconds 8] [--rounds 1] [--weapons NAME ...]
 
-Parley is a process of its own; Slack, the page's visitors and the model server are another. In each phase everybody asks once, spread
-over that time. Printed are p50 and p95 of the time from a question to its first words, without the attacker and with each weapon,
-all in one run, and how much p95 grew: the aim is by less than half. The long form: `--rounds 5 --seconds 20`.
+Parley is a process of its own; Slack, the page's visitors and the model server are another. In each phase everybody asks
+once, spread over that time. Printed are p50 and p95 of the time from a question to its first words, without the attacker and
+with each weapon, all in one run, and how much p95 grew: the aim is by less than half. Long: `--rounds 5 --seconds 20`.
 """
 
 from __future__ import annotations
