@@ -36,6 +36,8 @@ SAID = re.compile(r"REPEAT AFTER ME<<(.*?)>>", re.DOTALL)
 INHERITED = ("PATH", "HOME", "LANG", "VIRTUAL_ENV", "TMPDIR")
 STARTING_S = 60
 PICTURES_A_ROUND = 40
+CALM_S = 8.0
+"""Others wait less than that, whatever else runs on the machine. What got through once took half a minute and more."""
 
 
 class ObedientModel(OpenAIEmulator):

@@ -9,7 +9,7 @@ import time
 import zipfile
 
 from tests import making
-from tests.attacks.field import Field
+from tests.attacks.field import CALM_S, Field
 from tests.attacks.table import weapon
 
 DOCX = (
@@ -68,7 +68,7 @@ async def crowd_an_archive(field: Field) -> None:
 async def crowd_an_archive_with_a_million(field: Field) -> None:
     """A zip file with a million members, 48 MB."""
     ann, before = await field.browser(), field.parley.rss_mb()
-    async with field.watched(3):
+    async with field.watched(CALM_S):
         await ann.post("unpack", ("crowd.zip", crowded_zip(1_000_000), "application/zip"))
         await field.settled(ann)
     assert field.parley.rss_mb() - before < 250

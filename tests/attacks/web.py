@@ -17,7 +17,7 @@ from typing import Any
 
 import aiohttp
 
-from tests.attacks.field import Field, running
+from tests.attacks.field import CALM_S, Field, running
 from tests.attacks.table import weapon
 
 ATTACKER = "127.0.0.2"
@@ -166,7 +166,7 @@ async def look_at_the_figures(field: Field) -> None:
 async def answer_with_a_long_list(field: Field) -> None:
     """An answer of 3,000 items while a page shows it."""
     ann = await field.browser()
-    async with ann.watching(), field.watched(3):
+    async with ann.watching(), field.watched(CALM_S):
         await ann.post("REPEAT AFTER ME<<" + "- a\n" * 3_000 + ">>")
         await field.settled(ann)
 
@@ -175,7 +175,7 @@ async def answer_with_a_long_list(field: Field) -> None:
 async def answer_with_slow_code(field: Field) -> None:
     """Code blocks on which highlighting takes quadratic time."""
     ann = await field.browser()
-    async with field.watched(3):
+    async with field.watched(CALM_S):
         for language in ("make", "http", "diff", "ini"):
             await ann.post(f"REPEAT AFTER ME<<```{language}\n{'a' * 20_000}\n```>>")
         await field.settled(ann)
@@ -185,7 +185,7 @@ async def answer_with_slow_code(field: Field) -> None:
 @weapon("M10", fast=False)
 async def answer_with_slow_tables(field: Field) -> None:
     """Table rules and brackets on which both platforms' renderers took quadratic time."""
-    async with field.watched(3):
+    async with field.watched(CALM_S):
         for text in ("|a\n" + " " * 8_000 + "|x", "[" * 8_000, "<@U|" * 2_000, "*" * 8_000):
             await field.mention(f"REPEAT AFTER ME<<{text}z>>")
             await field.asked(f"REPEAT AFTER ME<<{text[:1_700]}z>>")
@@ -218,7 +218,7 @@ async def fetch_a_byte_many_times(field: Field) -> None:
         async with ann.http.get(f"/api/blobs/{sha}", headers={"Range": "bytes=0-0"}) as answer:
             await answer.read()
 
-    async with field.watched(3):
+    async with field.watched(CALM_S):
         await asyncio.gather(*(one() for _ in range(10)))
     assert field.parley.rss_mb() - before < 200, f"{field.parley.rss_mb() - before:.0f} MB more"
 
@@ -271,7 +271,7 @@ async def open_many_streams(field: Field) -> None:
         opened = await asyncio.gather(*(http.get(url) for _ in range(300)), return_exceptions=True)
         accepted = [one for one in opened if isinstance(one, aiohttp.ClientResponse) and one.status == 200]
         assert len(accepted) <= 100, len(accepted)
-        async with field.watched(3):
+        async with field.watched(CALM_S):
             await field.mention("and now?")
         for one in accepted:
             one.close()

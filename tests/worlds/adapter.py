@@ -76,11 +76,13 @@ class Witness:
         )
 
     def viewers(self, turn: Turn) -> set[str]:
-        """Who sees the answer."""
+        """Who sees the answer. Whom the platform shows no past may hear of it by others' answers, as by their messages."""
         place = self.platform.place_at(turn.inbound.address)
         assert place is not None, turn.inbound.address
         readers = self.platform.readers(place)
-        return readers & {turn.requester.id} if self.is_private(turn) else readers
+        if self.is_private(turn):
+            return readers & {turn.requester.id}
+        return {one for one in readers if one == turn.requester.id or self.platform.sees_past(one, place)}
 
     def look_at(self, turn: Turn, text: str, what: str) -> None:
         """Note the words that somebody sees and may not, and those that nobody is to see any more."""
@@ -165,7 +167,8 @@ class WorldAdapter(FakeAdapter):
         if place is not None and place.is_direct:
             looked = [one for one in platform.places if one.address.key() == inbound.ref.get(LOOKED)]
             place = looked[0] if looked else None
-        if place is None or not platform.may_read(inbound.author.id, place):
+        reader = inbound.author.id
+        if place is None or not platform.may_read(reader, place) or not platform.sees_past(reader, place):
             return Backfill()
         found = [
             post for post in platform.shown_in(place, inbound.author.id) if not post.only_for and not post.is_deleted
@@ -192,7 +195,9 @@ class WorldAdapter(FakeAdapter):
         return {
             place.address
             for place in known
-            if place.address.workspace == workspace and platform.may_read(reader.author.id, place)
+            if place.address.workspace == workspace
+            and platform.may_read(reader.author.id, place)
+            and platform.sees_past(reader.author.id, place)
         }
 
 

@@ -67,6 +67,8 @@ class Post:
     is_forgotten: bool = False
     """By `/forget`: it still stands at the platform, and Parley is to know it no more."""
     sent: int = 0
+    seen: frozenset[str] = frozenset()
+    """Who was there when it was said: whom the platform shows no past knows that much."""
 
     def words(self) -> set[str]:
         """All that can be read in it."""
@@ -87,6 +89,8 @@ class Platform:
     places: list[Place] = field(default_factory=list)
     posts: dict[str, Post] = field(default_factory=dict)
     by_word: dict[str, list[Post]] = field(default_factory=dict)
+    no_past: set[tuple[str, str]] = field(default_factory=set)
+    """By workspace and person: whom no shared place there shows what was said before."""
     settings: dict[str, tuple[Place, str]] = field(default_factory=dict)
     """Words that somebody chose as a setting: where, and for whom alone (empty: for the place)."""
 
@@ -109,6 +113,10 @@ class Platform:
                 is_in = place.kind == "thread" or person in place.members or role == "manager"
                 return is_in and self.may_read(person, place.parent)
         return person in place.members
+
+    def sees_past(self, person: str, place: Place) -> bool:
+        """Whether the platform shows this person what was said there before."""
+        return place.is_direct or (place.address.workspace, person) not in self.no_past
 
     def may_write(self, person: str, place: Place) -> bool:
         """Whether this person can write there now."""
@@ -151,7 +159,7 @@ class Platform:
     def add(self, post: Post) -> Post:
         """A message is posted."""
         self.posts[post.id] = post
-        post.sent = len(self.posts)
+        post.sent, post.seen = len(self.posts), frozenset(self.readers(post.place))
         self.note_words(post)
         return post
 

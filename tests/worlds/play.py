@@ -102,7 +102,12 @@ class World:
 
     def author(self, person: str, place: Place) -> Author:
         """As the platform names them there and now."""
-        return Author(person, person.title(), is_manager=self.platform.may_manage(person, place))
+        return Author(
+            person,
+            person.title(),
+            is_manager=self.platform.may_manage(person, place),
+            sees_history=self.platform.sees_past(person, place),
+        )
 
     def new_id(self, kind: str) -> str:
         """One that was not there before."""
@@ -341,6 +346,10 @@ class World:
         person, workspace = self.person(act), f"{self.seen.name}-1"
         self.platform.roles[workspace, person] = ("guest", "outsider", "member", "manager")[act.which % 4]
 
+    async def past(self, act: Act) -> None:
+        """Shared places show somebody the past no more, or again."""
+        self.platform.no_past ^= {(f"{self.seen.name}-{1 + act.which % 2}", self.person(act))}
+
     async def place(self, act: Act) -> None:
         """A place is archived or opened again, or deleted for good."""
         found = [one for one in self.platform.places if one.kind not in ("direct", "two")]
@@ -374,6 +383,7 @@ ACTS: dict[str, Doing] = {
     "whisper": lambda world, act: world.whisper(act),
     "press": lambda world, act: world.press(act),
     "role": lambda world, act: world.role(act),
+    "past": lambda world, act: world.past(act),
     "place": lambda world, act: world.place(act),
     "setting": lambda world, act: world.setting(act),
     "settings": lambda world, act: world.command(act, "settings"),

@@ -6,6 +6,7 @@ import asyncio
 import itertools
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -129,10 +130,20 @@ async def all_of_it(turn: Any, told: Sequence[tuple[Any, str]], runtime: Any) ->
     return [message for message, _ in told]
 
 
+async def readable_all(context: Any, page: Sequence[Any], known: dict[Any, bool]) -> None:
+    """A search that asks for no rights."""
+    here = context.turn.inbound.address
+    known |= {replace(here, channel=hit.channel, thread=hit.thread): True for hit in page}
+
+
 BROKEN: dict[str, tuple[str, Any]] = {
     "what one person was shown is read by all": ("bot.inbox.is_in_context", lambda *given: True),
     "private answers are read by all": ("bot.engine.settle.is_in_context", lambda *given: True),
-    "search asks nobody": ("bot.policy.visibility.SearchScope.is_open", lambda *given: True),
+    "search asks nobody": ("bot.engine.commands.search._ask_rights", readable_all),
+    "the past is read by whom it is not shown": (
+        "bot.engine.answer.history_for",
+        lambda reader, history: list(history),
+    ),
     "search looks into direct conversations": ("bot.store.search._is_candidate", lambda scope: true()),
     "copies outlive what was deleted": ("bot.store.context.delete_copies", nothing),
     "copies of deleted originals stay": ("bot.inbox.context.delete_copies", nothing),
