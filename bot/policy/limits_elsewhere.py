@@ -22,7 +22,7 @@ ELSEWHERE: tuple[Limit, ...] = (
         "process",
         "events written down; people come in turn",
         "One person's flood does not stand before a colleague's question.",
-        at="bot.inbox.WRITERS",
+        at="bot.inbox.door.WRITERS",
     ),
     Limit(
         "bytes_at_once",
