@@ -13,6 +13,7 @@ from bot.models_chosen import profile_of
 from bot.ports import Accept, Adapter, Clock, Jobs, Provider
 from bot.store import Store
 from bot.store.blobs import drop_unused_everywhere
+from bot.store.early_edits import drop_old_edits
 from bot.types import Modality
 
 PRUNE_EVERY_S = 3_600
@@ -44,6 +45,7 @@ async def keep_pruning(store: Store, jobs: Jobs, clock: Clock) -> None:
     while True:
         with suppress(BotError):
             await drop_unused_everywhere(store, clock.now())
+            await drop_old_edits(store, clock.now())
             await jobs.prune(clock.now() - KEEP_STEPS)
         await clock.sleep(PRUNE_EVERY_S)
 

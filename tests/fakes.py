@@ -197,7 +197,7 @@ class FakeAdapter:
             author=ANN,
             text=text,
             attachments=attachments,
-            sent_at=datetime(2026, 11, 23, 12, self._count % 60, tzinfo=UTC),
+            sent_at=datetime(2026, 11, 23, 12, tzinfo=UTC) + timedelta(minutes=self._count),
             is_direct=True,
         )
         return replace(message, **changes)

@@ -24,7 +24,7 @@ ALLOWED: dict[str, set[str]] = {
     "bot/store": VALUES,
     "bot/jobs": VALUES,
     "bot/engine": VALUES | WORK,
-    "bot/inbox.py": VALUES | WORK,
+    "bot/inbox": VALUES | WORK,
     "bot/web": VALUES | WORK | {"bot.policy"},
     "bot/providers/__init__.py": VALUES,
     "bot/clock.py": set(),

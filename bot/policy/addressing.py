@@ -56,6 +56,14 @@ def answered_at(inbound: Answerable, later: Edit | ButtonPress) -> Answerable:
     return replace(inbound, ref={**inbound.ref, **later.ref})
 
 
+def worded_by(message: InboundMessage, edit: Edit) -> InboundMessage:
+    """The message as its author has worded it since, where the edit is theirs and newer."""
+    is_theirs = edit.author.id in ("", message.author.id)
+    if not is_theirs or edit.sent_at < message.sent_at:
+        return message
+    return replace(message, text=edit.text, mentions_bot=message.mentions_bot or edit.mentions_bot)
+
+
 def as_command(inbound: Inbound, commands: Mapping[str, CommandSpec]) -> Inbound:
     """The command that a message to Parley spells, or the inbound as it is: threads and some places take no slash commands."""
     if not isinstance(inbound, InboundMessage) or inbound.intent != "answer" or not addresses_bot(inbound):

@@ -22,7 +22,7 @@ ELSEWHERE: tuple[Limit, ...] = (
         "process",
         "events written down; people come in turn",
         "One person's flood does not stand before a colleague's question.",
-        at="bot.inbox.WRITERS",
+        at="bot.inbox.door.WRITERS",
     ),
     Limit(
         "bytes_at_once",
@@ -212,9 +212,9 @@ ELSEWHERE: tuple[Limit, ...] = (
     Limit(
         "rendering_s",
         "message",
-        "of rendering an answer for the page",
+        "of rendering a long answer for a platform or the page",
         "Beyond that it is shown plainly.",
         unit="s",
-        at="adapters.playground.renderer.DEADLINE_S",
+        at="adapters.shared.rendering.DEADLINE_S",
     ),
 )

@@ -26,7 +26,7 @@ from bot.types import (
     from_json,
 )
 
-SELECT_QUESTION_ID = select(messages.c.id).where(
+SELECT_QUESTION = select(messages.c.id, messages.c.asked_at).where(
     messages.c.conversation_id == bindparam("conversation"),
     messages.c.source_id == bindparam("source"),
     messages.c.ordinal == 0,
@@ -71,10 +71,10 @@ async def settle(tx: Transaction, outcome: TurnOutcome, records: Sequence[StepRe
     """
     turn = outcome.turn
     if not await is_superseded(tx.connection, turn.source_id, turn.attempt):
-        is_still_asked = await _keep_understood(tx, turn, outcome.understood)
+        asked_at = await _keep_understood(tx, turn, outcome.understood)
         await _delete_answer(tx, turn)
-        if is_still_asked:
-            await _insert_answer(tx, outcome, now)
+        if asked_at is not None:
+            await _insert_answer(tx, outcome, asked_at, now)
             if outcome.is_waiting:
                 await add_delivery(tx, turn, outcome.reply, now)
     await _end_turn(tx, outcome, now)
@@ -82,12 +82,12 @@ async def settle(tx: Transaction, outcome: TurnOutcome, records: Sequence[StepRe
     await touch(tx, turn.conversation_id, now)
 
 
-async def _insert_answer(tx: Transaction, outcome: TurnOutcome, now: datetime) -> None:
+async def _insert_answer(tx: Transaction, outcome: TurnOutcome, asked_at: datetime, now: datetime) -> None:
     turn, receipt = outcome.turn, outcome.receipt
     platform_id = receipt.message_ids[0] if receipt and receipt.message_ids else ""
     more = {"turn_id": turn.id, "platform_id": platform_id, "for_model": outcome.for_model}
     for ordinal, message in enumerate(outcome.answer, start=1):
-        row = message_row(tx, turn.conversation_id, turn.source_id, ordinal, message, now)
+        row = message_row(tx, turn.conversation_id, turn.source_id, ordinal, message, now, asked_at)
         await insert_message(tx, row | more, message)
 
 
@@ -107,17 +107,18 @@ async def _end_turn(tx: Transaction, outcome: TurnOutcome, now: datetime) -> Non
         await update_turn(tx, outcome.turn.id, **columns)
 
 
-async def _keep_understood(tx: Transaction, turn: Turn, user: Message | None) -> bool:
-    """Keep what was understood of a question; False when it was deleted or forgotten while it was being answered."""
+async def _keep_understood(tx: Transaction, turn: Turn, user: Message | None) -> datetime | None:
+    """Keep what was understood of a question, and give when it was said; None when it was deleted or forgotten meanwhile."""
     where = {"conversation": turn.conversation_id, "source": turn.source_id}
-    message_id = await tx.connection.scalar(SELECT_QUESTION_ID, where)
-    if message_id is None:
-        return False
+    question = (await tx.connection.execute(SELECT_QUESTION, where)).one_or_none()
+    if question is None:
+        return None
+    message_id, asked_at = question
     if user is not None:
         values = {"message": message_id, **kept_words(user)}
         await tx.connection.execute(UPDATE_MESSAGE, values)
         await note_uses(tx, message_id, blobs_of(user))
-    return True
+    return asked_at or turn.inbound.sent_at
 
 
 async def _delete_answer(tx: Transaction, turn: Turn) -> None:

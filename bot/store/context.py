@@ -7,13 +7,14 @@ does not count as seen. What happens to the original at the platform, or by `/fo
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import and_, select, update
 
 from bot.store import Transaction
 from bot.store.graves import buried
-from bot.store.messages import delete_messages, insert_message, kept_words, message_row, parts_of, with_text
+from bot.store.messages import asked_at, delete_messages, insert_message, kept_words, message_row, parts_of, with_text
 from bot.store.schema import messages, posts, turns
 from bot.types import Backfill, Edit, InboundMessage, Message, Text, from_json
 
@@ -26,16 +27,20 @@ PARTIAL = Message("system", (Text("Earlier messages of this conversation exist, 
 async def add_context(tx: Transaction, conversation_id: int, source_id: int, backfill: Backfill) -> int:
     """Copy what was said before a source into the history, right before it; returns how many messages were new there.
 
-    The order of a conversation is (source, ordinal), so copies take ordinals below 0.
+    The order of a conversation is (time of the question, source, ordinal), so copies take their question's
+    time and ordinals below 0.
     """
     known = await _known_ids(tx, conversation_id)
     fresh = [one for one in backfill.messages if one.message_id not in known]
     fresh = await _without_gone(tx, fresh)
-    if fresh and not backfill.is_complete:
-        note = message_row(tx, conversation_id, source_id, -len(fresh) - 1, PARTIAL, fresh[0].sent_at)
+    if not fresh:
+        return 0
+    at = await asked_at(tx, conversation_id, source_id) or fresh[-1].sent_at
+    if not backfill.is_complete:
+        note = message_row(tx, conversation_id, source_id, -len(fresh) - 1, PARTIAL, fresh[0].sent_at, at)
         await insert_message(tx, note | {"is_context": True}, PARTIAL)
     for ordinal, original in enumerate(fresh, start=-len(fresh)):
-        await _insert_copy(tx, conversation_id, source_id, ordinal, original)
+        await _insert_copy(tx, conversation_id, source_id, ordinal, original, at)
     return len(fresh)
 
 
@@ -57,11 +62,11 @@ async def _known_ids(tx: Transaction, conversation_id: int) -> set[str]:
 
 
 async def _insert_copy(
-    tx: Transaction, conversation_id: int, source_id: int, ordinal: int, original: InboundMessage
+    tx: Transaction, conversation_id: int, source_id: int, ordinal: int, original: InboundMessage, at: datetime
 ) -> None:
     author = original.author
     message = Message("user" if author.id else "assistant", parts_of(original, original.text), author.name)
-    row = message_row(tx, conversation_id, source_id, ordinal, message, original.sent_at)
+    row = message_row(tx, conversation_id, source_id, ordinal, message, original.sent_at, at)
     row |= {"author_id": author.id, "author_name": author.name, "platform_id": original.message_id}
     await insert_message(tx, row | {"is_context": True, "origin_channel": original.address.channel}, message)
 

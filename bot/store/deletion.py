@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, delete, select, update
 from bot.store import Transaction
 from bot.store.context import TIE_ORDINAL, delete_copies, forget_copies, tied_to
 from bot.store.conversations import retitle
+from bot.store.early_edits import forget_early_edits
 from bot.store.events import erase_payloads
 from bot.store.graves import bury
 from bot.store.messages import delete_messages
@@ -95,6 +96,7 @@ async def forget(tx: Transaction, address: Address, author_id: str | None) -> tu
     )
     await _bury_sources(tx, address.channel, sources)
     await forget_copies(tx, address.channel, author_id)
+    await forget_early_edits(tx, address.channel, author_id)
     await _delete_tied(tx, await tied_to(tx, address.channel, author_id=author_id) if author_id else ())
     await _delete_copies_of_posts(tx, turns.c.id.in_(turn_ids), for_good=True)
     own = (messages.c.source_id.in_(sources), messages.c.ordinal >= 0) if author_id is not None else ()

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Integer, Row, Select, and_, bindparam, delete, or_, select, update
+from sqlalchemy import Integer, Row, Select, and_, bindparam, delete, exists, or_, select, update
 
 from bot.redaction import redact_long, redact_within
 from bot.store import Transaction, prepared
@@ -14,7 +14,7 @@ from bot.store.blobs import drop_unused, note_uses
 from bot.store.conversations import retitle, touch
 from bot.store.events import replace_payload
 from bot.store.references import MessageRef
-from bot.store.schema import blob_uses, messages
+from bot.store.schema import blob_uses, messages, turns
 from bot.types import (
     Attachment,
     Audio,
@@ -57,10 +57,12 @@ async def add_user_message(
     inbound: InboundMessage | Command,
     *,
     for_model: bool = True,
+    edited_at: datetime | None = None,
 ) -> None:
     """Add what a person said to the history, as it came; `settle` adds what was heard and seen in it.
 
-    Replaces a copy that was fetched as context before the message arrived.
+    edited_at: when it was worded so, if that is not its first wording. Replaces a copy that was fetched as context before the
+    message arrived.
     """
     if inbound.message_id:
         where = {"tenant": tx.tenant_id, "conversation": conversation_id, "named": inbound.message_id}
@@ -69,7 +71,7 @@ async def add_user_message(
     message = Message("user", parts_of(inbound, text))
     row = message_row(tx, conversation_id, source_id, 0, message, inbound.sent_at)
     row |= {"author_id": inbound.author.id, "author_name": inbound.author.name, "for_model": for_model}
-    await insert_message(tx, row | {"platform_id": inbound.message_id}, message)
+    await insert_message(tx, row | {"platform_id": inbound.message_id, "edited_at": edited_at}, message)
     await touch(tx, conversation_id, inbound.sent_at, said=text)
 
 
@@ -85,9 +87,15 @@ def quoted_in(inbound: InboundMessage | Command) -> tuple[Quoted, ...]:
 
 
 def message_row(
-    tx: Transaction, conversation_id: int, source_id: int, ordinal: int, message: Message, now: datetime
+    tx: Transaction,
+    conversation_id: int,
+    source_id: int,
+    ordinal: int,
+    message: Message,
+    now: datetime,
+    asked_at: datetime | None = None,
 ) -> dict[str, Any]:
-    """The columns that every message has."""
+    """The columns that every message has. asked_at: when its question was said; now for the question itself."""
     return {
         "tenant_id": tx.tenant_id,
         "conversation_id": conversation_id,
@@ -96,6 +104,7 @@ def message_row(
         "role": message.role,
         **kept_words(message),
         "created_at": now,
+        "asked_at": asked_at or now,
     }
 
 
@@ -130,8 +139,13 @@ def blobs_of(message: Message) -> list[Blob]:
     return [part.blob for part in message.parts if isinstance(part, Image | Audio | File)]
 
 
-async def edit_message(tx: Transaction, ref: MessageRef, inbound: InboundMessage | Command) -> None:
-    """Change the words of a message, and the event that a further turn reads. What was heard and seen in it stays."""
+async def edit_message(
+    tx: Transaction, ref: MessageRef, inbound: InboundMessage | Command, edited_at: datetime | None = None
+) -> None:
+    """Change the words of a message, and the event that a further turn reads. What was heard and seen in it stays.
+
+    edited_at: when it was worded so, at the platform.
+    """
     where = (
         messages.c.conversation_id == ref.conversation_id,
         messages.c.source_id == ref.source_id,
@@ -139,7 +153,7 @@ async def edit_message(tx: Transaction, ref: MessageRef, inbound: InboundMessage
     )
     row = (await tx.connection.execute(select(messages.c.id, messages.c.parts).where(*where))).one()
     message = Message("user", with_text(from_json(row.parts), inbound.text))
-    values = kept_words(message)
+    values = kept_words(message) | {"edited_at": edited_at}
     await tx.connection.execute(update(messages).where(messages.c.id == row.id).values(values))
     await retitle(tx, ref.conversation_id, ref.text, inbound.text)
     await replace_payload(tx, ref.source_id, inbound)
@@ -162,12 +176,38 @@ async def delete_messages(tx: Transaction, where: Iterable[Any]) -> int:
 
 
 def _before(query: Select[Any]) -> Select[Any]:
-    """Restrict the query to the messages before a source, newest first."""
+    """Restrict the query to the messages before a source, newest first.
+
+    A conversation is in the order in which it was held at the platform, whenever its messages arrived here; answers stand behind
+    their questions.
+    """
     table, source = messages.c, bindparam("source", type_=Integer)
-    earlier = or_(table.source_id < source, and_(table.source_id == source, table.ordinal < 0))
+    asked = messages.alias("asked")
+    same = (asked.c.conversation_id == bindparam("conversation"), asked.c.source_id == source, asked.c.ordinal == 0)
+    moment = select(asked.c.asked_at).where(*same).scalar_subquery()
+    earlier = or_(
+        table.asked_at < moment,
+        and_(table.asked_at == moment, table.source_id < source),
+        and_(table.source_id == source, table.ordinal < 0),
+    )
     where = (table.tenant_id == bindparam("tenant"), table.conversation_id == bindparam("conversation"), earlier)
-    in_order = query.where(*where).order_by(table.source_id.desc(), table.ordinal.desc())
+    in_order = query.where(*where).order_by(table.asked_at.desc(), table.source_id.desc(), table.ordinal.desc())
     return in_order.limit(bindparam("most", type_=Integer))
+
+
+async def asked_at(tx: Transaction, conversation_id: int, source_id: int) -> datetime | None:
+    """When the question was said at its platform; None when it is gone."""
+    same = (messages.c.conversation_id == conversation_id, messages.c.source_id == source_id, messages.c.ordinal == 0)
+    found: datetime | None = await tx.connection.scalar(select(messages.c.asked_at).where(*same))
+    return found
+
+
+async def noted_after(tx: Transaction, conversation_id: int, moment: datetime, limit: int) -> list[int]:
+    """The sources of what people said there after that moment and that nothing answers, oldest first."""
+    answered = exists().where(turns.c.conversation_id == conversation_id, turns.c.source_id == messages.c.source_id)
+    where = (messages.c.conversation_id == conversation_id, messages.c.ordinal == 0, messages.c.asked_at > moment)
+    query = select(messages.c.source_id).where(messages.c.tenant_id == tx.tenant_id, *where, ~answered)
+    return list(await tx.connection.scalars(query.order_by(messages.c.asked_at, messages.c.source_id).limit(limit)))
 
 
 SAID = ("role", "parts", "author_name", "author_id", "is_context", "origin_channel")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy import bindparam, or_, select
 
@@ -53,6 +54,8 @@ class MessageRef:
     text: str
     message_id: str = ""
     """The platform's id of the person's message."""
+    edited_at: datetime | None = None
+    """When it was worded so at the platform; None for its first wording."""
 
 
 async def find_message(tx: Transaction, address: Address, platform_id: str) -> MessageRef | None:
@@ -88,4 +91,5 @@ async def find_message(tx: Transaction, address: Address, platform_id: str) -> M
         row.author_id,
         row.text,
         row.platform_id,
+        row.edited_at,
     )

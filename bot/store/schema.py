@@ -169,7 +169,10 @@ messages = Table(
     _tenant(),
     Column("conversation_id", Key, ForeignKey("conversations.id", ondelete="CASCADE"), nullable=False),
     Column(
-        "source_id", Key, nullable=False, comment="The inbox row it came by or answers: the order of a conversation."
+        "source_id",
+        Key,
+        nullable=False,
+        comment="The inbox row it came by or answers: the order of a conversation.",
     ),
     Column("ordinal", Integer, nullable=False, comment="0 for what a person said, from 1 for the answer."),
     Column(
@@ -195,7 +198,10 @@ messages = Table(
     _json("parts", nullable=False),
     Column("for_model", Boolean, nullable=False, server_default=true(), comment="Part of what a model reads."),
     Column("created_at", Moment, nullable=False),
+    Column("asked_at", Moment, comment="When the question was said at its platform."),
+    Column("edited_at", Moment, comment="Of its wording; NULL for the first."),
     UniqueConstraint("conversation_id", "source_id", "ordinal"),
+    Index(None, "conversation_id", "asked_at", "source_id", "ordinal"),
     Index(None, "tenant_id", "platform_id"),
     Index(None, "tenant_id", "author_id"),
 )

@@ -154,6 +154,14 @@ async def unfinished(store: Store, before: datetime | None = None) -> list[Unfin
         return [UnfinishedTurn(*row) for row in rows]
 
 
+async def unfinished_before(store: Store, conversation_id: int, sequence: int) -> list[UnfinishedTurn]:
+    """List the turns of a conversation that have not ended and come before that one, in their order."""
+    earlier = (turns.c.conversation_id == conversation_id, turns.c.sequence < sequence, turns.c.ended_at.is_(None))
+    async with store.connect(write=False) as connection:
+        rows = await connection.execute(select(*UNFINISHED_COLUMNS).where(*earlier).order_by(turns.c.sequence))
+        return [UnfinishedTurn(*row) for row in rows]
+
+
 async def unfinished_of(tx: Transaction, event_id: str) -> UnfinishedTurn | None:
     """Find the turn that this event queued, if it has not ended."""
     query = (

@@ -137,7 +137,7 @@ async def readable_all(context: Any, page: Sequence[Any], known: dict[Any, bool]
 
 
 BROKEN: dict[str, tuple[str, Any]] = {
-    "what one person was shown is read by all": ("bot.inbox.is_in_context", lambda *given: True),
+    "what one person was shown is read by all": ("bot.inbox.writer.is_in_context", lambda *given: True),
     "private answers are read by all": ("bot.engine.settle.is_in_context", lambda *given: True),
     "search asks nobody": ("bot.engine.commands.search._ask_rights", readable_all),
     "the past is read by whom it is not shown": (
@@ -146,19 +146,19 @@ BROKEN: dict[str, tuple[str, Any]] = {
     ),
     "search looks into direct conversations": ("bot.store.search._is_candidate", lambda scope: true()),
     "copies outlive what was deleted": ("bot.store.context.delete_copies", nothing),
-    "copies of deleted originals stay": ("bot.inbox.context.delete_copies", nothing),
-    "copies keep the old words": ("bot.inbox.context.edit_copies", nothing),
+    "copies of deleted originals stay": ("bot.inbox.writer.context.delete_copies", nothing),
+    "copies keep the old words": ("bot.inbox.writer.context.edit_copies", nothing),
     "copies outlive /forget": ("bot.store.deletion.forget_copies", nothing),
     "titles keep deleted words": ("bot.store.deletion.retitle", nothing),
     "titles keep old words": ("bot.store.messages.retitle", nothing),
-    "late deliveries bring back what is gone": ("bot.inbox.graves.buried", nobody),
+    "late deliveries bring back what is gone": ("bot.inbox.writer.graves.buried", nobody),
     "context brings back what was forgotten": ("bot.store.context.buried", nobody),
-    "repeats outlive the original": ("bot.inbox.context.tie", nothing),
-    "events keep what was repeated": ("bot.inbox.events.erase_payload", nothing),
+    "repeats outlive the original": ("bot.inbox.writer.context.tie", nothing),
+    "events keep what was repeated": ("bot.inbox.writer.events.erase_payload", nothing),
     "events keep what was deleted": ("bot.store.deletion.erase_payloads", nothing),
-    "copies of old answers stay": ("bot.inbox.deletion.delete_copies_of_answers", nothing),
+    "copies of old answers stay": ("bot.inbox.writer.deletion.delete_copies_of_answers", nothing),
     "copies are read for ever": ("bot.engine.answer._readable", all_of_it),
-    "anybody presses": ("bot.inbox.may_press", lambda *given: True),
+    "anybody presses": ("bot.inbox.writer.may_press", lambda *given: True),
 }
 """Each rule of visibility, broken on purpose: where, and what stands there instead."""
 

@@ -1,4 +1,4 @@
-"""Answers wait for a platform that is away, and a turn's starts are counted."""
+"""Answers wait for a platform that is away; interruptions are counted; a conversation is in the order in which it was held."""
 
 from __future__ import annotations
 
@@ -39,9 +39,31 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("turn_id", name="pk_deliveries"),
     )
     op.create_index("ix_deliveries_next_at", "deliveries", ["next_at"])
+    _order_conversations()
+
+
+def _order_conversations() -> None:
+    """A conversation was in the order in which its messages arrived; it is in the order in which they were said."""
+    moment = sa.DateTime(timezone=True)
+    op.add_column("messages", sa.Column("asked_at", moment, comment="When the question was said at its platform."))
+    op.add_column("messages", sa.Column("edited_at", moment, comment="Of its wording; NULL for the first."))
+    op.execute(
+        "UPDATE messages SET asked_at = (SELECT question.created_at FROM messages AS question"
+        " WHERE question.conversation_id = messages.conversation_id AND question.source_id = messages.source_id"
+        " AND question.ordinal = 0)"
+    )
+    op.execute("UPDATE messages SET asked_at = created_at WHERE asked_at IS NULL")
+    op.create_index(
+        "ix_messages_conversation_id_asked_at_source_id_ordinal",
+        "messages",
+        ["conversation_id", "asked_at", "source_id", "ordinal"],
+    )
 
 
 def downgrade() -> None:
     """Back to the revision before."""
+    op.drop_index("ix_messages_conversation_id_asked_at_source_id_ordinal", "messages")
+    op.drop_column("messages", "edited_at")
+    op.drop_column("messages", "asked_at")
     op.drop_table("deliveries")
     op.drop_column("turns", "interruptions")
