@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import and_, select, update
 
 from bot.store import Transaction
-from bot.store.graves import buried
+from bot.store.graves import buried, bury
 from bot.store.messages import asked_at, delete_messages, insert_message, kept_words, message_row, parts_of, with_text
 from bot.store.schema import messages, posts, turns
 from bot.types import Backfill, Edit, InboundMessage, Message, Text, from_json
@@ -115,8 +115,13 @@ async def delete_copies(tx: Transaction, channel: str, platform_ids: Iterable[st
 
 
 async def forget_copies(tx: Transaction, channel: str, author_id: str | None) -> None:
-    """Delete the copies, in all conversations, of what this person said in the channel, or of what anybody said (None)."""
-    if author_id is None:
-        await delete_messages(tx, (messages.c.is_context, messages.c.origin_channel == channel))
-    else:
-        await delete_messages(tx, (*_copies_from(tx, channel), messages.c.author_id == author_id))
+    """Delete the copies, in all conversations, of what this person said in the channel, or of what anybody said (None).
+
+    The originals may still stand at the platform: they are not to be fetched again.
+    """
+    where: tuple[Any, ...] = (messages.c.is_context, messages.c.origin_channel == channel)
+    if author_id is not None:
+        where = (*_copies_from(tx, channel), messages.c.author_id == author_id)
+    ids = select(messages.c.platform_id).where(messages.c.tenant_id == tx.tenant_id, *where)
+    await bury(tx, channel, (await tx.connection.scalars(ids)).all())
+    await delete_messages(tx, where)

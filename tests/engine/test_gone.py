@@ -81,6 +81,16 @@ async def test_what_was_forgotten_is_not_fetched_again(
         assert await kept(app, "HERON") == []
 
 
+async def test_what_was_known_as_context_alone_is_forgotten_for_good(app: App, platform: FakeAdapter) -> None:
+    """Parley never heard it itself: forgotten, it is fetched for nobody again."""
+    unheard = shared(platform, "HERON", mentions_bot=False)
+    platform.before, platform.may_read = Backfill((unheard,)), lambda person, place: True
+    await answer(app, platform, platform.says("what is new?", address=ANNS))
+    await answer(app, platform, forgets(platform))
+    await answer(app, platform, platform.says("and now?", address=Address("fake", "W1", "D-ann", "T2")))
+    assert "HERON" not in str(words(last_request(app))) and await kept(app, "HERON") == []
+
+
 async def test_what_a_message_menu_repeats_goes_with_the_original(
     make_app: MakeApp, platform: FakeAdapter, store_url: str
 ) -> None:

@@ -90,10 +90,16 @@ class Witness:
             if self.fresh.get(word) == turn.id or self._is_own_setting(turn, word):
                 continue
             for person in sorted(self.viewers(turn)):
-                if not self.platform.knows(person, word):
+                if not self.platform.knows(person, word) and not self._is_pressed_blind(turn, word):
                     self.leaks.append(f"{person} sees {word} in {what} at {turn.inbound.address}")
             if self.is_gone(word):
                 self.leaks.append(f"{word}, {self.gone[word]}, is in {what} at {turn.inbound.address}")
+
+    def _is_pressed_blind(self, turn: Turn, word: str) -> bool:
+        """Whether it stands in the question that somebody has answered anew whom the platform shows no past: they saw it then."""
+        place = self.platform.place_at(turn.inbound.address)
+        is_blind = place is not None and not self.platform.sees_past(turn.requester.id, place)
+        return is_blind and word in turn.inbound.text
 
     def _is_own_setting(self, turn: Turn, word: str) -> bool:
         return word in self.platform.settings and self.platform.settings[word][1] == turn.requester.id
@@ -175,7 +181,9 @@ class WorldAdapter(FakeAdapter):
         ]
         asked = platform.posts.get(inbound.message_id)
         found = [post for post in found if asked is None or post.sent < asked.sent][-BACKFILLED:]
-        self.witness.asked_anew({word for post in found for word in post.words()})
+        self.witness.asked_anew({word for post in found if not post.is_forgotten for word in post.words()})
+        for post in found:
+            post.is_known = True
         return Backfill(tuple(self.delivered(post) for post in found))
 
     def delivered(self, post: Post, **more: Any) -> InboundMessage:

@@ -68,7 +68,9 @@ class Post:
     """By `/forget`: it still stands at the platform, and Parley is to know it no more."""
     sent: int = 0
     seen: frozenset[str] = frozenset()
-    """Who was there when it was said: whom the platform shows no past knows that much."""
+    """Whom the platform shows no past, and who knows it all the same: they said it, or it answers them."""
+    is_known: bool = False
+    """Parley was told of it, or fetched it."""
 
     def words(self) -> set[str]:
         """All that can be read in it."""
@@ -159,7 +161,8 @@ class Platform:
     def add(self, post: Post) -> Post:
         """A message is posted."""
         self.posts[post.id] = post
-        post.sent, post.seen = len(self.posts), frozenset(self.readers(post.place))
+        post.sent = len(self.posts)
+        post.seen = frozenset({post.author_id, post.question.author_id if post.question else ""})
         self.note_words(post)
         return post
 

@@ -123,6 +123,8 @@ class World:
             self.held.append(Held(inbound, then))
             return
         self.delivered.append(inbound)
+        if (post := self.platform.posts.get(getattr(inbound, "message_id", ""))) is not None:
+            post.is_known = True
         self.clock.at += timedelta(seconds=30)
         accepted = await self.app.accept(inbound)
         if accepted.turn_id:
@@ -244,6 +246,7 @@ class World:
             if (post.place.address.workspace, post.place.address.channel) == channel
             and (place.is_direct or post.author_id == person)
             and not self.is_held(post)
+            and (post.is_known or not post.author_id)
         ]
         self.lose(self.words_with_answers([post for post in there if post.author_id]), "forgotten")
         for post in there:
