@@ -64,13 +64,18 @@ async def test_without_anything_the_key_is_the_way(
     assert text == f"cannot make pictures: {expected}"
 
 
-async def test_a_server_that_is_gone_is_named(make_config: MakeConfig, platform: FakeAdapter, clock: FakeClock) -> None:
-    """The answer has its address, without what is secret in it, and the variable; while one waits, a retry shows."""
+async def test_a_server_that_is_gone_is_named(
+    make_config: MakeConfig, platform: FakeAdapter, clock: FakeClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The operator reads its address in the log, without what is secret in it, and the variable; people read that it is away.
+
+    While one waits, a retry shows.
+    """
     named = {**NAMED_BY_NOBODY, "embedding_model": "none"}
     config = make_config(**named, openai_base_url="http://ann:hush@127.0.0.1:9/v1", openai_api_key=KEY)
     async with _app(config, platform, clock).running() as app:
         shown = await answer(app, platform, platform.says("hello"))
-    assert shown.text.startswith("The model server at http://127.0.0.1:9 cannot be reached. ")
-    assert "OPENAI_BASE_URL" in shown.text
-    assert shown.statuses[0] == "The model server at http://127.0.0.1:9 cannot be reached; trying again…"
-    assert "hush" not in shown.text + "".join(shown.statuses)
+    assert shown.text.startswith("The model server cannot be reached. ")
+    assert shown.statuses[0] == "The model server cannot be reached; trying again…"
+    assert "http://127.0.0.1:9 (OPENAI_BASE_URL)" in caplog.text
+    assert "hush" not in shown.text + "".join(shown.statuses) + caplog.text
