@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from bot import telemetry
 from bot.errors import LimitError, StoreError
@@ -294,7 +294,7 @@ class Writer:
             address=inbound.address,
             author=inbound.author,
             text=ACTION_PROMPTS[inbound.action] + inbound.value,
-            sent_at=now,
+            sent_at=max(now, original.sent_at + timedelta(microseconds=1)),  # our clock and the platform's are two
             is_direct=original.is_direct,
             mentions_bot=True,
             intent=INTENTS.get(inbound.action, "answer"),

@@ -61,6 +61,8 @@ class Witness:
     running: dict[str, Turn] = field(default_factory=dict)
     """By the name of the conversation."""
     count: int = 0
+    prompts: int = 0
+    """How many a model read."""
     hears_all: bool = True
 
     def word(self) -> str:
@@ -245,6 +247,7 @@ class ParrotChat:
         seen = self._adapter.witness
         turn = seen.running[request.conversation]
         read = str(request.messages)
+        seen.prompts += 1
         seen.look_at(turn, read, "a prompt")
         asked = str([part for part in request.messages[-1].parts if isinstance(part, Text)])
         fresh = seen.word()

@@ -138,11 +138,9 @@ class Platform:
 
     def may_read_post(self, person: str, post: Post) -> bool:
         """Whether this person sees the message now, as far as Parley was told."""
-        return (
-            not (post.is_deleted and post.is_told)
-            and post.only_for in ("", person)
-            and self.may_read(person, post.place)
-        )
+        is_there = not (post.is_deleted and post.is_told) and post.only_for in ("", person)
+        is_shown = self.sees_past(person, post.place) or person in post.seen
+        return is_there and is_shown and self.may_read(person, post.place)
 
     def knows(self, person: str, word: str) -> bool:
         """Whether the word can be read anywhere by this person, or was chosen as a setting that holds for them."""

@@ -13,7 +13,7 @@ from bot.ports import Step
 from bot.types import Action, Author, ButtonPress, Command, Deletion, Edit, Inbound, InboundMessage
 from tests.fakes import FakeClock
 from tests.worlds.adapter import LOOKED, PRIVATE, Witness, WorldAdapter
-from tests.worlds.platform import PLATFORM, Place, Post, made_platform
+from tests.worlds.platform import PLATFORM, Place, Post, made_platform, words_in
 
 PEOPLE = ("ann", "ben", "mia", "gus", "otto")
 PRESSED: tuple[Action, ...] = ("regenerate", "continue", "thumbs_up", "stop", "regenerate", "continue")
@@ -123,6 +123,8 @@ class World:
             self.held.append(Held(inbound, then))
             return
         self.delivered.append(inbound)
+        if isinstance(inbound, InboundMessage) and inbound.about_message_id:
+            self.seen.asked_anew(words_in(inbound.text))
         if (post := self.platform.posts.get(getattr(inbound, "message_id", ""))) is not None:
             post.is_known = True
         self.clock.at += timedelta(seconds=30)
@@ -193,7 +195,6 @@ class World:
         if about is None:
             return
         place, event_id = about.place, self.new_id("S")
-        self.seen.asked_anew(about.words())
         inbound = InboundMessage(event_id, event_id, place.address, self.author(person, place), about.text)
         intent = "translate" if act.where % 2 else "answer"
         await self.deliver(
@@ -277,8 +278,11 @@ class World:
         if place is None:
             return
         action = PRESSED[act.where % len(PRESSED)]
-        author = self.author(person, place)
+        author, asked = self.author(person, place), self.seen.prompts
         await self.deliver(ButtonPress(self.new_id("B"), post.id, place.address, author, action))
+        is_theirs = author.is_manager or (post.question is not None and post.question.author_id == person)
+        if not is_theirs and post.question is not None and self.seen.prompts > asked:
+            self.seen.leaks.append(f"{person} had another's answer given anew: {post.id}")
 
     async def edit(self, act: Act) -> None:
         """Somebody words a message of theirs anew."""
@@ -350,7 +354,9 @@ class World:
         self.platform.roles[workspace, person] = ("guest", "outsider", "member", "manager")[act.which % 4]
 
     async def past(self, act: Act) -> None:
-        """Shared places show somebody the past no more, or again."""
+        """Shared places show somebody the past no more, or again. What is under way says how it was when it was said."""
+        if self.held:
+            return
         self.platform.no_past ^= {(f"{self.seen.name}-{1 + act.which % 2}", self.person(act))}
 
     async def place(self, act: Act) -> None:
