@@ -29,6 +29,9 @@ HOSTILE = {
     "usual": "# Title\n\nSome **bold** words, a [link](https://a.b/c).\n\n- one\n- two\n\n```python\nprint(1)\n```\n\n",
 }
 
+KINDS = [kind if kind == "usual" else pytest.param(kind, marks=pytest.mark.hard) for kind in HOSTILE]
+"""`make hard` tries all of them; the shapes themselves are measured by `tests/growth`."""
+
 
 @dataclass
 class Loop:
@@ -92,7 +95,7 @@ def assert_free(loop: Loop) -> None:
     assert loop.longest_s < MOST_S, f"the loop was held for {loop.longest_s * 1000:.0f} ms"
 
 
-@pytest.mark.parametrize("kind", HOSTILE)
+@pytest.mark.parametrize("kind", KINDS)
 async def test_slack_is_answered_at_length_and_the_loop_is_free(tmp_path: Path, kind: str) -> None:
     """Streamed, rendered, and written as it stays, a message a second, of which the first five are waited for."""
     async with slack_support.world(tmp_path) as w:
@@ -104,7 +107,7 @@ async def test_slack_is_answered_at_length_and_the_loop_is_free(tmp_path: Path, 
     assert_free(loop)
 
 
-@pytest.mark.parametrize("kind", HOSTILE)
+@pytest.mark.parametrize("kind", KINDS)
 async def test_discord_is_answered_at_length_and_the_loop_is_free(tmp_path: Path, kind: str) -> None:
     """Shown by edits, then written as it stays."""
     async with discord_support.world(tmp_path) as w:
@@ -116,7 +119,7 @@ async def test_discord_is_answered_at_length_and_the_loop_is_free(tmp_path: Path
     assert_free(loop)
 
 
-@pytest.mark.parametrize("kind", HOSTILE)
+@pytest.mark.parametrize("kind", KINDS)
 async def test_the_page_is_answered_at_length_and_the_loop_is_free(make_config: MakeConfig, kind: str) -> None:
     """While it grows, in the end, and when the history is asked for."""
     async with playing(make_config) as playground:
