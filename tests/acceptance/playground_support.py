@@ -8,6 +8,7 @@ import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from io import BytesIO
 from typing import Any
 
 import aiohttp
@@ -66,7 +67,7 @@ class Person:
             {"conversation": self.channel, "id": message, "text": text, "duration_s": "1.5"}, default_to_multipart=True
         )
         for name, data, mime_type in files:
-            form.add_field("voice" if voice else "file", data, filename=name, content_type=mime_type)
+            form.add_field("voice" if voice else "file", BytesIO(data), filename=name, content_type=mime_type)
         async with self.http.post("/api/messages", data=form) as response:
             assert response.status == 202, await response.text()
         return message
