@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import uuid
 from collections.abc import AsyncIterator
@@ -66,7 +67,7 @@ class Person:
             {"conversation": self.channel, "id": message, "text": text, "duration_s": "1.5"}, default_to_multipart=True
         )
         for name, data, mime_type in files:
-            form.add_field("voice" if voice else "file", data, filename=name, content_type=mime_type)
+            form.add_field("voice" if voice else "file", io.BytesIO(data), filename=name, content_type=mime_type)
         async with self.http.post("/api/messages", data=form) as response:
             assert response.status == 202, await response.text()
         return message
