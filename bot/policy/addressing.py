@@ -52,8 +52,14 @@ def follows(message: InboundMessage, settings: Settings, *, has_turns: bool) -> 
 
 
 def answered_at(inbound: Answerable, later: Edit | ButtonPress) -> Answerable:
-    """The inbound, to be answered where and by what a later event about it says: its adapter's own strings come first."""
-    return replace(inbound, ref={**inbound.ref, **later.ref})
+    """The inbound, to be answered where and by what a later event about it says: its adapter's own strings come first.
+
+    Whom the platform does not show the past by the time of their edit is not answered from it.
+    """
+    author = inbound.author
+    if isinstance(later, Edit) and later.author.id == author.id:
+        author = replace(author, sees_history=author.sees_history and later.author.sees_history)
+    return replace(inbound, author=author, ref={**inbound.ref, **later.ref})
 
 
 def worded_by(message: InboundMessage, edit: Edit) -> InboundMessage:

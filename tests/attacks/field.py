@@ -274,6 +274,9 @@ async def battlefield(folder: Path) -> AsyncIterator[Field]:
         await discord.wait_for(lambda: discord.registered.named(None, "Translate", 3), 40)
         made = Field(slack, discord, model, parley, folder)
         try:
+            first = await made.browser()
+            await first.post("hello")  # what is imported and opened at first use is no harm of a weapon's
+            await made.settled(first)
             yield made
         finally:
             await made.close()

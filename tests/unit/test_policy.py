@@ -9,7 +9,15 @@ import pytest
 
 from bot.engine.commands import SPECS
 from bot.errors import UsageError
-from bot.policy.addressing import addresses_bot, as_command, follows, is_answerable, known_command, typed_command
+from bot.policy.addressing import (
+    addresses_bot,
+    answered_at,
+    as_command,
+    follows,
+    is_answerable,
+    known_command,
+    typed_command,
+)
 from bot.policy.changes import SettingsChange, is_announced, settings_change
 from bot.policy.limits import LIMITS
 from bot.policy.permissions import forgettable_author, may_change, may_press, may_set
@@ -351,3 +359,13 @@ def test_what_holds() -> None:
 def test_every_limit_is_a_positive_number() -> None:
     """No limit forbids everything, and each is a number."""
     assert all(getattr(LIMITS, field.name) > 0 for field in fields(LIMITS))
+
+
+def test_an_edit_is_answered_with_the_rights_of_its_time() -> None:
+    """Whoever lost the right to read the past between a question and its edit is not answered from it; no edit gives one."""
+    asked = InboundMessage("E1", "M1", Address("p", "w", "c"), Author("a"), "hello")
+    blind = Author("a", sees_history=False)
+    edit = Edit("E2", "M1", asked.address, blind, "hello again")
+    assert not answered_at(asked, edit).author.sees_history
+    assert answered_at(asked, replace(edit, author=Author("b", sees_history=False))).author.sees_history
+    assert not answered_at(replace(asked, author=blind), replace(edit, author=Author("a"))).author.sees_history
