@@ -53,7 +53,13 @@ async def crash_and_recover(home: Path, url: str, moment: str) -> None:
     assert paid(outside) == MOMENTS[moment]
 
 
-@pytest.mark.parametrize("moment", MOMENTS)
+QUICK = ("accepted", "streaming", "in:answer", "after:answer", "in:finish")
+"""The moments of the quick check; `make hard` has them all, on both databases."""
+
+
+@pytest.mark.parametrize(
+    "moment", [one if one in QUICK else pytest.param(one, marks=pytest.mark.hard) for one in MOMENTS]
+)
 async def test_killed_at_each_moment_on_sqlite(moment: str, tmp_path: Path) -> None:
     """On one machine with SQLite: kill -9, start again, one answer; the person's own words, the same post."""
     await crash_and_recover(tmp_path, f"sqlite:///{tmp_path / 'parley.db'}", moment)
@@ -65,7 +71,7 @@ async def test_killed_at_each_moment_on_sqlite(moment: str, tmp_path: Path) -> N
     assert roles == [("user", "hello there"), ("assistant", "You said: hello there\nYou said: hello there")]
 
 
-@pytest.mark.parametrize("moment", ["accepted", "streaming", "after:answer", "in:finish"])
+@pytest.mark.parametrize("moment", ["streaming", "in:finish"])
 async def test_killed_at_some_moments_on_postgresql(moment: str, tmp_path: Path, postgres_url: str) -> None:
     """With PostgreSQL and its queue the same holds."""
     await crash_and_recover(tmp_path, postgres_url, moment)
