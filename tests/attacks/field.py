@@ -200,15 +200,9 @@ class Field:
             await person.http.close()
 
 
-def environment(slack: SlackEmulator, discord: DiscordEmulator, model: OpenAIEmulator) -> dict[str, str]:
-    """What connects a Parley with all of them."""
+def model_variables(model: OpenAIEmulator) -> dict[str, str]:
+    """What connects a Parley with the model server."""
     return {
-        **slack.environment(),
-        "SLACK_SOCKET_COUNT": "1",
-        "DISCORD_BOT_TOKEN": discord.token,
-        "DISCORD_API_URL": discord.api_url,
-        "DISCORD_GATEWAY_URL": discord.gateway_url,
-        "DISCORD_CDN_URL": discord.cdn_url,
         "OPENAI_API_KEY": KEY,
         "OPENAI_BASE_URL": model.base_url,
         "OPENAI_API": "responses",
@@ -217,6 +211,19 @@ def environment(slack: SlackEmulator, discord: DiscordEmulator, model: OpenAIEmu
         "SPEECH_MODEL": "none",
         "IMAGE_MODEL": "openai:gpt-image-2",
         "EMBEDDING_MODEL": "none",
+    }
+
+
+def environment(slack: SlackEmulator, discord: DiscordEmulator, model: OpenAIEmulator) -> dict[str, str]:
+    """What connects a Parley with all of them."""
+    return {
+        **slack.environment(),
+        **model_variables(model),
+        "SLACK_SOCKET_COUNT": "1",
+        "DISCORD_BOT_TOKEN": discord.token,
+        "DISCORD_API_URL": discord.api_url,
+        "DISCORD_GATEWAY_URL": discord.gateway_url,
+        "DISCORD_CDN_URL": discord.cdn_url,
     }
 
 

@@ -13,7 +13,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bot.errors import OverloadedError
-from bot.jobs import MAX_ATTEMPTS
 from bot.policy.limits import LIMITS
 from bot.ports import ChatRequest, ModelDone, ModelEvent
 from bot.store import schema
@@ -91,7 +90,7 @@ def test_paid_calls_of_a_message_are_bounded_whatever_the_model_says(
         @given(rounds=ROUNDS)
         def is_bounded(rounds: Sequence[Round]) -> None:
             counted = runner.run(paid(rounds))
-            assert counted["chat"] <= LIMITS.rounds * MAX_ATTEMPTS
+            assert counted["chat"] <= LIMITS.rounds * OverloadedError.max_attempts
             assert counted["image"] <= LIMITS.pictures_per_turn
             assert counted["transcribe"] <= 1 and counted["speech"] <= 1
 
