@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from adapters.slack.emulator import AppConfig, Shortcut
+from adapters.slack.emulator import AppConfig, Shortcut, SlackEmulator
 from tests.acceptance.slack_support import World, parley, world
 from tests.fakes import FakeClock
 
@@ -219,13 +219,12 @@ async def test_what_slack_lends_for_minutes_is_not_in_the_database(tmp_path: Pat
 
 async def test_a_response_address_serves_after_a_crash(tmp_path: Path) -> None:
     """Another process of the installation opens what the first one sealed."""
-    async with world(tmp_path, slack_app=replace(APP), durable=True) as w:
-        slack = w.slack
-        w.app.inbox._jobs.enqueue = _nowhere  # type: ignore[method-assign]
-        await slack.slash("ada", "random", "/ask", "are you back?")
+    async with SlackEmulator(replace(APP), limits="off") as slack:
+        async with parley(slack, tmp_path, durable=True) as first:
+            first.app.inbox._jobs.enqueue = _nowhere  # type: ignore[method-assign]
+            await slack.slash("ada", "random", "/ask", "are you back?")
         assert not [m for m in slack.messages("random") if m.bot_id]
-        async with parley(slack, tmp_path, durable=True, name="second") as second:
-            await second.app.inbox.requeue_unfinished("second", ("main",))
+        async with parley(slack, tmp_path, durable=True):
             await slack.wait_for(lambda: [m for m in slack.messages("random") if m.bot_id], 20)
             assert any(entry.bodies for entry in slack.desk.interactivity.response_urls.values())
 
