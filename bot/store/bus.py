@@ -78,6 +78,7 @@ class PostgresBus(MemoryBus):
         self._sender: psycopg.AsyncConnection[Any] | None = None
         self._lock = asyncio.Lock()
         self._listening = asyncio.Event()
+        self._is_closed = False
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -93,6 +94,8 @@ class PostgresBus(MemoryBus):
         """Deliver to all processes, whatever the size. Raises StoreError when the database cannot be reached."""
         payloads = notifications(topic, message)
         async with self._lock:
+            if self._is_closed:
+                return  # a turn that ends with the process: whoever is left reads its end in the database
             had_connection = self._sender is not None
             try:
                 await self._send(payloads)
@@ -144,8 +147,10 @@ class PostgresBus(MemoryBus):
             self._task.cancel()
             with suppress(asyncio.CancelledError):
                 await self._task
-        if self._sender:
-            await self._sender.close()
+        async with self._lock:
+            self._is_closed = True
+            if self._sender:
+                await self._sender.close()
 
 
 def notifications(topic: str, message: Mapping[str, Any]) -> list[str]:

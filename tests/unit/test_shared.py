@@ -55,6 +55,7 @@ async def test_rights_that_changed_are_asked_for_anew_in_every_process() -> None
     bus, rights = MemoryBus(), Rights()
     here, there = (RightsCache[int](bus, FakeClock(), "test") for _ in range(2))
     listening = asyncio.create_task(there.listen())
+    await asyncio.sleep(0)  # it subscribes
     for key in (("W", "C1", "ann"), ("W", "C2", "ann")):
         await there.get(key, rights.ask)
     await here.drop("W", "C1")
