@@ -16,11 +16,14 @@ from bot.media import jail, wire
 GRACE_S = 5.0
 """Whoever started it ends a job that is late; if that one is gone, the process ends itself this much later."""
 MAX_REQUEST_BYTES = 4 * 2**30
+NICENESS = 10
+"""Steps below the process that answers. Source: POSIX, nice."""
 
 
 def serve(requests: BinaryIO, answers: BinaryIO, memory_bytes: int, deadline_s: float) -> None:
     """Answer each [function's name, args, kwargs] with its result or its error, until no more come."""
     with open(os.devnull, "w", encoding="utf-8") as nowhere:
+        step_back()
         jail.enter(memory_bytes)
         wire.send(answers, True)
         for output in (
@@ -39,6 +42,12 @@ def serve(requests: BinaryIO, answers: BinaryIO, memory_bytes: int, deadline_s: 
             faulthandler.cancel_dump_traceback_later()
             _send(answers, answer)
             del args, kwargs, answer  # or the last file would stay in memory
+
+
+def step_back() -> None:
+    """Let conversations have the processor before files: a crowd of large ones slows down nobody who types."""
+    if hasattr(os, "nice"):
+        os.nice(NICENESS)
 
 
 def _answered(name: str, args: Any, kwargs: Any) -> dict[str, Any]:
