@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import defaultdict
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import timedelta
@@ -48,7 +49,7 @@ class Deliveries:
         """look_s: between two looks for what other processes left waiting, in seconds."""
         self._look_s = look_s
         self._conversations: set[int] = set()
-        self._showing = asyncio.Lock()
+        self._locks: defaultdict[tuple[str, int], asyncio.Lock] = defaultdict(asyncio.Lock)
         self._noted = asyncio.Event()
 
     def note(self, conversation_id: int) -> None:
@@ -71,36 +72,37 @@ class Deliveries:
 
     async def show_due(self, runtime: Runtime) -> float:
         """Show what can be shown now; gives the seconds until the next look."""
-        async with self._showing:
-            waiting = await deliveries.list_deliveries(runtime.store)
-            self._conversations = {one.conversation_id for one in waiting}
-            for platform in runtime.adapters:
-                telemetry.waiting.labels(platform).set(sum(one.platform == platform for one in waiting))
-            now = runtime.clock.now()
-            await self._show([one for one in waiting if one.next_at <= now], runtime)
-            later = [(one.next_at - now).total_seconds() for one in waiting if one.next_at > now]
-            return min([self._look_s, *later])
+        waiting = await deliveries.list_deliveries(runtime.store)
+        self._conversations = {one.conversation_id for one in waiting}
+        for platform in runtime.adapters:
+            telemetry.waiting.labels(platform).set(sum(one.platform == platform for one in waiting))
+        now = runtime.clock.now()
+        due = [one for one in waiting if one.next_at <= now and one.platform in runtime.adapters]
+        await asyncio.gather(*(self._show(outage, due, runtime) for outage in {one.outage for one in due}))
+        later = [(one.next_at - now).total_seconds() for one in waiting if one.next_at > now]
+        return min([self._look_s, *later])
 
     async def show_before(self, turn: Turn, runtime: Runtime) -> None:
         """Show what still waits in the turn's conversation, so that its answer does not stand above an earlier one."""
         if turn.conversation_id not in self._conversations:
             return
         with suppress(BotError):
-            async with self._showing:
-                waiting = await deliveries.list_deliveries(runtime.store)
-                await self._show([one for one in waiting if one.conversation_id == turn.conversation_id], runtime)
+            now, waiting = runtime.clock.now(), await deliveries.list_deliveries(runtime.store)
+            here = [one for one in waiting if one.conversation_id == turn.conversation_id]
+            free = [one for one in here if not one.is_claimed or one.next_at <= now]
+            if free and len(free) == len(here):  # else another process shows them, in their order
+                await self._show(free[0].outage, free, runtime)
 
-    async def _show(self, waiting: Sequence[Delivery], runtime: Runtime) -> None:
-        """Show these in their order. Where one finds its platform away, those behind it need not try."""
-        away = set[tuple[str, int]]()
-        for delivery in waiting:
-            if delivery.platform not in runtime.adapters or delivery.outage in away:
-                continue
-            if not await self._show_one(delivery, runtime):
-                away.add(delivery.outage)
-                pause_s = min(FIRST_PAUSE_S * 2 ** min(delivery.tries, 10), MAX_PAUSE_S)
-                same = [one.turn_id for one in waiting if one.outage == delivery.outage]
-                await deliveries.postpone(runtime.store, same, runtime.clock.now() + timedelta(seconds=pause_s))
+    async def _show(self, outage: tuple[str, int], waiting: Sequence[Delivery], runtime: Runtime) -> None:
+        """Show those that one platform keeps waiting. Where one finds it away, those behind it need not try."""
+        waiting = [one for one in waiting if one.outage == outage]
+        async with self._locks[outage]:
+            for delivery in _in_turn(waiting):
+                if not await self._show_one(delivery, runtime):
+                    pause_s = min(FIRST_PAUSE_S * 2 ** min(delivery.tries, 10), MAX_PAUSE_S)
+                    next_at = runtime.clock.now() + timedelta(seconds=pause_s)
+                    await deliveries.postpone(runtime.store, [one.turn_id for one in waiting], next_at)
+                    return
 
     async def _show_one(self, delivery: Delivery, runtime: Runtime) -> bool:
         """Show one; False when its platform is still away. What nobody waits for any more is dropped."""
@@ -134,3 +136,14 @@ class Deliveries:
         log.warning("an answer that waited for %s is not shown: %s", delivery.platform, reason)
         async with runtime.store.begin(delivery.tenant_id) as tx:
             await deliveries.remove_delivery(tx, delivery.turn_id)
+
+
+def _in_turn(waiting: Sequence[Delivery]) -> list[Delivery]:
+    """Those of a conversation in their order; the conversation that failed most often comes last.
+
+    So an answer that its platform never takes, which looks as if the platform were away, holds up no other conversation.
+    """
+    tries: dict[int, int] = {}
+    for one in waiting:
+        tries.setdefault(one.conversation_id, one.tries)
+    return sorted(waiting, key=lambda one: (tries[one.conversation_id], one.sequence))

@@ -23,6 +23,8 @@ class Delivery:
     sequence: int
     platform: str
     tries: int
+    is_claimed: bool
+    """A process shows it, until `next_at` at the latest."""
     next_at: datetime
     created_at: datetime
 
@@ -65,15 +67,16 @@ async def claim(store: Store, delivery: Delivery, until: datetime) -> bool:
     mine = deliveries.c.turn_id == delivery.turn_id, deliveries.c.next_at == delivery.next_at
     async with store.connect(write=True) as connection:
         taken = await connection.execute(
-            update(deliveries).where(*mine).values(next_at=until, tries=deliveries.c.tries + 1)
+            update(deliveries).where(*mine).values(is_claimed=True, next_at=until, tries=deliveries.c.tries + 1)
         )
     return bool(taken.rowcount)
 
 
 async def postpone(store: Store, turn_ids: Sequence[str], next_at: datetime) -> None:
-    """Try these no sooner than then."""
+    """Try these no sooner than then; nobody has a claim to them any more."""
+    changed = update(deliveries).where(deliveries.c.turn_id.in_(turn_ids)).values(is_claimed=False, next_at=next_at)
     async with store.connect(write=True) as connection:
-        await connection.execute(update(deliveries).where(deliveries.c.turn_id.in_(turn_ids)).values(next_at=next_at))
+        await connection.execute(changed)
 
 
 async def load_reply(store: Store, delivery: Delivery) -> tuple[Reply, Receipt] | None:

@@ -326,6 +326,7 @@ deliveries = Table(
     Column("platform", Bounded(32), nullable=False),
     _json("reply", nullable=False),
     Column("tries", Integer, nullable=False, server_default="0"),
+    Column("is_claimed", Boolean, nullable=False, server_default=false(), comment="A process shows it now."),
     Column("next_at", Moment, nullable=False, comment="Nobody else tries before then."),
     Column("created_at", Moment, nullable=False),
     Index(None, "next_at"),

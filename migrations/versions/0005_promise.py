@@ -32,6 +32,9 @@ def upgrade() -> None:
         sa.Column("platform", sa.String(length=32), nullable=False),
         sa.Column("reply", sa.JSON(), nullable=False),
         sa.Column("tries", sa.Integer(), server_default="0", nullable=False),
+        sa.Column(
+            "is_claimed", sa.Boolean(), server_default=sa.false(), nullable=False, comment="A process shows it now."
+        ),
         sa.Column("next_at", sa.DateTime(timezone=True), nullable=False, comment="Nobody else tries before then."),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], name="fk_deliveries_tenant_id", ondelete="CASCADE"),

@@ -10,12 +10,13 @@ import pytest
 from sqlalchemy import update
 
 from bot.app import App
+from bot.engine.deliveries import CLAIM
 from bot.engine.turns_running import TurnsRunning
 from bot.errors import OutageError, PlatformError
-from bot.store import schema, turns
-from bot.types import Deletion, InboundMessage, Receipt, Reply, ReplyEvent
+from bot.store import deliveries, schema, turns
+from bot.types import Address, Deletion, InboundMessage, Receipt, Reply, ReplyEvent
 from tests.conftest import MakeApp
-from tests.fakes import FakeAdapter, FakeClock, Shown, ended
+from tests.fakes import HERE, FakeAdapter, FakeClock, Shown, ended
 from tests.support import rows
 
 AWAY = OutageError("The platform cannot be reached.", detail="503")
@@ -28,6 +29,8 @@ class Flaky(FakeAdapter):
     def __init__(self) -> None:
         super().__init__()
         self.failure: PlatformError | None = None
+        self.never = ""
+        """Words of an answer that it never takes."""
         self.tried = 0
         self.shown: list[str] = []
         """The final texts in the order in which they were shown."""
@@ -48,8 +51,8 @@ class Flaky(FakeAdapter):
     async def finish(self, receipt: Receipt, reply: Reply) -> Receipt:
         """Not while it is away."""
         self.tried += 1
-        if self.failure:
-            raise self.failure
+        if self.failure or (self.never and self.never in reply.text):
+            raise self.failure or AWAY
         self.shown.append(reply.text)
         return await super().finish(receipt, reply)
 
@@ -60,9 +63,11 @@ def platform() -> Flaky:
     return Flaky()
 
 
-async def asked_while_away(app: App, platform: Flaky, text: str, failure: PlatformError = AWAY) -> InboundMessage:
+async def asked_while_away(
+    app: App, platform: Flaky, text: str, failure: PlatformError = AWAY, at: Address = HERE
+) -> InboundMessage:
     """A question whose answer begins, and cannot be finished."""
-    message, opened = platform.says(text), len(platform.opened)
+    message, opened = platform.says(text, address=at), len(platform.opened)
     accepted = await app.accept(message)
     while len(platform.opened) == opened:
         await asyncio.sleep(0)
@@ -152,6 +157,34 @@ async def test_those_behind_it_do_not_try_in_vain(app: App, platform: Flaky, clo
     assert platform.tried == before + 1
     await come_back(app, platform, clock)
     assert [text.splitlines()[0] for text in platform.shown] == [f"You said: question {number}" for number in range(3)]
+
+
+async def test_an_answer_that_is_never_taken_holds_up_no_other(app: App, platform: Flaky, clock: FakeClock) -> None:
+    """A file that the platform never takes looks like an outage: the answers of other conversations are shown all the same."""
+    await asked_while_away(app, platform, "never")
+    platform.failure = None
+    await asked_while_away(app, platform, "other", at=Address("fake", "W1", "D-other"))
+    platform.failure, platform.never = None, "never"
+    for _ in range(3):
+        clock.at += timedelta(seconds=61)
+        await app.runtime.deliveries.show_due(app.runtime)
+    assert platform.shown == ["You said: other"]
+    assert len(await rows(app, schema.deliveries)) == 1
+
+
+async def test_what_another_process_shows_is_left_to_it(app: App, platform: Flaky, clock: FakeClock) -> None:
+    """A claim holds for two minutes, also against a question of the same conversation; a process that dies loses it."""
+    await asked_while_away(app, platform, "first")
+    [waiting] = await deliveries.list_deliveries(app.store)
+    assert await deliveries.claim(app.store, waiting, clock.now() + CLAIM)
+    assert not await deliveries.claim(app.store, waiting, clock.now() + CLAIM)
+    platform.failure = None
+    accepted = await app.accept(platform.says("second"))
+    await ended(app, accepted.turn_id)
+    assert [text.splitlines()[0] for text in platform.shown] == ["You said: second"]
+    clock.at += CLAIM
+    await app.runtime.deliveries.show_due(app.runtime)
+    assert platform.shown[-1] == "You said: first"
 
 
 async def test_a_question_waits_for_its_sign_of_life(app: App, platform: Flaky) -> None:
