@@ -215,15 +215,13 @@ SELECT_HISTORY = _before(select(*(messages.c[name] for name in SAID)).where(mess
 SELECT_PARTS_BEFORE = _before(select(messages.c.id, messages.c.parts))
 
 
-async def history(tx: Transaction, conversation_id: int, before: int, limit: int = 200) -> list[Message]:
-    """Load the newest messages before that source, oldest first, without unfinished answers."""
-    return [message for message, _ in await history_with_origins(tx, conversation_id, before, limit)]
-
-
 async def history_with_origins(
     tx: Transaction, conversation_id: int, before: int, limit: int = 200
 ) -> list[tuple[Message, str]]:
-    """The same, each message with the channel from which it was copied as context; empty where it was said here."""
+    """Load the newest messages before that source, oldest first, without unfinished answers.
+
+    Each comes with the channel from which it was copied as context; empty where it was said here.
+    """
     where = {"tenant": tx.tenant_id, "conversation": conversation_id, "source": before, "most": limit}
     rows = (await tx.connection.execute(SELECT_HISTORY, where)).all()
     return [(_message(row), row.origin_channel) for row in reversed(rows)]
