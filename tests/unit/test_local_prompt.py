@@ -31,7 +31,7 @@ def test_every_part_is_put_into_words() -> None:
     assert system == {"role": "system", "content": f"{ABOUT}\n\nBe kind.\n\n{NO_SEEING}"}
     assert user["content"].split("\n\n") == [
         "look",
-        "[Picture sign.png, which you cannot see. It shows: a door.]",
+        "[Picture sign.png, which you cannot see. It shows: a door. Its text was read for you:]\n"
         "[start of text in picture sign.png]\nOPEN\n[end of text in picture]",
         "[Picture cat.png, which you cannot see. No text was found in it.]",
         "hello",
@@ -43,10 +43,13 @@ def test_every_part_is_put_into_words() -> None:
 
 
 def test_limits_are_told_only_where_they_apply() -> None:
-    """A wish for a picture brings the sentence about pictures; any other message is spared it."""
+    """A wish for a picture, or one without text, brings its sentence; any other message, a picture with text too, is spared it."""
 
-    def system(text: str) -> str:
-        return plain([Message("user", (Text(text),))])[0]["content"]
+    def system(text: str, *pictures: Image) -> str:
+        return plain([Message("user", (Text(text), *pictures))])[0]["content"]
+
+    assert system("What is written in this picture?", Image(BLOB, "sign.png", "OPEN")) == ABOUT
+    assert system("Who is in this picture?", Image(BLOB, "cat.png")) == f"{ABOUT}\n\n{NO_SEEING}"
 
     assert system("Draw me a cat") == system("Mal mir ein Haus") == f"{ABOUT}\n\n{NO_DRAWING}"
     assert system("Translate to English: Guten Abend") == system("A normal example, malformed") == ABOUT

@@ -49,9 +49,11 @@ def _limits(messages: Sequence[Message]) -> list[str]:
     """What the model must know that it cannot do, to answer the last message."""
     asked = next((message for message in reversed(messages) if message.role == "user"), None)
     parts = asked.parts if asked else ()
-    sees = any(isinstance(part, Image) for part in parts)
+    if pictures := [part for part in parts if isinstance(part, Image)]:
+        # told of one whose text was read, it refuses to say what stands there
+        return [] if all(picture.text for picture in pictures) else [NO_SEEING]
     draws = any(isinstance(part, Text) and DRAWING.search(part.text) for part in parts)
-    return [NO_SEEING] if sees else [NO_DRAWING] if draws else []
+    return [NO_DRAWING] if draws else []
 
 
 def _instructions(message: Message) -> str:
@@ -65,9 +67,9 @@ def described(part: Part) -> str:
             return heard(part, escaped(part.transcript))
         case Image():
             about = f" It shows: {shown}." if (shown := clean_name(part.description, MAX_DESCRIPTION)) else ""
-            read = "" if part.text else " No text was found in it."
-            note = f"[Picture {clean_name(part.name)}, which you cannot see.{about}{read}]"
-            return f"{note}\n\n{text_in_picture(part)}" if part.text else note
+            read = "Its text was read for you:" if part.text else "No text was found in it."
+            note = f"[Picture {clean_name(part.name)}, which you cannot see.{about} {read}]"
+            return f"{note}\n{text_in_picture(part)}" if part.text else note
         case ToolResult():
             return block("result", part.text)
     return words_of(part)
